@@ -1,0 +1,6 @@
+//! Replays traces on described memory systems.
+
+pub mod device;
+pub mod time;
+
+pub use time::Picoseconds;
