@@ -68,8 +68,10 @@ pub trait Device: Send {
     /// The earliest instant at which something happens if nothing more is pushed; `None` when idle.
     fn next_event(&self) -> Option<Picoseconds>;
 
-    /// Simulates everything up to and including `until`, appending completions in order of time. A completion may
-    /// lie after `until` when it is already certain.
+    /// Simulates everything up to and including `until`, appending completions.
+    ///
+    /// Each completion is appended at the latest by the call that reaches its instant, and earlier when it is already
+    /// certain; it never lies before the `until` of an earlier call. Those of one call need not be sorted.
     fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>);
 
     /// What was moved so far.
