@@ -2,7 +2,9 @@
 
 pub mod device;
 pub mod error;
+pub mod result;
 pub mod time;
 
 pub use error::Error;
+pub use result::RunResult;
 pub use time::Picoseconds;

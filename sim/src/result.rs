@@ -1,0 +1,348 @@
+//! The result of one replay: versioned, serialisable, the same bytes for the same input and seed.
+//!
+//! What does not apply (near memory without Memory Mode, latencies without a miss) is `null`. How long the
+//! simulator itself took is deliberately absent: it would make two equal runs differ.
+
+use std::collections::BTreeMap;
+
+use hetier_traces::Stage;
+use serde::{Deserialize, Serialize};
+
+/// Name and version of the form of [`RunResult`]; a change of meaning changes it.
+pub const SCHEMA: &str = "hetier-run-1";
+
+/// Everything that one replay of one trace on one system found out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunResult {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the program that made it.
+    pub program_version: String,
+    /// Hash of the trace, hexadecimal.
+    pub trace_hash: String,
+    /// The network, if the trace names one.
+    pub network: Option<String>,
+    /// Memory mode, for instance `memory-mode`.
+    pub mode: String,
+    /// Name of the system.
+    pub system: String,
+    /// Hash of the resolved system, hexadecimal.
+    pub system_hash: String,
+    /// `line` or `stream`.
+    pub fidelity: String,
+    /// Simulated threads.
+    pub threads: u32,
+    /// Seed of page placement and of everything else drawn at random.
+    pub seed: u64,
+    /// Name of the placement policy.
+    pub placement: String,
+    /// Every setting as resolved, by name.
+    pub settings: BTreeMap<String, String>,
+    /// Seconds of the phases of stage `server`: the inference.
+    pub simulated_seconds: f64,
+    /// Seconds of all phases, set-up and client included.
+    pub whole_run_seconds: f64,
+    /// Images of the batch, if the trace says.
+    pub images: Option<u64>,
+    /// Line requests that entered the first-level caches.
+    pub accesses: u64,
+    /// What near memory did, in Memory Mode.
+    pub near_memory: Option<NearMemory>,
+    /// Share of requests that near memory held, in Memory Mode; the same number as in `near_memory`.
+    pub near_memory_hit_rate: Option<f64>,
+    /// Most bytes that the process ever held, memory kept by its allocator included.
+    pub peak_footprint_bytes: u64,
+    /// Most bytes of objects alive at one time.
+    pub peak_live_bytes: u64,
+    /// Traffic by tier: `dram`, `pmem`, `cxl`.
+    pub devices: BTreeMap<String, TierResult>,
+    /// Hits and misses of the caches.
+    pub caches: CacheResult,
+    /// Latencies of read misses of the last-level cache, core to data; `null` without a miss.
+    pub read_latency_ns: Option<Latency>,
+    /// The phases in order.
+    pub phases: Vec<PhaseResult>,
+    /// Sums over phases of the same graph operation.
+    pub by_operation: BTreeMap<String, Share>,
+    /// Sums over calls of the same HE primitive; seconds are core seconds.
+    pub by_primitive: BTreeMap<String, Share>,
+    /// Traffic by class of the object touched; seconds are the core seconds stalled for it.
+    pub by_class: BTreeMap<String, Share>,
+    /// Demand traffic at the devices over simulated time.
+    pub bandwidth_over_time: BandwidthOverTime,
+    /// Live and resident bytes over simulated time, ascending by time.
+    pub footprint_over_time: Vec<FootprintPoint>,
+    /// Share of the calls that was simulated, 1 unless sampling was asked for.
+    pub sampled_share: Option<f64>,
+    /// Number of seeds behind `spread`.
+    pub seeds: Option<u64>,
+    /// Spread over an ensemble of seeds.
+    pub spread: Option<Spread>,
+}
+
+/// Counts of near memory's tag checks, as the hardware counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NearMemory {
+    /// Requests whose line was there.
+    pub hits: u64,
+    /// Requests that replaced an empty or clean line.
+    pub misses_clean: u64,
+    /// Requests that replaced a dirty line, which went to far memory.
+    pub misses_dirty: u64,
+    /// `hits ÷ (hits + misses)`; 0 without requests.
+    pub hit_rate: f64,
+    /// Bytes of near memory.
+    pub capacity_bytes: u64,
+}
+
+impl NearMemory {
+    /// Counts with their hit rate.
+    pub fn new(hits: u64, misses_clean: u64, misses_dirty: u64, capacity_bytes: u64) -> Self {
+        let requests = hits + misses_clean + misses_dirty;
+        let hit_rate = if requests == 0 { 0.0 } else { hits as f64 / requests as f64 };
+        Self { hits, misses_clean, misses_dirty, hit_rate, capacity_bytes }
+    }
+}
+
+/// What the devices of one tier moved, over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TierResult {
+    /// Bytes read at the devices' interface, fills and tag checks included.
+    pub read_bytes: u64,
+    /// Bytes written at the devices' interface, fills and write-backs included.
+    pub write_bytes: u64,
+    /// Bytes that the media read (256-byte granule of PMem, read-modify-write included).
+    pub media_read_bytes: u64,
+    /// Bytes that the media wrote.
+    pub media_write_bytes: u64,
+    /// Share of requests served by an open row or a buffer of the DIMM.
+    pub buffer_hit_rate: DirectionRates,
+    /// Highest traffic in any bin of `bandwidth_over_time`, GB/s (10⁹ bytes).
+    pub peak_gb_per_s: f64,
+    /// Bytes of the tier in this run.
+    pub capacity_bytes: u64,
+}
+
+/// One rate for each direction; `null` without requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectionRates {
+    /// Of reads.
+    pub read: Option<f64>,
+    /// Of writes.
+    pub write: Option<f64>,
+}
+
+/// Counters of the caches, over all cores. At stream fidelity an estimate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheResult {
+    /// First level.
+    pub l1: Level,
+    /// Second level: requests that missed the first.
+    pub l2: Level,
+    /// Third level: requests that missed the second.
+    pub l3: Level,
+    /// Lines handed from one core's private caches to another core.
+    pub forwarded_lines: u64,
+    /// Copies dropped because another core wrote the line.
+    pub invalidated_lines: u64,
+    /// Lines brought in by the hardware prefetcher.
+    pub prefetched_lines: u64,
+    /// Page walks: misses of the last translation buffer.
+    pub page_walks: u64,
+    /// First touches of a page.
+    pub page_faults: u64,
+}
+
+/// Hits and misses of one cache level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Level {
+    /// Requests found.
+    pub hits: u64,
+    /// Requests passed on.
+    pub misses: u64,
+}
+
+/// Distribution of a latency, nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// Number of samples.
+    pub count: u64,
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+    /// Longest.
+    pub max: f64,
+    /// Histogram for distribution curves, ascending, empty buckets left out.
+    pub buckets: Vec<Bucket>,
+}
+
+/// One bucket of a latency histogram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// Upper edge of the bucket, nanoseconds.
+    pub ns: f64,
+    /// Samples in it.
+    pub count: u64,
+}
+
+/// One phase of the trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseResult {
+    /// Name of the phase.
+    pub name: String,
+    /// Graph operation.
+    pub operation: String,
+    /// Whose time it is: `set-up`, `client` or `server`.
+    pub stage: Stage,
+    /// Simulated instant of its start.
+    pub start_seconds: f64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Core seconds of arithmetic.
+    pub compute_seconds: f64,
+    /// Core seconds waited, by where the data came from: a tier, `cache`, `fault`, `idle` (barriers, serial parts).
+    pub stall_seconds: BTreeMap<String, f64>,
+    /// Demand traffic at the devices of each tier.
+    pub tiers: BTreeMap<String, Traffic>,
+    /// Line requests that entered the first-level caches.
+    pub accesses: u64,
+    /// Near-memory hit rate of the phase, in Memory Mode.
+    pub near_memory_hit_rate: Option<f64>,
+}
+
+/// Bytes by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traffic {
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+}
+
+/// The part of one operation, primitive or class in the run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// How many: phases of an operation, calls of a primitive, arrays of a class.
+    pub count: u64,
+    /// Seconds (of a primitive and a class, core seconds); `null` where time has no meaning.
+    pub simulated_seconds: Option<f64>,
+    /// Core seconds of arithmetic.
+    pub compute_seconds: Option<f64>,
+    /// Core seconds waited, keyed as in [`PhaseResult::stall_seconds`].
+    pub stall_seconds: BTreeMap<String, f64>,
+    /// Line requests that entered the first-level caches.
+    pub accesses: u64,
+    /// Near-memory hit rate, in Memory Mode.
+    pub near_memory_hit_rate: Option<f64>,
+    /// Bytes by tier and direction, as `dram_read_bytes`, `pmem_write_bytes` …
+    #[serde(flatten)]
+    pub bytes: BTreeMap<String, u64>,
+}
+
+impl Share {
+    /// Bytes read from a tier.
+    pub fn read_bytes(&self, tier: &str) -> u64 {
+        self.bytes.get(&format!("{tier}_read_bytes")).copied().unwrap_or(0)
+    }
+
+    /// Bytes written to a tier.
+    pub fn write_bytes(&self, tier: &str) -> u64 {
+        self.bytes.get(&format!("{tier}_write_bytes")).copied().unwrap_or(0)
+    }
+
+    /// Adds traffic of a tier.
+    pub fn add_traffic(&mut self, tier: &str, traffic: Traffic) {
+        *self.bytes.entry(format!("{tier}_read_bytes")).or_default() += traffic.read_bytes;
+        *self.bytes.entry(format!("{tier}_write_bytes")).or_default() += traffic.write_bytes;
+    }
+}
+
+/// Traffic at the devices in equal bins of simulated time from 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BandwidthOverTime {
+    /// Width of a bin.
+    pub bin_seconds: f64,
+    /// Series by tier, all equally long.
+    pub tiers: BTreeMap<String, Series>,
+}
+
+/// Bytes per bin by direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Bytes read in each bin.
+    pub read_bytes: Vec<u64>,
+    /// Bytes written in each bin.
+    pub write_bytes: Vec<u64>,
+}
+
+/// What was held at one instant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FootprintPoint {
+    /// Simulated instant.
+    pub seconds: f64,
+    /// Live bytes by class of object; classes with none are left out.
+    pub live_bytes: BTreeMap<String, u64>,
+    /// Bytes that the process holds, memory kept by its allocator included.
+    pub resident_bytes: u64,
+}
+
+/// Spread of a headline number over seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// Of the inference time.
+    pub simulated_seconds: Quantiles,
+}
+
+/// Least, middle and largest of an ensemble.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quantiles {
+    /// Least.
+    pub min: f64,
+    /// Median.
+    pub median: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn share_keeps_tier_bytes_through_json() {
+        let mut share = Share { count: 3, simulated_seconds: Some(0.5), ..Share::default() };
+        share.add_traffic("pmem", Traffic { read_bytes: 640, write_bytes: 64 });
+
+        let text = serde_json::to_string(&share).unwrap();
+        let back: Share = serde_json::from_str(&text).unwrap();
+
+        assert!(text.contains("\"pmem_read_bytes\":640"));
+        assert_eq!(back, share);
+    }
+
+    #[test]
+    fn near_memory_without_requests_has_rate_zero() {
+        assert_eq!(NearMemory::new(0, 0, 0, 64).hit_rate, 0.0);
+        assert_eq!(NearMemory::new(3, 1, 0, 64).hit_rate, 0.75);
+    }
+}
