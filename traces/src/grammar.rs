@@ -13,6 +13,12 @@ pub const MAX_LANES: usize = 8;
 /// Most loop variables that may be in scope at one place.
 pub const MAX_VARIABLES: usize = 32;
 
+/// Most bodies that may enclose one another.
+pub const MAX_DEPTH: usize = 64;
+
+/// Most elements of one array or view.
+pub const MAX_ELEMENTS: u64 = 1 << 32;
+
 /// What an object holds; placement policies and reports group by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,6 +123,30 @@ pub enum Access {
     Write,
     /// Every byte is loaded, then stored.
     Update,
+}
+
+impl Access {
+    /// Every access, in order of its code in the binary form.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Update];
+
+    /// Name as written in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Update => "update",
+        }
+    }
+
+    /// Whether bytes are loaded.
+    pub const fn is_read(self) -> bool {
+        matches!(self, Self::Read | Self::Update)
+    }
+
+    /// Whether bytes are stored.
+    pub const fn is_write(self) -> bool {
+        matches!(self, Self::Write | Self::Update)
+    }
 }
 
 /// The order in which a lane covers its range.
@@ -287,6 +317,20 @@ pub enum Role {
     InOut,
 }
 
+impl Role {
+    /// Every role, in order of its code in the binary form.
+    pub const ALL: [Self; 3] = [Self::Input, Self::Output, Self::InOut];
+
+    /// Name as written in the text form.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::InOut => "in-out",
+        }
+    }
+}
+
 /// An operand that a macro expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Parameter {
@@ -347,6 +391,15 @@ impl Affine {
         self
     }
 
+    /// This times a factor.
+    #[must_use]
+    pub fn times(mut self, factor: i64) -> Self {
+        self.constant *= factor;
+        self.terms.iter_mut().for_each(|term| term.1 *= factor);
+        self.terms.retain(|term| term.1 != 0);
+        self
+    }
+
     /// This plus a constant.
     #[must_use]
     pub fn plus_constant(mut self, constant: i64) -> Self {
@@ -354,10 +407,12 @@ impl Affine {
         self
     }
 
-    /// Value under an assignment of the variables. Variables out of scope count as 0; the checker refuses them.
+    /// Value under an assignment of the variables. Variables out of scope count as 0 and overflow wraps; the
+    /// checker refuses both.
     pub fn value(&self, variables: &[i64]) -> i64 {
         self.terms.iter().fold(self.constant, |sum, &(variable, coefficient)| {
-            sum + coefficient * variables.get(usize::from(variable)).copied().unwrap_or(0)
+            let value = variables.get(usize::from(variable)).copied().unwrap_or(0);
+            sum.wrapping_add(coefficient.wrapping_mul(value))
         })
     }
 }
@@ -476,6 +531,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order of its code in the binary form.
+    pub const ALL: [Self; 3] = [Self::SetUp, Self::Client, Self::Server];
+
     /// Name as written in the text form.
     pub const fn name(self) -> &'static str {
         match self {
@@ -539,6 +597,16 @@ pub enum Definition {
     View(View),
 }
 
+impl Definition {
+    /// Name in reports.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Array(array) => &array.label,
+            Self::View(view) => &view.label,
+        }
+    }
+}
+
 /// A whole trace in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
@@ -550,4 +618,20 @@ pub struct Trace {
     pub macros: Vec<Macro>,
     /// Phases in order.
     pub phases: Vec<Phase>,
+}
+
+impl Trace {
+    /// The trace as a stream: definitions first, then the phases.
+    pub fn items(&self) -> impl Iterator<Item = Item> {
+        let definitions = self.definitions.iter().map(|definition| match definition {
+            Definition::Array(array) => Item::Array(array.clone()),
+            Definition::View(view) => Item::View(view.clone()),
+        });
+        let macros = self.macros.iter().cloned().map(Item::Macro);
+        let phases = self.phases.iter().flat_map(|phase| {
+            let start = std::iter::once(Item::PhaseStart(phase.head.clone()));
+            start.chain(phase.body.iter().cloned().map(Item::Body))
+        });
+        definitions.chain(macros).chain(phases)
+    }
 }

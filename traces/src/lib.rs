@@ -15,6 +15,18 @@
 //!
 //! Not here: caches, devices and placement (crate `hetier-sim`), cryptography (crate `hetier-workloads`).
 
+pub mod compare;
+pub mod directory;
+pub mod error;
+pub mod expand;
 pub mod grammar;
+mod liveness;
+pub mod loops;
+pub mod seeded;
+pub mod walk;
 
+pub use compare::{Difference, equal};
+pub use directory::{Directory, Object};
+pub use error::{Error, Result};
+pub use expand::{Event, Sink, expand};
 pub use grammar::*;

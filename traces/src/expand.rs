@@ -1,0 +1,455 @@
+//! Expansion: unrolls a trace into flat events, and checks bounds and lifetimes on the way.
+//!
+//! `Parallel` and `Fork` give the same events, so that a real run recorded branch by branch equals the folded loop.
+//! Views vanish: events name the objects behind them, an object is born with its own allocation and dies with its
+//! last reference.
+
+use std::ops::ControlFlow;
+
+use crate::directory::{Directory, Object};
+use crate::error::{Error, Result};
+use crate::grammar::{ArrayId, Definition, Item, Macro, MacroId, PhaseHead, Sweep, Trace};
+use crate::liveness::{Change, Liveness};
+use crate::loops::Scope;
+use crate::walk::{Call, Node, Run, Step, Walk, compile};
+
+/// One thing that happens, with objects resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'e> {
+    /// A phase starts and ends the one before.
+    PhaseStart(&'e PhaseHead),
+    /// Iterations follow that threads may share.
+    RegionStart {
+        /// How many.
+        iterations: u64,
+    },
+    /// An iteration of the innermost region starts; iterations come in order, from 0.
+    IterationStart(u64),
+    /// It ends.
+    IterationEnd,
+    /// The innermost region ends.
+    RegionEnd {
+        /// Without a barrier.
+        nowait: bool,
+    },
+    /// An object comes to life.
+    Alloc(Object),
+    /// An object dies.
+    Free(Object),
+    /// A primitive starts; its sweeps follow.
+    Call {
+        /// Which macro.
+        callee: MacroId,
+        /// Its operands, by number.
+        objects: &'e [Object],
+    },
+    /// One sweep of the last call.
+    Sweep {
+        /// Lanes and work.
+        sweep: &'e Sweep,
+        /// Operands of the call; a lane's object is `objects[lane.operand]`.
+        objects: &'e [Object],
+    },
+}
+
+/// Takes events.
+pub trait Sink {
+    /// Takes the next event; [`ControlFlow::Break`] ends the expansion early, without an error.
+    fn push(&mut self, event: Event<'_>) -> ControlFlow<()>;
+}
+
+impl<F: FnMut(Event<'_>) -> ControlFlow<()>> Sink for F {
+    fn push(&mut self, event: Event<'_>) -> ControlFlow<()> {
+        self(event)
+    }
+}
+
+/// Expands a whole trace into a sink.
+///
+/// # Errors
+/// - [`Error::UndefinedArray`], [`Error::UndefinedMacro`], [`Error::OutOfRange`], [`Error::Malformed`] where a body
+///   does not fit its definitions.
+/// - [`Error::Dead`] for a use or release of a dead object, or a reference to one.
+/// - [`Error::Alive`] for a second allocation of a live object.
+pub fn expand(trace: &Trace, sink: &mut impl Sink) -> Result<()> {
+    let program = Program::new(trace)?;
+    let mut expansion = Expansion::new(trace, &program)?;
+    while let Some(event) = expansion.next()? {
+        if sink.push(event).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Expands a stream of items into a sink, in memory that does not grow with the number of bodies.
+///
+/// # Errors
+/// Those of [`expand`] and of the stream, and [`Error::BodyOutsidePhase`].
+pub fn expand_items(items: impl IntoIterator<Item = Result<Item>>, sink: &mut impl Sink) -> Result<()> {
+    let mut world = World::default();
+    let mut has_phase = false;
+    for item in items {
+        match item? {
+            Item::Array(array) => drop(world.directory.push(Definition::Array(array))?),
+            Item::View(view) => drop(world.directory.push(Definition::View(view))?),
+            Item::Macro(defined) => world.macros.push(defined),
+            Item::PhaseStart(head) => {
+                has_phase = true;
+                world.phase.clone_from(&head.name);
+                if sink.push(Event::PhaseStart(&head)).is_break() {
+                    return Ok(());
+                }
+            }
+            Item::Body(_) if !has_phase => return Err(Error::BodyOutsidePhase),
+            Item::Body(body) => {
+                let nodes = compile(&[body], 0)?;
+                let mut unrolling = Unrolling::new(&nodes);
+                while let Some(event) = unrolling.next(&mut world)? {
+                    if sink.push(event).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The compiled bodies of a trace.
+#[derive(Clone, Debug)]
+pub struct Program {
+    phases: Vec<Vec<Node>>,
+}
+
+impl Program {
+    /// Compiles all phases.
+    ///
+    /// # Errors
+    /// Those of [`compile`].
+    pub fn new(trace: &Trace) -> Result<Self> {
+        let phases = trace.phases.iter().map(|phase| compile(&phase.body, 0));
+        Ok(Self { phases: phases.collect::<Result<_>>()? })
+    }
+
+    /// Compiled bodies by number of the phase.
+    pub fn phases(&self) -> &[Vec<Node>] {
+        &self.phases
+    }
+}
+
+/// An expansion that gives one event at a time, for those who pull.
+#[derive(Debug)]
+pub struct Expansion<'t> {
+    trace: &'t Trace,
+    program: &'t Program,
+    world: World,
+    phase: usize,
+    unrolling: Option<Unrolling<'t>>,
+}
+
+impl<'t> Expansion<'t> {
+    /// Starts at the first phase.
+    ///
+    /// # Errors
+    /// Those of [`Directory::push`].
+    pub fn new(trace: &'t Trace, program: &'t Program) -> Result<Self> {
+        let directory = Directory::of(&trace.definitions)?;
+        let world = World { directory, macros: trace.macros.clone(), ..World::default() };
+        Ok(Self { trace, program, world, phase: 0, unrolling: None })
+    }
+
+    /// The definitions.
+    pub const fn directory(&self) -> &Directory {
+        &self.world.directory
+    }
+
+    /// Number of objects that live now.
+    pub const fn live_objects(&self) -> u64 {
+        self.world.liveness.live()
+    }
+
+    /// The next event; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of [`expand`].
+    #[expect(clippy::should_implement_trait, reason = "events borrow from the expansion")]
+    pub fn next(&mut self) -> Result<Option<Event<'_>>> {
+        if let Some(unrolling) = &mut self.unrolling {
+            if unrolling.has_more(&self.world) {
+                return unrolling.next(&mut self.world);
+            }
+            self.unrolling = None;
+        }
+        let (Some(phase), Some(nodes)) =
+            (self.trace.phases.get(self.phase), self.program.phases.get(self.phase))
+        else {
+            return Ok(None);
+        };
+        self.phase += 1;
+        self.world.phase.clone_from(&phase.head.name);
+        self.unrolling = Some(Unrolling::new(nodes));
+        Ok(Some(Event::PhaseStart(&phase.head)))
+    }
+}
+
+/// Everything that outlives a body.
+#[derive(Debug, Default)]
+struct World {
+    directory: Directory,
+    macros: Vec<Macro>,
+    liveness: Liveness,
+    phase: String,
+    objects: Vec<Object>,
+}
+
+/// The expansion of some bodies.
+#[derive(Debug)]
+struct Unrolling<'n> {
+    walk: Walk<'n>,
+    ahead: Option<Step<'n>>,
+    pending: Pending,
+}
+
+/// What is left of the last step.
+#[derive(Clone, Copy, Debug)]
+enum Pending {
+    Nothing,
+    Sweeps { callee: MacroId, next: usize },
+    Alloc(Elements),
+    Free(Elements),
+}
+
+/// Elements still to be allocated or freed.
+#[derive(Clone, Copy, Debug)]
+struct Elements {
+    array: ArrayId,
+    next: i64,
+    left: u64,
+}
+
+impl Elements {
+    fn take(&mut self) -> Option<(ArrayId, i64)> {
+        self.left = self.left.checked_sub(1)?;
+        let index = self.next;
+        self.next = index.wrapping_add(1);
+        Some((self.array, index))
+    }
+}
+
+impl<'n> Unrolling<'n> {
+    fn new(nodes: &'n [Node]) -> Self {
+        Self { walk: Walk::new(nodes, Scope::new()), ahead: None, pending: Pending::Nothing }
+    }
+
+    /// Whether [`Unrolling::next`] might give another event or error; looks one step ahead.
+    fn has_more(&mut self, world: &World) -> bool {
+        let is_pending = match self.pending {
+            Pending::Nothing => false,
+            Pending::Sweeps { callee, next } => next < world.macros[callee.0 as usize].sweeps.len(),
+            Pending::Alloc(elements) | Pending::Free(elements) => elements.left > 0,
+        };
+        if is_pending || self.ahead.is_some() {
+            return true;
+        }
+        self.ahead = self.walk.next();
+        self.ahead.is_some()
+    }
+
+    fn next<'w>(&mut self, world: &'w mut World) -> Result<Option<Event<'w>>> {
+        loop {
+            if let Some(event) = self.take_pending(world)? {
+                return Ok(Some(event.with(world)));
+            }
+            let step = match self.ahead.take() {
+                Some(step) => step,
+                None => match self.walk.next() {
+                    Some(step) => step,
+                    None => return Ok(None),
+                },
+            };
+            let event = match step {
+                Step::Call(call) => {
+                    world.bind(call, self.walk.scope())?;
+                    self.pending = Pending::Sweeps { callee: call.callee, next: 0 };
+                    Event::Call { callee: call.callee, objects: &world.objects }
+                }
+                Step::Alloc(run) => {
+                    self.pending = Pending::Alloc(elements(run, self.walk.scope()));
+                    continue;
+                }
+                Step::Free(run) => {
+                    self.pending = Pending::Free(elements(run, self.walk.scope()));
+                    continue;
+                }
+                Step::Region(region) => {
+                    let iterations = region.iterations(self.walk.scope_mut());
+                    self.walk.enter(region);
+                    Event::RegionStart { iterations }
+                }
+                Step::IterationStart(iteration) => Event::IterationStart(iteration),
+                Step::IterationEnd => Event::IterationEnd,
+                Step::RegionEnd(region) => Event::RegionEnd { nowait: region.nowait },
+            };
+            return Ok(Some(event));
+        }
+    }
+
+    /// Goes on with the last step; `None` when it is done.
+    fn take_pending(&mut self, world: &mut World) -> Result<Option<Taken>> {
+        match &mut self.pending {
+            Pending::Nothing => {}
+            Pending::Sweeps { callee, next } => {
+                let sweep = *next;
+                *next += 1;
+                if sweep < world.macros[callee.0 as usize].sweeps.len() {
+                    return Ok(Some(Taken::Sweep(*callee, sweep)));
+                }
+            }
+            Pending::Alloc(elements) => {
+                while let Some((array, index)) = elements.take() {
+                    if let Some(object) = world.alloc(array, index)? {
+                        return Ok(Some(Taken::Alloc(object)));
+                    }
+                }
+            }
+            Pending::Free(elements) => {
+                while let Some((array, index)) = elements.take() {
+                    if let Some(object) = world.free(array, index)? {
+                        return Ok(Some(Taken::Free(object)));
+                    }
+                }
+            }
+        }
+        self.pending = Pending::Nothing;
+        Ok(None)
+    }
+}
+
+/// An event that does not borrow yet.
+#[derive(Clone, Copy, Debug)]
+enum Taken {
+    Sweep(MacroId, usize),
+    Alloc(Object),
+    Free(Object),
+}
+
+impl Taken {
+    fn with(self, world: &World) -> Event<'_> {
+        match self {
+            Self::Sweep(callee, sweep) => Event::Sweep {
+                sweep: &world.macros[callee.0 as usize].sweeps[sweep],
+                objects: &world.objects,
+            },
+            Self::Alloc(object) => Event::Alloc(object),
+            Self::Free(object) => Event::Free(object),
+        }
+    }
+}
+
+fn elements(run: &Run, scope: &Scope) -> Elements {
+    Elements { array: run.array, next: run.start.value(scope), left: run.count }
+}
+
+impl World {
+    /// Resolves a call's operands and checks them against the macro.
+    fn bind(&mut self, call: &Call, scope: &Scope) -> Result<()> {
+        let callee = call.callee.0;
+        let Some(called) = self.macros.get(callee as usize) else {
+            return Err(Error::UndefinedMacro {
+                place: self.phase.clone(),
+                callee,
+                defined: self.macros.len(),
+            });
+        };
+        if called.parameters.len() != call.operands.len() {
+            let (found, need) = (call.operands.len() as i128, called.parameters.len() as i128);
+            return Err(self.outside("number of operands", found, need, need));
+        }
+        self.objects.clear();
+        for (parameter, operand) in called.parameters.iter().zip(&call.operands) {
+            let object = self.resolve(operand.array, operand.index.value(scope))?;
+            if !self.liveness.is_live(object) {
+                return Err(self.dead("use", object.array, object.index));
+            }
+            let capacity = self.directory.array(object.array).map_or(0, |array| array.capacity_bytes);
+            if capacity < parameter.bytes {
+                let need = i128::from(parameter.bytes);
+                return Err(self.outside("bytes of an operand", capacity.into(), need, i64::MAX.into()));
+            }
+            self.objects.push(object);
+        }
+        let is_outside =
+            |sweep: &Sweep| sweep.lanes.iter().any(|lane| lane.operand as usize >= self.objects.len());
+        if called.sweeps.iter().any(is_outside) {
+            let rule = "found a lane whose operand the macro does not have, need a number of a parameter";
+            return Err(Error::Malformed { place: format!("macro {}", called.name), rule });
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, array: ArrayId, index: i64) -> Result<Object> {
+        self.directory.resolve(array, index).ok_or_else(|| match self.directory.elements(array) {
+            Some(elements) => Error::OutOfRange {
+                place: format!("{}: {}", self.phase, self.directory.label(array)),
+                what: "index",
+                found: index.into(),
+                least: 0,
+                most: i128::from(elements) - 1,
+            },
+            None => Error::UndefinedArray {
+                place: self.phase.clone(),
+                array: array.0,
+                defined: self.directory.len(),
+            },
+        })
+    }
+
+    /// The object, if it was born.
+    fn alloc(&mut self, array: ArrayId, index: i64) -> Result<Option<Object>> {
+        let object = self.resolve(array, index)?;
+        if object.array == array {
+            return match self.liveness.alloc(object) {
+                Change::Refused => Err(self.alive(array, object.index)),
+                _ => Ok(Some(object)),
+            };
+        }
+        match self.liveness.refer(array, index as u64, object) {
+            Change::Refused if !self.liveness.is_live(object) => {
+                Err(self.dead("reference", object.array, object.index))
+            }
+            Change::Refused => Err(self.alive(array, index as u64)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The object, if it died.
+    fn free(&mut self, array: ArrayId, index: i64) -> Result<Option<Object>> {
+        let object = self.resolve(array, index)?;
+        let change = if object.array == array {
+            self.liveness.free(object)
+        } else {
+            self.liveness.release(array, index as u64, object)
+        };
+        match change {
+            Change::Refused => Err(self.dead("release", array, index as u64)),
+            Change::Died => Ok(Some(object)),
+            Change::Born | Change::Lives => Ok(None),
+        }
+    }
+
+    fn dead(&self, action: &'static str, array: ArrayId, index: u64) -> Error {
+        Error::Dead { phase: self.phase.clone(), action, label: self.directory.label(array).into(), index }
+    }
+
+    fn alive(&self, array: ArrayId, index: u64) -> Error {
+        Error::Alive { phase: self.phase.clone(), label: self.directory.label(array).into(), index }
+    }
+
+    fn outside(&self, what: &'static str, found: i128, least: i128, most: i128) -> Error {
+        Error::OutOfRange { place: self.phase.clone(), what, found, least, most }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,313 @@
+//! Compiled bodies, and the resumable walk over them that expansion and every simulated thread use.
+
+use crate::error::{Error, Result};
+use crate::grammar::{ArrayId, Body, Elements, MAX_DEPTH, MacroId};
+use crate::loops::{Form, Nest, Scope};
+
+/// A compiled [`Body`].
+#[derive(Clone, Debug)]
+pub enum Node {
+    /// Apply a macro.
+    Call(Call),
+    /// A nest run in order.
+    Loop(Loop),
+    /// A `Parallel` or a `Fork`.
+    Region(Region),
+    /// Objects come to life.
+    Alloc(Run),
+    /// Objects die.
+    Free(Run),
+}
+
+/// A compiled call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which macro.
+    pub callee: MacroId,
+    /// Its operands.
+    pub operands: Box<[Place]>,
+}
+
+/// An element chosen by a compiled affine index.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The array or view.
+    pub array: ArrayId,
+    /// Which element.
+    pub index: Form,
+}
+
+/// Compiled [`Elements`].
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The array or view.
+    pub array: ArrayId,
+    /// First element.
+    pub start: Form,
+    /// How many.
+    pub count: u64,
+}
+
+/// A compiled loop.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    nest: Nest,
+    first: Vec<Node>,
+    body: Vec<Node>,
+}
+
+/// Iterations that threads may share.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Without a barrier at the end.
+    pub nowait: bool,
+    iterations: Iterations,
+}
+
+#[derive(Clone, Debug)]
+enum Iterations {
+    Nest { nest: Nest, body: Vec<Node> },
+    Branches(Vec<Vec<Node>>),
+}
+
+impl Region {
+    /// Number of iterations under the enclosing variables. Costs like [`Nest::count`].
+    pub fn iterations(&self, scope: &mut Scope) -> u64 {
+        match &self.iterations {
+            Iterations::Nest { nest, .. } => nest.count(scope),
+            Iterations::Branches(branches) => branches.len() as u64,
+        }
+    }
+
+    /// Puts the variables at an iteration and gives what it does; `None` past the last. Costs like [`Nest::seek`].
+    pub fn seek(&self, scope: &mut Scope, iteration: u64) -> Option<&[Node]> {
+        match &self.iterations {
+            Iterations::Nest { nest, body } => nest.seek(scope, iteration).then_some(body.as_slice()),
+            Iterations::Branches(branches) => branch(branches, iteration),
+        }
+    }
+
+    /// Puts the variables, which stand at the iteration before, at `iteration`; `None` past the last. Costs a few
+    /// nanoseconds.
+    pub fn advance(&self, scope: &mut Scope, iteration: u64) -> Option<&[Node]> {
+        match &self.iterations {
+            Iterations::Nest { nest, body } => nest.advance(scope).then_some(body.as_slice()),
+            Iterations::Branches(branches) => branch(branches, iteration),
+        }
+    }
+
+    fn start(&self, scope: &mut Scope) -> Option<&[Node]> {
+        match &self.iterations {
+            Iterations::Nest { nest, body } => nest.start(scope).then_some(body.as_slice()),
+            Iterations::Branches(branches) => branch(branches, 0),
+        }
+    }
+}
+
+fn branch(branches: &[Vec<Node>], number: u64) -> Option<&[Node]> {
+    usize::try_from(number).ok().and_then(|number| branches.get(number)).map(Vec::as_slice)
+}
+
+/// Compiles bodies below `in_scope` variables; 0 at the top of a phase.
+///
+/// # Errors
+/// - [`Error::OutOfRange`] if a form names a variable out of scope, or if bodies or variables nest too deeply.
+pub fn compile(bodies: &[Body], in_scope: usize) -> Result<Vec<Node>> {
+    compile_at(bodies, in_scope, 1)
+}
+
+fn compile_at(bodies: &[Body], in_scope: usize, depth: usize) -> Result<Vec<Node>> {
+    if depth > MAX_DEPTH {
+        let (found, most) = (depth as i128, MAX_DEPTH as i128);
+        return Err(Error::OutOfRange { place: "body".into(), what: "depth", found, least: 1, most });
+    }
+    bodies.iter().map(|body| compile_one(body, in_scope, depth)).collect()
+}
+
+fn compile_one(body: &Body, in_scope: usize, depth: usize) -> Result<Node> {
+    Ok(match body {
+        Body::Call { callee, operands } => {
+            let place = |operand: &crate::Operand| -> Result<Place> {
+                Ok(Place { array: operand.array, index: Form::new(&operand.index, in_scope)? })
+            };
+            Node::Call(Call { callee: *callee, operands: operands.iter().map(place).collect::<Result<_>>()? })
+        }
+        Body::Loop { nest, first, body } => {
+            let nest = Nest::new(nest, in_scope)?;
+            let inside = nest.in_scope();
+            let (first, body) = (compile_at(first, inside, depth + 1)?, compile_at(body, inside, depth + 1)?);
+            Node::Loop(Loop { nest, first, body })
+        }
+        Body::Parallel { nest, nowait, body } => {
+            let nest = Nest::new(nest, in_scope)?;
+            let body = compile_at(body, nest.in_scope(), depth + 1)?;
+            Node::Region(Region { nowait: *nowait, iterations: Iterations::Nest { nest, body } })
+        }
+        Body::Fork { nowait, branches } => {
+            let branches = branches.iter().map(|branch| compile_at(branch, in_scope, depth + 1));
+            let iterations = Iterations::Branches(branches.collect::<Result<_>>()?);
+            Node::Region(Region { nowait: *nowait, iterations })
+        }
+        Body::Alloc(elements) => Node::Alloc(compile_run(elements, in_scope)?),
+        Body::Free(elements) => Node::Free(compile_run(elements, in_scope)?),
+    })
+}
+
+fn compile_run(elements: &Elements, in_scope: usize) -> Result<Run> {
+    Ok(Run { array: elements.array, start: Form::new(&elements.start, in_scope)?, count: elements.count })
+}
+
+/// What a walk comes across.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'n> {
+    /// A call; its operands' forms hold in the walk's scope.
+    Call(&'n Call),
+    /// An allocation.
+    Alloc(&'n Run),
+    /// A release.
+    Free(&'n Run),
+    /// A region. The walk goes on behind it unless [`Walk::enter`] is called now.
+    Region(&'n Region),
+    /// An iteration of an entered region starts.
+    IterationStart(u64),
+    /// It ends.
+    IterationEnd,
+    /// An entered region ends.
+    RegionEnd(&'n Region),
+}
+
+/// A resumable walk over bodies in order, by one thread. A step costs a few nanoseconds; memory grows with the
+/// depth of the bodies only.
+#[derive(Clone, Debug)]
+pub struct Walk<'n> {
+    scope: Scope,
+    stack: Vec<Frame<'n>>,
+}
+
+#[derive(Clone, Debug)]
+struct Frame<'n> {
+    nodes: &'n [Node],
+    at: usize,
+    then: Then<'n>,
+}
+
+/// What follows when a frame's nodes are done.
+#[derive(Clone, Copy, Debug)]
+enum Then<'n> {
+    Leave,
+    Repeat(&'n Loop),
+    Start(&'n Region, u64),
+    End(&'n Region, u64),
+    LeaveRegion(&'n Region),
+}
+
+impl<'n> Walk<'n> {
+    /// A walk over `nodes` with the enclosing variables set in `scope`.
+    pub fn new(nodes: &'n [Node], scope: Scope) -> Self {
+        Self { scope, stack: vec![Frame { nodes, at: 0, then: Then::Leave }] }
+    }
+
+    /// Starts again over other nodes, keeping memory. The scope may be changed through [`Walk::scope_mut`].
+    pub fn restart(&mut self, nodes: &'n [Node]) {
+        self.stack.clear();
+        self.stack.push(Frame { nodes, at: 0, then: Then::Leave });
+    }
+
+    /// The variables at the last step.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The variables, to be set between two walks.
+    pub const fn scope_mut(&mut self) -> &mut Scope {
+        &mut self.scope
+    }
+
+    /// Walks through the iterations of a region in order. To be called right after its [`Step::Region`].
+    pub fn enter(&mut self, region: &'n Region) {
+        let frame = match region.start(&mut self.scope) {
+            Some(_) => Then::Start(region, 0),
+            None => Then::LeaveRegion(region),
+        };
+        self.stack.push(Frame { nodes: &[], at: 0, then: frame });
+    }
+
+    /// The next step; `None` at the end.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "steps are read together with the walk's scope between calls"
+    )]
+    #[inline]
+    pub fn next(&mut self) -> Option<Step<'n>> {
+        loop {
+            let frame = self.stack.last_mut()?;
+            let nodes = frame.nodes;
+            let Some(node) = nodes.get(frame.at) else {
+                if let Some(step) = self.turn() {
+                    return Some(step);
+                }
+                continue;
+            };
+            frame.at += 1;
+            match node {
+                Node::Call(call) => return Some(Step::Call(call)),
+                Node::Alloc(run) => return Some(Step::Alloc(run)),
+                Node::Free(run) => return Some(Step::Free(run)),
+                Node::Region(region) => return Some(Step::Region(region)),
+                Node::Loop(entered) => self.enter_loop(entered),
+            }
+        }
+    }
+
+    fn enter_loop(&mut self, entered: &'n Loop) {
+        let is_empty = entered.first.is_empty() && entered.body.is_empty();
+        if is_empty || !entered.nest.start(&mut self.scope) {
+            return;
+        }
+        let nodes = if entered.first.is_empty() { &entered.body } else { &entered.first };
+        self.stack.push(Frame { nodes, at: 0, then: Then::Repeat(entered) });
+    }
+
+    /// Handles the end of the top frame's nodes: repeats, leaves, or yields an event of a region.
+    #[inline]
+    fn turn(&mut self) -> Option<Step<'n>> {
+        let frame = self.stack.last_mut()?;
+        match frame.then {
+            Then::Repeat(repeated) if !repeated.body.is_empty() && repeated.nest.advance(&mut self.scope) => {
+                frame.nodes = &repeated.body;
+                frame.at = 0;
+                None
+            }
+            Then::Repeat(_) | Then::Leave => {
+                self.stack.pop();
+                None
+            }
+            Then::Start(region, iteration) => {
+                // The variables already stand at this iteration.
+                frame.nodes = match &region.iterations {
+                    Iterations::Nest { body, .. } => body,
+                    Iterations::Branches(branches) => branch(branches, iteration).unwrap_or_default(),
+                };
+                frame.at = 0;
+                frame.then = Then::End(region, iteration);
+                Some(Step::IterationStart(iteration))
+            }
+            Then::End(region, iteration) => {
+                frame.nodes = &[];
+                frame.at = 0;
+                frame.then = match region.advance(&mut self.scope, iteration + 1) {
+                    Some(_) => Then::Start(region, iteration + 1),
+                    None => Then::LeaveRegion(region),
+                };
+                Some(Step::IterationEnd)
+            }
+            Then::LeaveRegion(region) => {
+                self.stack.pop();
+                Some(Step::RegionEnd(region))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
