@@ -1,0 +1,296 @@
+//! One sub-channel: its queues, its banks, and the commands that are issued to them.
+
+use super::config::{Controller, Page};
+use super::filter::Filter;
+use super::gates::{Command, Gates, MAX_BANKS};
+use super::lists::{BankLists, Pool};
+use super::refresh::Refresh;
+use super::schedule::Choice;
+use super::timing::{Clock, Timing};
+use crate::device::Kind;
+use crate::device::mapping::{Geometry, Place};
+
+/// Both directions, in the order of [`Kind`]'s numbers.
+const KINDS: [Kind; 2] = [Kind::Read, Kind::Write];
+
+/// A request whose data has a place on the data bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Token of the request.
+    pub token: u64,
+    /// Direction.
+    pub kind: Kind,
+    /// When the controller accepted it.
+    pub arrived: Clock,
+    /// When its last data has moved.
+    pub done: Clock,
+}
+
+/// What a sub-channel did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Column commands by direction, reads first.
+    pub columns: [u64; 2],
+    /// Column commands that found their row open, by direction.
+    pub hits: [u64; 2],
+    /// Reads answered by the write queue.
+    pub forwarded: u64,
+    /// Rows opened.
+    pub activates: u64,
+    /// Ranks refreshed.
+    pub refreshes: u64,
+}
+
+/// A sub-channel with its controller: bounded queues in front of banks, one command bus, one data bus.
+///
+/// Nothing ticks: [`Channel::step`] jumps from one command to the next. The caller accepts requests in order of time,
+/// after stepping up to the clock of acceptance. Among the commands that are possible at a clock the controller
+/// prefers, in this order: the column command of a request whose row was opened for it; refresh; the oldest request
+/// of the direction that is being served. A row is not closed under an older request that would hit it.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    pub(super) timing: Timing,
+    pub(super) gates: Gates,
+    pub(super) controller: Controller,
+    pool: Pool,
+    /// Requests whose row is open, by direction.
+    pub(super) hits: [BankLists; 2],
+    /// Requests whose row is not open, by direction.
+    pub(super) waits: [BankLists; 2],
+    /// Requests in each bounded queue: those for whom no row was opened yet.
+    pub(super) queued: [u32; 2],
+    pub(super) is_writing: bool,
+    /// Bit per bank with an open row.
+    pub(super) open: u64,
+    rows: [u32; MAX_BANKS],
+    /// Bit per bank whose row was opened for a request that is still here.
+    pub(super) owed: u64,
+    pub(super) owed_kind: [Kind; MAX_BANKS],
+    pub(super) last_use: [Clock; MAX_BANKS],
+    pub(super) refresh: Refresh,
+    written: Filter,
+    choice: Choice,
+    is_stale: bool,
+    pub(super) now: Clock,
+    arrivals: u64,
+    tally: Tally,
+}
+
+impl Channel {
+    /// An idle sub-channel at clock 0, all rows closed. `geometry` has at most 64 banks and 8 ranks a sub-channel.
+    pub fn new(timing: Timing, geometry: &Geometry, controller: Controller) -> Self {
+        let (ranks, groups, banks) = (geometry.ranks as usize, geometry.groups as usize, geometry.banks as usize);
+        Self {
+            timing,
+            gates: Gates::new(timing, ranks, groups, banks),
+            controller,
+            pool: Pool::new(),
+            hits: [BankLists::new(), BankLists::new()],
+            waits: [BankLists::new(), BankLists::new()],
+            queued: [0; 2],
+            is_writing: false,
+            open: 0,
+            rows: [0; MAX_BANKS],
+            owed: 0,
+            owed_kind: [Kind::Read; MAX_BANKS],
+            last_use: [0; MAX_BANKS],
+            refresh: Refresh::new(&timing, ranks, groups * banks),
+            written: Filter::new(),
+            choice: Choice::NONE,
+            is_stale: false,
+            now: 0,
+            arrivals: 0,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Whether the queue of a direction takes another request.
+    #[inline]
+    pub const fn has_room(&self, kind: Kind) -> bool {
+        let depth = match kind {
+            Kind::Read => self.controller.read_queue,
+            Kind::Write => self.controller.write_queue,
+        };
+        self.queued[kind as usize] < depth
+    }
+
+    /// Whether no request is inside.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.queued[0] + self.queued[1] == 0 && self.owed == 0
+    }
+
+    /// The first clock for which no command has been decided yet: the earliest possible acceptance.
+    #[inline]
+    pub fn free_from(&self) -> Clock {
+        self.gates.command_free().max(self.now)
+    }
+
+    /// What was done so far.
+    pub const fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Takes a request for which there is room. A read of a line that waits to be written is answered from the write
+    /// queue one clock later; it goes to `served` at once.
+    #[inline]
+    pub fn accept(&mut self, token: u64, kind: Kind, place: Place, at: Clock, served: &mut impl FnMut(Served)) {
+        debug_assert!(self.has_room(kind), "the caller asks for room first");
+        let (bank, row, column) = (place.bank as usize & (MAX_BANKS - 1), place.row, place.column);
+        self.now = self.now.max(at);
+        match kind {
+            Kind::Read if self.written.may_contain(bank, row, column) && self.is_written(bank, row, column) => {
+                self.tally.forwarded += 1;
+                served(Served { token, kind, arrived: at, done: at + 1 });
+                return;
+            }
+            Kind::Read => {}
+            Kind::Write => self.written.add(bank, row, column),
+        }
+        let slot = self.pool.take(token, at, self.arrivals, row, column);
+        self.arrivals += 1;
+        self.queued[kind as usize] += 1;
+        let is_hit = self.open >> bank & 1 == 1 && self.rows[bank] == row;
+        let lists = if is_hit { &mut self.hits } else { &mut self.waits };
+        lists[kind as usize].push(&mut self.pool, bank, slot);
+        self.is_stale = true;
+    }
+
+    fn is_written(&self, bank: usize, row: u32, column: u32) -> bool {
+        let write = Kind::Write as usize;
+        self.hits[write].contains(&self.pool, bank, row, column)
+            || self.waits[write].contains(&self.pool, bank, row, column)
+    }
+
+    /// When the next command for a request is due if nothing more is accepted, refresh aside; `None` when empty.
+    pub fn next_command(&self) -> Option<Clock> {
+        let choice = if self.is_stale { self.choose(self.next_direction()) } else { self.choice };
+        (!self.is_empty()).then_some(choice.at)
+    }
+
+    #[inline]
+    fn refresh_choice(&mut self) {
+        if self.is_stale {
+            self.is_writing = self.next_direction();
+            self.choice = self.choose(self.is_writing);
+            self.is_stale = false;
+        }
+    }
+
+    /// Issues the next command if its clock lies before `before`; false if none does. An idle channel is refreshed on
+    /// the way, except with `before` = [`Clock::MAX`], where it stays where it is.
+    #[inline]
+    pub fn step(&mut self, before: Clock, served: &mut impl FnMut(Served)) -> bool {
+        loop {
+            self.refresh_choice();
+            let (at, due) = (self.choice.at, self.refresh.next_due());
+            if at.min(due) >= before || (at == Clock::MAX && before == Clock::MAX) {
+                return false;
+            }
+            if at < due {
+                self.issue(self.choice, served);
+                return true;
+            }
+            self.fall_due(due, before);
+        }
+    }
+
+    /// Makes ranks wait for their refresh; an idle channel skips the refreshes that nobody would notice.
+    fn fall_due(&mut self, due: Clock, before: Clock) {
+        if self.is_empty() && self.open == 0 && self.refresh.blocked_banks == 0 {
+            self.tally.refreshes += self.refresh.skip(before.saturating_sub(2 * self.timing.refi));
+        }
+        let due = due.max(self.refresh.next_due());
+        self.refresh.fall_due();
+        self.now = self.now.max(due);
+        self.is_stale = true;
+    }
+
+    #[inline]
+    fn issue(&mut self, choice: Choice, served: &mut impl FnMut(Served)) {
+        let Choice { at, command, bank, kind, .. } = choice;
+        self.is_stale = true;
+        match command {
+            Command::Column(_) | Command::ColumnClosing(_) => self.issue_column(kind, bank, at, served),
+            Command::Activate => self.issue_activate(kind, bank, at),
+            Command::Precharge => {
+                self.gates.apply(command, bank, at);
+                self.close(bank);
+            }
+            Command::PrechargeAll => self.issue_precharge_all(bank, at),
+            Command::Refresh => {
+                self.gates.apply(command, bank, at);
+                self.refresh.done(self.gates.rank(bank));
+                self.tally.refreshes += 1;
+            }
+        }
+    }
+
+    #[inline]
+    fn issue_column(&mut self, kind: Kind, bank: usize, at: Clock, served: &mut impl FnMut(Served)) {
+        let bit = 1 << bank;
+        let slot = self.hits[kind as usize].pop(&self.pool, bank);
+        let entry = *self.pool.get(slot);
+        self.pool.give_back(slot);
+        self.tally.columns[kind as usize] += 1;
+        if self.owed & bit != 0 && self.owed_kind[bank] == kind {
+            self.owed &= !bit;
+        } else {
+            self.queued[kind as usize] -= 1;
+            self.tally.hits[kind as usize] += 1;
+        }
+        self.last_use[bank] = at;
+        let is_last = (self.hits[0].occupied | self.hits[1].occupied) & bit == 0;
+        if is_last && self.controller.page == Page::Closed {
+            self.gates.apply(Command::ColumnClosing(kind), bank, at);
+            self.open &= !bit;
+        } else {
+            self.gates.apply(Command::Column(kind), bank, at);
+        }
+        let latency = match kind {
+            Kind::Read => self.timing.cl,
+            Kind::Write => {
+                self.written.remove(bank, entry.row, entry.column);
+                self.timing.cwl
+            }
+        };
+        served(Served { token: entry.token, kind, arrived: entry.arrived, done: at + latency + self.timing.burst });
+    }
+
+    #[inline]
+    fn issue_activate(&mut self, kind: Kind, bank: usize, at: Clock) {
+        self.gates.apply(Command::Activate, bank, at);
+        let row = self.waits[kind as usize].first(&self.pool, bank).row;
+        for (waits, hits) in self.waits.iter_mut().zip(&mut self.hits) {
+            waits.split_row(hits, &mut self.pool, bank, row);
+        }
+        self.open |= 1 << bank;
+        self.rows[bank] = row;
+        self.owed |= 1 << bank;
+        self.owed_kind[bank] = kind;
+        self.queued[kind as usize] -= 1;
+        self.last_use[bank] = at;
+        self.tally.activates += 1;
+    }
+
+    fn issue_precharge_all(&mut self, bank: usize, at: Clock) {
+        self.gates.apply(Command::PrechargeAll, bank, at);
+        let mut banks = self.refresh.banks_of(self.gates.rank(bank)) & self.open;
+        while banks != 0 {
+            self.close(banks.trailing_zeros() as usize);
+            banks &= banks - 1;
+        }
+    }
+
+    /// Marks a row closed; requests that would have hit it wait again.
+    #[inline]
+    fn close(&mut self, bank: usize) {
+        self.open &= !(1 << bank);
+        for kind in KINDS {
+            let kind = kind as usize;
+            if self.hits[kind].occupied >> bank & 1 == 1 {
+                self.hits[kind].merge_into(&mut self.waits[kind], &mut self.pool, bank);
+            }
+        }
+    }
+}

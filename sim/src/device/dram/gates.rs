@@ -1,0 +1,246 @@
+//! When each command may next be issued: the constraints of every bank, group, rank and of the channel.
+//!
+//! The controller owns the clock; this state is told the time, so it is tested with short command sequences.
+
+use super::timing::{Clock, Timing};
+use crate::device::Kind;
+
+/// Most banks of one sub-channel: their sets are words of 64 bits.
+pub const MAX_BANKS: usize = 64;
+/// Most ranks of one sub-channel.
+pub const MAX_RANKS: usize = 8;
+
+/// A DRAM command to a bank (to a rank for [`Command::Refresh`], which takes any bank of it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Opens a row.
+    Activate,
+    /// Closes the open row.
+    Precharge,
+    /// Closes every row of the rank.
+    PrechargeAll,
+    /// Moves 64 bytes of the open row.
+    Column(Kind),
+    /// The same, and closes the row as soon as the bank allows it.
+    ColumnClosing(Kind),
+    /// Refreshes every bank of a rank.
+    Refresh,
+}
+
+/// A command came before its constraints allow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{command:?} at clock {at}: need clock {earliest} or later")]
+pub struct TooEarly {
+    /// The command refused.
+    pub command: Command,
+    /// When it was tried.
+    pub at: Clock,
+    /// When it may be issued.
+    pub earliest: Clock,
+}
+
+/// Next-allowed clocks of one sub-channel.
+#[derive(Clone, Debug)]
+pub struct Gates {
+    timing: Timing,
+    ranks: usize,
+    banks_per_rank: usize,
+    group_shift: u32,
+    rank_shift: u32,
+    command: Clock,
+    bank_activate: [Clock; MAX_BANKS],
+    bank_column: [Clock; MAX_BANKS],
+    bank_precharge: [Clock; MAX_BANKS],
+    group_activate: [Clock; MAX_BANKS],
+    /// By direction, then group.
+    group_column: [[Clock; MAX_BANKS]; 2],
+    rank_activate: [Clock; MAX_RANKS],
+    rank_refresh: [Clock; MAX_RANKS],
+    /// By direction, then rank.
+    rank_column: [[Clock; MAX_RANKS]; 2],
+    /// The last four activates of each rank, oldest first.
+    activates: [[Clock; 4]; MAX_RANKS],
+}
+
+impl Gates {
+    /// All banks closed and free at clock 0. `groups` and `banks` are powers of two, `ranks × groups × banks` ≤ 64.
+    pub fn new(timing: Timing, ranks: usize, groups: usize, banks: usize) -> Self {
+        Self {
+            timing,
+            ranks,
+            banks_per_rank: groups * banks,
+            group_shift: banks.trailing_zeros(),
+            rank_shift: (groups * banks).trailing_zeros(),
+            command: 0,
+            bank_activate: [0; MAX_BANKS],
+            bank_column: [0; MAX_BANKS],
+            bank_precharge: [0; MAX_BANKS],
+            group_activate: [0; MAX_BANKS],
+            group_column: [[0; MAX_BANKS]; 2],
+            rank_activate: [0; MAX_RANKS],
+            rank_refresh: [0; MAX_RANKS],
+            rank_column: [[0; MAX_RANKS]; 2],
+            activates: [[0; 4]; MAX_RANKS],
+        }
+    }
+
+    /// The first clock at which the command bus is free.
+    #[inline]
+    pub const fn command_free(&self) -> Clock {
+        self.command
+    }
+
+    /// The rank of a bank.
+    #[inline]
+    pub const fn rank(&self, bank: usize) -> usize {
+        (bank >> self.rank_shift) & (MAX_RANKS - 1)
+    }
+
+    #[inline]
+    const fn group(&self, bank: usize) -> usize {
+        (bank >> self.group_shift) & (MAX_BANKS - 1)
+    }
+
+    /// The first clock at which a command meets every constraint except that of the command bus.
+    #[inline]
+    pub fn earliest(&self, command: Command, bank: usize) -> Clock {
+        match command {
+            Command::Activate => self.earliest_activate(bank),
+            Command::Precharge => self.bank_precharge[bank & (MAX_BANKS - 1)],
+            Command::PrechargeAll => self.earliest_precharge_all(bank),
+            Command::Column(kind) | Command::ColumnClosing(kind) => self.earliest_column(kind, bank),
+            Command::Refresh => self.earliest_refresh(bank),
+        }
+    }
+
+    #[inline]
+    pub(super) fn earliest_activate(&self, bank: usize) -> Clock {
+        let bank_gate = self.bank_activate[bank & (MAX_BANKS - 1)];
+        bank_gate.max(self.group_activate[self.group(bank)]).max(self.rank_activate[self.rank(bank)])
+    }
+
+    #[inline]
+    pub(super) fn earliest_column(&self, kind: Kind, bank: usize) -> Clock {
+        let bank_gate = self.bank_column[bank & (MAX_BANKS - 1)];
+        let group_gate = self.group_column[kind as usize][self.group(bank)];
+        bank_gate.max(group_gate).max(self.rank_column[kind as usize][self.rank(bank)])
+    }
+
+    fn earliest_precharge_all(&self, bank: usize) -> Clock {
+        self.bank_precharge[self.banks_of(self.rank(bank))].iter().copied().max().unwrap_or(0)
+    }
+
+    /// Every bank of the rank must have been closed for tRP, and the refresh before must be over.
+    fn earliest_refresh(&self, bank: usize) -> Clock {
+        let rank = self.rank(bank);
+        let banks = &self.bank_activate[self.banks_of(rank)];
+        banks.iter().copied().max().unwrap_or(0).max(self.rank_refresh[rank])
+    }
+
+    fn banks_of(&self, rank: usize) -> std::ops::Range<usize> {
+        rank * self.banks_per_rank..(rank + 1) * self.banks_per_rank
+    }
+
+    /// Issues a command at a clock, and moves every gate that it moves.
+    ///
+    /// # Errors
+    /// - [`TooEarly`] if a constraint or the command bus forbids it; nothing is changed then.
+    pub fn issue(&mut self, command: Command, bank: usize, at: Clock) -> Result<(), TooEarly> {
+        let earliest = self.earliest(command, bank).max(self.command);
+        if at < earliest {
+            return Err(TooEarly { command, at, earliest });
+        }
+        self.apply(command, bank, at);
+        Ok(())
+    }
+
+    /// Moves the gates for a command that is known to be allowed.
+    #[inline]
+    pub(super) fn apply(&mut self, command: Command, bank: usize, at: Clock) {
+        match command {
+            Command::Activate => self.activate(bank, at),
+            Command::Precharge => self.precharge(bank, at),
+            Command::PrechargeAll => self.banks_of(self.rank(bank)).for_each(|bank| self.precharge(bank, at)),
+            Command::Column(kind) => self.column(kind, bank, at),
+            Command::ColumnClosing(kind) => {
+                self.column(kind, bank, at);
+                self.precharge(bank, self.bank_precharge[bank & (MAX_BANKS - 1)]);
+            }
+            Command::Refresh => self.refresh(bank, at),
+        }
+        let clocks = match command {
+            Command::Activate | Command::Column(_) | Command::ColumnClosing(_) => self.timing.command,
+            Command::Precharge | Command::PrechargeAll | Command::Refresh => 1,
+        };
+        self.command = at + clocks;
+    }
+
+    #[inline]
+    fn activate(&mut self, bank: usize, at: Clock) {
+        let (timing, group, rank) = (&self.timing, self.group(bank), self.rank(bank));
+        let bank = bank & (MAX_BANKS - 1);
+        self.bank_column[bank] = at + timing.rcd;
+        self.bank_precharge[bank] = at + timing.ras;
+        self.bank_activate[bank] = at + timing.rc();
+        raise(&mut self.group_activate[group], at + timing.rrd_l);
+        let window = &mut self.activates[rank];
+        *window = [window[1], window[2], window[3], at + timing.faw];
+        raise(&mut self.rank_activate[rank], (at + timing.rrd_s).max(window[0]));
+    }
+
+    #[inline]
+    fn precharge(&mut self, bank: usize, at: Clock) {
+        raise(&mut self.bank_activate[bank & (MAX_BANKS - 1)], at + self.timing.rp);
+    }
+
+    #[inline]
+    fn column(&mut self, kind: Kind, bank: usize, at: Clock) {
+        let (timing, group, rank) = (self.timing, self.group(bank), self.rank(bank));
+        let (read, write) = (Kind::Read as usize, Kind::Write as usize);
+        match kind {
+            Kind::Read => {
+                raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], at + timing.rtp);
+                raise(&mut self.group_column[read][group], at + timing.ccd_l);
+                raise(&mut self.rank_column[read][rank], at + timing.ccd_s);
+                raise(&mut self.rank_column[write][rank], at + timing.read_to_write());
+            }
+            Kind::Write => {
+                let data_end = at + timing.cwl + timing.burst;
+                raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], data_end + timing.wr);
+                raise(&mut self.group_column[write][group], at + timing.ccd_l_write);
+                raise(&mut self.rank_column[write][rank], at + timing.ccd_s);
+                raise(&mut self.group_column[read][group], data_end + timing.wtr_l);
+                raise(&mut self.rank_column[read][rank], data_end + timing.wtr_s);
+            }
+        }
+        if self.ranks > 1 {
+            self.switch_ranks(kind, rank, at);
+        }
+    }
+
+    /// Bursts of other ranks follow with a gap on the shared data bus.
+    fn switch_ranks(&mut self, kind: Kind, rank: usize, at: Clock) {
+        let timing = self.timing;
+        let (read, write) = (Kind::Read as usize, Kind::Write as usize);
+        let same = at + timing.burst + timing.rank_switch;
+        let (next_read, next_write) = match kind {
+            Kind::Read => (same, at + timing.read_to_write()),
+            Kind::Write => ((at + timing.cwl + timing.burst + timing.rank_switch).saturating_sub(timing.cl), same),
+        };
+        for other in (0..self.ranks).filter(|other| *other != rank) {
+            raise(&mut self.rank_column[read][other], next_read);
+            raise(&mut self.rank_column[write][other], next_write);
+        }
+    }
+
+    fn refresh(&mut self, bank: usize, at: Clock) {
+        let rank = self.rank(bank);
+        raise(&mut self.rank_activate[rank], at + self.timing.rfc);
+        raise(&mut self.rank_refresh[rank], at + self.timing.rfc);
+    }
+}
+
+#[inline]
+fn raise(gate: &mut Clock, to: Clock) {
+    *gate = (*gate).max(to);
+}

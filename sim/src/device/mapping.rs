@@ -1,0 +1,383 @@
+//! Address mappings as data: which bits of a line number choose sub-channel, bank, row and column.
+//!
+//! A line number is split from its most significant bit downwards in the order given; a field may be split over
+//! several places (`"column:2"` takes two bits), and bits of one field may be XORed into another. [`Interleave`]
+//! spreads lines over any number of channels before that.
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// Counts of everything below one channel. All are powers of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    /// Independent halves of the channel: 1 for DDR4, 2 for DDR5.
+    pub sub_channels: u32,
+    /// Ranks of each sub-channel.
+    pub ranks: u32,
+    /// Bank groups of a rank.
+    pub groups: u32,
+    /// Banks of a group.
+    pub banks: u32,
+    /// Rows of a bank.
+    pub rows: u32,
+    /// 64-byte lines of a row, over all chips of the rank.
+    pub columns: u32,
+}
+
+impl Geometry {
+    /// Banks of one sub-channel.
+    pub const fn total_banks(&self) -> u32 {
+        self.ranks * self.groups * self.banks
+    }
+
+    /// 64-byte lines of the whole channel.
+    pub const fn lines(&self) -> u64 {
+        self.sub_channels as u64 * self.total_banks() as u64 * self.rows as u64 * self.columns as u64
+    }
+}
+
+/// Where a line lies inside a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Sub-channel.
+    pub sub_channel: u32,
+    /// Bank of the sub-channel: (rank × groups + group) × banks + bank.
+    pub bank: u32,
+    /// Row of the bank.
+    pub row: u32,
+    /// Line of the row.
+    pub column: u32,
+}
+
+/// An address mapping as it is written in TOML, unchecked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappingLiteral {
+    /// Where the mapping comes from.
+    pub source: String,
+    /// Fields from the most significant bit down: `row`, `column`, `rank`, `group`, `bank`, `sub-channel`, each with
+    /// an optional `:bits`. Every field has one place without a count, which takes the bits that are left.
+    pub order: Vec<String>,
+    /// Hashes applied after the split, in this order.
+    #[serde(default)]
+    pub xor: Vec<XorLiteral>,
+}
+
+/// One hash of a [`MappingLiteral`]: `into ^= from >> shift`, over the bits of `into`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct XorLiteral {
+    /// Field that is changed: `rank`, `group`, `bank` or `sub-channel`.
+    pub into: String,
+    /// Field whose bits are mixed in.
+    pub from: String,
+    /// Lowest bit of `from` that is used.
+    pub shift: u32,
+}
+
+/// A checked address mapping for one [`Geometry`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    splits: Vec<Move>,
+    hashes: Vec<(usize, Move)>,
+}
+
+/// Takes `mask` bits of a source from `from` up and puts them at `to` of an accumulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Move {
+    accumulator: usize,
+    from: u32,
+    mask: u64,
+    to: u32,
+}
+
+/// Accumulators of [`Mapping::place`]; rank, group and bank share one, at different bits.
+const SUB_CHANNEL: usize = 0;
+const BANK: usize = 1;
+const ROW: usize = 2;
+const COLUMN: usize = 3;
+
+/// A field of the geometry: name, width, and where its bits go.
+struct Field {
+    name: &'static str,
+    bits: u32,
+    accumulator: usize,
+    base: u32,
+}
+
+impl Mapping {
+    /// Checks a literal against a geometry.
+    ///
+    /// # Errors
+    /// - [`Error::Value`] if a field is unknown, missing, doubled, or wider than the geometry has bits.
+    pub fn check(file: &str, literal: &MappingLiteral, geometry: &Geometry) -> Result<Self, Error> {
+        let fields = fields(geometry);
+        let mut splits = split(file, &literal.order, &fields)?;
+        splits.retain(|split| split.mask != 0);
+        let hashes = literal.xor.iter().map(|xor| hash(file, xor, &fields)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { splits, hashes: hashes.into_iter().filter(|(_, hash)| hash.mask != 0).collect() })
+    }
+
+    /// Where a line lies. Lines past the capacity wrap round. Cost: a shift and a mask for each piece of a field.
+    #[inline]
+    pub fn place(&self, line: u64) -> Place {
+        let mut parts = [0_u64; 4];
+        for split in &self.splits {
+            parts[split.accumulator & 3] |= ((line >> split.from) & split.mask) << split.to;
+        }
+        for (from, hash) in &self.hashes {
+            parts[hash.accumulator & 3] ^= ((parts[from & 3] >> hash.from) & hash.mask) << hash.to;
+        }
+        Place {
+            sub_channel: parts[SUB_CHANNEL] as u32,
+            bank: parts[BANK] as u32,
+            row: parts[ROW] as u32,
+            column: parts[COLUMN] as u32,
+        }
+    }
+}
+
+fn fields(geometry: &Geometry) -> [Field; 6] {
+    let bits = |count: u32| count.trailing_zeros();
+    let field = |name, bits, accumulator, base| Field { name, bits, accumulator, base };
+    let (banks, groups) = (bits(geometry.banks), bits(geometry.groups));
+    [
+        field("sub-channel", bits(geometry.sub_channels), SUB_CHANNEL, 0),
+        field("rank", bits(geometry.ranks), BANK, banks + groups),
+        field("group", groups, BANK, banks),
+        field("bank", banks, BANK, 0),
+        field("row", bits(geometry.rows), ROW, 0),
+        field("column", bits(geometry.columns), COLUMN, 0),
+    ]
+}
+
+fn split(file: &str, order: &[String], fields: &[Field]) -> Result<Vec<Move>, Error> {
+    let mut pieces = Vec::new();
+    for text in order {
+        pieces.push(piece(file, text, fields)?);
+    }
+    for (index, field) in fields.iter().enumerate() {
+        check_field(file, field, pieces.iter().filter(|piece| piece.0 == index).map(|piece| piece.1))?;
+    }
+    let mut taken = vec![0; fields.len()];
+    let mut splits = Vec::new();
+    let mut from = 0;
+    for &(index, counted) in pieces.iter().rev() {
+        let field = &fields[index];
+        let rest = || field.bits - pieces.iter().filter(|p| p.0 == index).filter_map(|p| p.1).sum::<u32>();
+        let bits = counted.unwrap_or_else(rest);
+        let to = field.base + taken[index];
+        splits.push(Move { accumulator: field.accumulator, from, mask: (1 << bits) - 1, to });
+        taken[index] += bits;
+        from += bits;
+    }
+    Ok(splits)
+}
+
+/// Reads `name` or `name:bits`: the number of the field, and the count.
+fn piece(file: &str, text: &str, fields: &[Field]) -> Result<(usize, Option<u32>), Error> {
+    let (name, count) = match text.split_once(':') {
+        Some((name, count)) => (name, Some(count)),
+        None => (text, None),
+    };
+    let index = find(file, "mapping.order", name, fields)?;
+    let count = count.map(|count| count.parse::<u32>());
+    match count.transpose() {
+        Ok(count) => Ok((index, count)),
+        Err(_) => Err(Error::value(file, "mapping.order", text, "a field, or field:bits")),
+    }
+}
+
+fn find(file: &str, key: &str, name: &str, fields: &[Field]) -> Result<usize, Error> {
+    let names = || fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ");
+    fields.iter().position(|field| field.name == name).ok_or_else(|| Error::value(file, key, name, names()))
+}
+
+fn check_field(file: &str, field: &Field, counts: impl Iterator<Item = Option<u32>>) -> Result<(), Error> {
+    let counts: Vec<_> = counts.collect();
+    let open = counts.iter().filter(|count| count.is_none()).count();
+    let counted: u32 = counts.iter().flatten().sum();
+    if open != 1 {
+        let found = format!("{} {open} times without a count", field.name);
+        return Err(Error::value(file, "mapping.order", found, "each field once without a count"));
+    }
+    if counted > field.bits {
+        let found = format!("{counted} bits of {}", field.name);
+        return Err(Error::value(file, "mapping.order", found, format!("at most {}", field.bits)));
+    }
+    Ok(())
+}
+
+fn hash(file: &str, xor: &XorLiteral, fields: &[Field]) -> Result<(usize, Move), Error> {
+    let into = &fields[find(file, "mapping.xor.into", &xor.into, fields)?];
+    let from = &fields[find(file, "mapping.xor.from", &xor.from, fields)?];
+    if into.name == from.name || matches!(into.name, "row" | "column") {
+        return Err(Error::value(file, "mapping.xor.into", &xor.into, "rank, group, bank or sub-channel, not `from`"));
+    }
+    if xor.shift >= 32 {
+        return Err(Error::value(file, "mapping.xor.shift", xor.shift, "less than 32"));
+    }
+    let bits = into.bits.min(from.bits.saturating_sub(xor.shift));
+    let shift = from.base + xor.shift;
+    let hash = Move { accumulator: into.accumulator, from: shift, mask: (1 << bits) - 1, to: into.base };
+    Ok((from.accumulator, hash))
+}
+
+/// The address mappings that are shipped, by name.
+pub const SHIPPED: [(&str, &str); 2] = [
+    ("ro-ba-ra-co-ch", include_str!("../../mappings/ro-ba-ra-co-ch.toml")),
+    ("mop4-clxor", include_str!("../../mappings/mop4-clxor.toml")),
+];
+
+/// Reads a shipped mapping.
+///
+/// # Errors
+/// - [`Error::Unknown`] if no mapping has that name.
+/// - [`Error::Toml`] if the text is not a mapping.
+pub fn shipped(name: &str) -> Result<MappingLiteral, Error> {
+    let entry = SHIPPED.iter().find(|(known, _)| *known == name);
+    let Some((_, text)) = entry else {
+        let known = SHIPPED.map(|(known, _)| known).join(", ");
+        return Err(Error::Unknown { what: "address mapping", found: name.to_owned(), known });
+    };
+    toml::from_str(text).map_err(|error| Error::Toml { file: format!("{name}.toml"), message: error.to_string() })
+}
+
+/// How consecutive lines spread over channels: `granule_lines` to each channel in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Interleave {
+    channels: u64,
+    granule_lines: u64,
+}
+
+impl Interleave {
+    /// One channel.
+    pub const ONE: Self = Self { channels: 1, granule_lines: 1 };
+
+    /// Any number of channels, six included.
+    ///
+    /// # Errors
+    /// - [`Error::Value`] if either number is zero.
+    pub fn new(file: &str, channels: u64, granule_lines: u64) -> Result<Self, Error> {
+        for (key, value) in [("channels", channels), ("interleave_lines", granule_lines)] {
+            if value == 0 {
+                return Err(Error::value(file, key, value, "at least 1"));
+            }
+        }
+        Ok(Self { channels, granule_lines })
+    }
+
+    /// Number of channels.
+    pub const fn channels(&self) -> u64 {
+        self.channels
+    }
+
+    /// The channel of a line, and the line's number inside it. Cost: two divisions.
+    #[inline]
+    pub const fn split(&self, line: u64) -> (u64, u64) {
+        if self.channels == 1 {
+            return (0, line);
+        }
+        let (granule, within) = (line / self.granule_lines, line % self.granule_lines);
+        (granule % self.channels, granule / self.channels * self.granule_lines + within)
+    }
+
+    /// The line that [`Interleave::split`] sends to `local` of `channel`.
+    #[inline]
+    pub const fn join(&self, channel: u64, local: u64) -> u64 {
+        let (granule, within) = (local / self.granule_lines, local % self.granule_lines);
+        (granule * self.channels + channel) * self.granule_lines + within
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DDR4: Geometry = Geometry { sub_channels: 1, ranks: 2, groups: 4, banks: 4, rows: 1 << 16, columns: 128 };
+    const DDR5: Geometry = Geometry { sub_channels: 2, ranks: 1, groups: 8, banks: 4, rows: 1 << 16, columns: 64 };
+
+    fn mapping(name: &str, geometry: &Geometry) -> Mapping {
+        Mapping::check(name, &shipped(name).unwrap(), geometry).unwrap()
+    }
+
+    #[test]
+    fn row_bank_rank_column_walks_a_row_then_the_next_rank() {
+        let mapping = mapping("ro-ba-ra-co-ch", &DDR4);
+
+        let places: Vec<_> = [0, 127, 128, 256, 1024, 4096].map(|line| mapping.place(line)).into();
+
+        let bank = |rank: u32, group: u32, bank: u32| (rank * 4 + group) * 4 + bank;
+        assert_eq!(places[1], Place { sub_channel: 0, bank: 0, row: 0, column: 127 });
+        assert_eq!(places[2].bank, bank(1, 0, 0));
+        assert_eq!(places[3].bank, bank(0, 1, 0));
+        assert_eq!(places[4].bank, bank(0, 0, 1));
+        assert_eq!(places[5], Place { sub_channel: 0, bank: 0, row: 1, column: 0 });
+    }
+
+    #[test]
+    fn mop4_changes_bank_every_four_lines_and_hashes_it_with_the_column() {
+        let one_rank = Geometry { ranks: 1, ..DDR4 };
+        let mapping = mapping("mop4-clxor", &one_rank);
+
+        let place = |line| mapping.place(line);
+
+        // Lines 0..4 share row and chunk; the hash spreads them over groups by their low column bits.
+        assert_eq!([0, 1, 2, 3].map(|line| place(line).bank), [0, 4, 8, 12]);
+        // 64 lines on: 4 groups × 4 banks × 4 lines later, column 4, whose bit 2 goes into the bank.
+        assert_eq!(place(64), Place { sub_channel: 0, bank: 1, row: 0, column: 4 });
+    }
+
+    #[test]
+    fn every_shipped_mapping_is_one_to_one() {
+        let small = Geometry { rows: 8, ..DDR4 };
+        let small5 = Geometry { rows: 8, ..DDR5 };
+        for (name, _) in SHIPPED {
+            for geometry in [small, small5] {
+                let mapping = mapping(name, &geometry);
+                let places: std::collections::HashSet<_> =
+                    (0..geometry.lines()).map(|line| mapping.place(line)).collect();
+                assert_eq!(places.len() as u64, geometry.lines(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_past_the_capacity_wrap_round() {
+        let mapping = mapping("ro-ba-ra-co-ch", &DDR4);
+
+        assert_eq!(mapping.place(DDR4.lines() + 5), mapping.place(5));
+    }
+
+    #[test]
+    fn six_channels_split_and_join_without_loss() {
+        let interleave = Interleave::new("test", 6, 4).unwrap();
+
+        for line in 0..1000 {
+            let (channel, local) = interleave.split(line);
+            assert!(channel < 6);
+            assert_eq!(interleave.join(channel, local), line);
+        }
+        assert_eq!(interleave.split(23), (5, 3));
+        assert_eq!(interleave.split(24), (0, 4));
+    }
+
+    #[test]
+    fn bad_mappings_are_refused_with_key_and_need() {
+        let literal = |order: &[&str]| MappingLiteral {
+            source: String::new(),
+            order: order.iter().map(ToString::to_string).collect(),
+            xor: Vec::new(),
+        };
+        let refuse = |order: &[&str]| Mapping::check("m.toml", &literal(order), &DDR4).unwrap_err().to_string();
+        let full = ["row", "bank", "group", "rank", "column", "sub-channel"];
+        assert!(Mapping::check("m.toml", &literal(&full), &DDR4).is_ok());
+
+        assert!(refuse(&["row", "bonk"]).contains("m.toml: mapping.order: found bonk, need sub-channel, rank"));
+        assert!(refuse(&full[1..]).contains("row 0 times without a count"));
+        let wide = ["row", "bank:3", "bank", "group", "rank", "column", "sub-channel"];
+        assert!(refuse(&wide).contains("found 3 bits of bank, need at most 2"));
+        assert!(Interleave::new("s.toml", 0, 4).unwrap_err().to_string().contains("channels: found 0, need at least 1"));
+    }
+}
