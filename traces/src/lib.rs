@@ -19,14 +19,17 @@ pub mod compare;
 pub mod directory;
 pub mod error;
 pub mod expand;
+pub mod facts;
 pub mod grammar;
 mod liveness;
 pub mod loops;
 pub mod seeded;
+mod touches;
 pub mod walk;
 
 pub use compare::{Difference, equal};
 pub use directory::{Directory, Object};
 pub use error::{Error, Result};
 pub use expand::{Event, Sink, expand};
+pub use facts::{Facts, facts};
 pub use grammar::*;

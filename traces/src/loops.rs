@@ -338,6 +338,36 @@ impl Nest {
         self.levels.iter().fold(0, |set, level| set | level.steps.dependencies())
     }
 
+    /// Number of ranges.
+    pub(crate) const fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Whether bounds of ranges deeper than `level` depend on the variable of that level.
+    pub(crate) fn shapes_inner(&self, level: usize) -> bool {
+        self.levels[level].shapes_inner
+    }
+
+    /// The variable of a level.
+    pub(crate) const fn variable(&self, level: usize) -> usize {
+        self.base + level
+    }
+
+    /// Number of values of one level under the variables outside of it.
+    pub(crate) fn level_length(&self, scope: &Scope, level: usize) -> u64 {
+        self.levels[level].steps.length(scope)
+    }
+
+    /// Puts one level's variable at its first value; false if there is none.
+    pub(crate) fn enter_level(&self, scope: &mut Scope, level: usize) -> bool {
+        self.levels[level].steps.enter(scope, self.base + level)
+    }
+
+    /// Puts one level's variable at its next value; false if there is none.
+    pub(crate) fn step_level(&self, scope: &mut Scope, level: usize) -> bool {
+        self.levels[level].steps.step(scope, self.base + level)
+    }
+
     /// Puts the variables at the first iteration; false if there is none.
     #[inline]
     pub fn start(&self, scope: &mut Scope) -> bool {

@@ -1,7 +1,7 @@
 //! Compiled bodies, and the resumable walk over them that expansion and every simulated thread use.
 
 use crate::error::{Error, Result};
-use crate::grammar::{ArrayId, Body, Elements, MAX_DEPTH, MacroId};
+use crate::grammar::{ArrayId, Body, Elements, MAX_DEPTH, MacroId, Operand};
 use crate::loops::{Form, Nest, Scope};
 
 /// A compiled [`Body`].
@@ -26,6 +26,8 @@ pub struct Call {
     pub callee: MacroId,
     /// Its operands.
     pub operands: Box<[Place]>,
+    /// Number of the call among the calls compiled together, from 0 in order of the text.
+    pub site: u32,
 }
 
 /// An element chosen by a compiled affine index.
@@ -51,9 +53,54 @@ pub struct Run {
 /// A compiled loop.
 #[derive(Clone, Debug)]
 pub struct Loop {
-    nest: Nest,
-    first: Vec<Node>,
-    body: Vec<Node>,
+    pub(crate) nest: Nest,
+    pub(crate) first: Vec<Node>,
+    pub(crate) body: Vec<Node>,
+    pub(crate) inside: Inside,
+}
+
+/// What bodies contain, so that facts can multiply instead of walking.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Inside {
+    /// Variables that bounds of loops inside depend on, as a bit set.
+    pub bounds: u32,
+    /// The same for loops that allocate or free.
+    pub lifetime_bounds: u32,
+    /// Whether anything inside allocates or frees.
+    pub has_lifetimes: bool,
+}
+
+impl Inside {
+    /// What `nodes` contain.
+    pub fn of(nodes: &[Node]) -> Self {
+        nodes.iter().fold(Self::default(), |sum, node| {
+            sum.with(match node {
+                Node::Call(_) => Self::default(),
+                Node::Alloc(_) | Node::Free(_) => Self { has_lifetimes: true, ..Self::default() },
+                Node::Loop(Loop { nest, inside, .. }) => inside.under(nest),
+                Node::Region(region) => match &region.iterations {
+                    Iterations::Nest { nest, .. } => region.inside.under(nest),
+                    Iterations::Branches(_) => region.inside,
+                },
+            })
+        })
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            bounds: self.bounds | other.bounds,
+            lifetime_bounds: self.lifetime_bounds | other.lifetime_bounds,
+            has_lifetimes: self.has_lifetimes || other.has_lifetimes,
+        }
+    }
+
+    fn under(mut self, nest: &Nest) -> Self {
+        self.bounds |= nest.dependencies();
+        if self.has_lifetimes {
+            self.lifetime_bounds |= nest.dependencies();
+        }
+        self
+    }
 }
 
 /// Iterations that threads may share.
@@ -61,11 +108,12 @@ pub struct Loop {
 pub struct Region {
     /// Without a barrier at the end.
     pub nowait: bool,
-    iterations: Iterations,
+    pub(crate) iterations: Iterations,
+    pub(crate) inside: Inside,
 }
 
 #[derive(Clone, Debug)]
-enum Iterations {
+pub(crate) enum Iterations {
     Nest { nest: Nest, body: Vec<Node> },
     Branches(Vec<Vec<Node>>),
 }
@@ -113,44 +161,57 @@ fn branch(branches: &[Vec<Node>], number: u64) -> Option<&[Node]> {
 /// # Errors
 /// - [`Error::OutOfRange`] if a form names a variable out of scope, or if bodies or variables nest too deeply.
 pub fn compile(bodies: &[Body], in_scope: usize) -> Result<Vec<Node>> {
-    compile_at(bodies, in_scope, 1)
+    Compiler { sites: 0 }.bodies(bodies, in_scope, 1)
 }
 
-fn compile_at(bodies: &[Body], in_scope: usize, depth: usize) -> Result<Vec<Node>> {
-    if depth > MAX_DEPTH {
-        let (found, most) = (depth as i128, MAX_DEPTH as i128);
-        return Err(Error::OutOfRange { place: "body".into(), what: "depth", found, least: 1, most });
+struct Compiler {
+    sites: u32,
+}
+
+impl Compiler {
+    fn bodies(&mut self, bodies: &[Body], in_scope: usize, depth: usize) -> Result<Vec<Node>> {
+        if depth > MAX_DEPTH {
+            let (found, most) = (depth as i128, MAX_DEPTH as i128);
+            return Err(Error::OutOfRange { place: "body".into(), what: "depth", found, least: 1, most });
+        }
+        bodies.iter().map(|body| self.body(body, in_scope, depth)).collect()
     }
-    bodies.iter().map(|body| compile_one(body, in_scope, depth)).collect()
-}
 
-fn compile_one(body: &Body, in_scope: usize, depth: usize) -> Result<Node> {
-    Ok(match body {
-        Body::Call { callee, operands } => {
-            let place = |operand: &crate::Operand| -> Result<Place> {
-                Ok(Place { array: operand.array, index: Form::new(&operand.index, in_scope)? })
-            };
-            Node::Call(Call { callee: *callee, operands: operands.iter().map(place).collect::<Result<_>>()? })
-        }
-        Body::Loop { nest, first, body } => {
-            let nest = Nest::new(nest, in_scope)?;
-            let inside = nest.in_scope();
-            let (first, body) = (compile_at(first, inside, depth + 1)?, compile_at(body, inside, depth + 1)?);
-            Node::Loop(Loop { nest, first, body })
-        }
-        Body::Parallel { nest, nowait, body } => {
-            let nest = Nest::new(nest, in_scope)?;
-            let body = compile_at(body, nest.in_scope(), depth + 1)?;
-            Node::Region(Region { nowait: *nowait, iterations: Iterations::Nest { nest, body } })
-        }
-        Body::Fork { nowait, branches } => {
-            let branches = branches.iter().map(|branch| compile_at(branch, in_scope, depth + 1));
-            let iterations = Iterations::Branches(branches.collect::<Result<_>>()?);
-            Node::Region(Region { nowait: *nowait, iterations })
-        }
-        Body::Alloc(elements) => Node::Alloc(compile_run(elements, in_scope)?),
-        Body::Free(elements) => Node::Free(compile_run(elements, in_scope)?),
-    })
+    fn body(&mut self, body: &Body, in_scope: usize, depth: usize) -> Result<Node> {
+        Ok(match body {
+            Body::Call { callee, operands } => {
+                let place = |operand: &Operand| -> Result<Place> {
+                    Ok(Place { array: operand.array, index: Form::new(&operand.index, in_scope)? })
+                };
+                let site = self.sites;
+                self.sites += 1;
+                let operands = operands.iter().map(place).collect::<Result<_>>()?;
+                Node::Call(Call { callee: *callee, operands, site })
+            }
+            Body::Loop { nest, first, body } => {
+                let nest = Nest::new(nest, in_scope)?;
+                let first = self.bodies(first, nest.in_scope(), depth + 1)?;
+                let body = self.bodies(body, nest.in_scope(), depth + 1)?;
+                let inside = Inside::of(&first).with(Inside::of(&body));
+                Node::Loop(Loop { nest, first, body, inside })
+            }
+            Body::Parallel { nest, nowait, body } => {
+                let nest = Nest::new(nest, in_scope)?;
+                let body = self.bodies(body, nest.in_scope(), depth + 1)?;
+                let inside = Inside::of(&body);
+                Node::Region(Region { nowait: *nowait, iterations: Iterations::Nest { nest, body }, inside })
+            }
+            Body::Fork { nowait, branches } => {
+                let branches = branches.iter().map(|branch| self.bodies(branch, in_scope, depth + 1));
+                let branches = branches.collect::<Result<Vec<_>>>()?;
+                let inside =
+                    branches.iter().fold(Inside::default(), |sum, branch| sum.with(Inside::of(branch)));
+                Node::Region(Region { nowait: *nowait, iterations: Iterations::Branches(branches), inside })
+            }
+            Body::Alloc(elements) => Node::Alloc(compile_run(elements, in_scope)?),
+            Body::Free(elements) => Node::Free(compile_run(elements, in_scope)?),
+        })
+    }
 }
 
 fn compile_run(elements: &Elements, in_scope: usize) -> Result<Run> {

@@ -1,0 +1,187 @@
+//! How often each call happens, and what that adds up to.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Activity, Traffic};
+use crate::directory::Directory;
+use crate::error::{Error, Result};
+use crate::grammar::{ArrayId, Macro};
+use crate::loops::{Nest, Scope};
+use crate::walk::{Call, Iterations, Loop, Node, Region, Run};
+
+/// What one call of a macro does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MacroCost {
+    line_accesses: u64,
+    /// By operand.
+    traffic: Vec<Traffic>,
+    arithmetic: BTreeMap<&'static str, u64>,
+}
+
+impl MacroCost {
+    pub fn of(defined: &Macro) -> Self {
+        let mut cost =
+            Self { traffic: vec![Traffic::default(); defined.parameters.len()], ..Self::default() };
+        for lane in defined.sweeps.iter().flat_map(|sweep| &sweep.lanes) {
+            let directions = u64::from(lane.access.is_read()) + u64::from(lane.access.is_write());
+            cost.line_accesses = cost.line_accesses.saturating_add(directions * lane.line_touches());
+            if let Some(traffic) = cost.traffic.get_mut(usize::from(lane.operand)) {
+                traffic.add(Traffic {
+                    read_bytes: if lane.access.is_read() { lane.bytes } else { 0 },
+                    write_bytes: if lane.access.is_write() { lane.bytes } else { 0 },
+                });
+            }
+        }
+        for work in defined.sweeps.iter().flat_map(|sweep| &sweep.work) {
+            let sum = cost.arithmetic.entry(work.kind.name()).or_default();
+            *sum = sum.saturating_add(work.count);
+        }
+        cost
+    }
+}
+
+/// Everything that `nodes` do, and by how many each array's live elements change.
+pub(super) fn activity(
+    nodes: &[Node],
+    directory: &Directory,
+    macros: &[Macro],
+    costs: &[MacroCost],
+) -> Result<(Activity, HashMap<ArrayId, i128>)> {
+    let mut counter = Counter { scope: Scope::new(), executions: Vec::new(), lifetimes: HashMap::new() };
+    counter.visit(nodes, 1);
+    let mut activity = Activity::default();
+    each_call(nodes, &mut |call| {
+        let executions = counter.executions.get(call.site as usize).copied().unwrap_or(0);
+        let executions = u64::try_from(executions.max(0)).unwrap_or(u64::MAX);
+        let callee = call.callee.0 as usize;
+        let (Some(defined), Some(cost)) = (macros.get(callee), costs.get(callee)) else {
+            let (place, defined) = ("calls of the phase".into(), macros.len());
+            return Err(Error::UndefinedMacro { place, callee: call.callee.0, defined });
+        };
+        add_call(&mut activity, (call, executions), (defined, cost), directory)
+    })?;
+    Ok((activity, counter.lifetimes))
+}
+
+fn add_call(
+    activity: &mut Activity,
+    (call, executions): (&Call, u64),
+    (defined, cost): (&Macro, &MacroCost),
+    directory: &Directory,
+) -> Result<()> {
+    if executions == 0 {
+        return Ok(());
+    }
+    activity.calls = activity.calls.saturating_add(executions);
+    let lines = cost.line_accesses.saturating_mul(executions);
+    activity.line_accesses = activity.line_accesses.saturating_add(lines);
+    let count = activity.primitives.entry(defined.name.clone()).or_default();
+    *count = count.saturating_add(executions);
+    for (kind, amount) in &cost.arithmetic {
+        let sum = activity.arithmetic.entry((*kind).into()).or_default();
+        *sum = sum.saturating_add(amount.saturating_mul(executions));
+    }
+    let by_primitive = activity.bytes_by_primitive.entry(defined.name.clone()).or_default();
+    for (operand, traffic) in call.operands.iter().zip(&cost.traffic) {
+        let class = directory.class(operand.array).ok_or_else(|| Error::UndefinedArray {
+            place: format!("call of {}", defined.name),
+            array: operand.array.0,
+            defined: directory.len(),
+        })?;
+        let traffic = Traffic {
+            read_bytes: traffic.read_bytes.saturating_mul(executions),
+            write_bytes: traffic.write_bytes.saturating_mul(executions),
+        };
+        activity.logical.add(traffic);
+        by_primitive.add(traffic);
+        activity.bytes_by_class.entry(class.name().into()).or_default().add(traffic);
+    }
+    Ok(())
+}
+
+fn each_call(nodes: &[Node], take: &mut impl FnMut(&Call) -> Result<()>) -> Result<()> {
+    for node in nodes {
+        match node {
+            Node::Call(call) => take(call)?,
+            Node::Loop(Loop { first, body, .. }) => {
+                each_call(first, take)?;
+                each_call(body, take)?;
+            }
+            Node::Region(Region { iterations: Iterations::Nest { body, .. }, .. }) => each_call(body, take)?,
+            Node::Region(Region { iterations: Iterations::Branches(branches), .. }) => {
+                branches.iter().try_for_each(|branch| each_call(branch, take))?;
+            }
+            Node::Alloc(_) | Node::Free(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Counts executions of calls by site. Weights are signed: the body of a first iteration is taken back.
+struct Counter {
+    scope: Scope,
+    executions: Vec<i128>,
+    lifetimes: HashMap<ArrayId, i128>,
+}
+
+impl Counter {
+    fn visit(&mut self, nodes: &[Node], weight: i128) {
+        for node in nodes {
+            match node {
+                Node::Call(call) => self.add(call.site as usize, weight),
+                Node::Alloc(run) => self.live(run, weight),
+                Node::Free(run) => self.live(run, -weight),
+                Node::Loop(repeated) => self.visit_loop(repeated, weight),
+                Node::Region(region) => match &region.iterations {
+                    Iterations::Nest { nest, body } => {
+                        self.visit_nest(nest, 0, region.inside.bounds, weight, body);
+                    }
+                    Iterations::Branches(branches) => {
+                        branches.iter().for_each(|branch| self.visit(branch, weight));
+                    }
+                },
+            }
+        }
+    }
+
+    fn visit_loop(&mut self, repeated: &Loop, weight: i128) {
+        let Loop { nest, first, body, inside } = repeated;
+        self.visit_nest(nest, 0, inside.bounds, weight, body);
+        if !first.is_empty() && nest.start(&mut self.scope) {
+            self.visit(body, -weight);
+            self.visit(first, weight);
+        }
+    }
+
+    /// Visits `body` for all iterations of the ranges from `level` on: multiplies by ranges whose variable shapes
+    /// nothing inside, enumerates the others.
+    fn visit_nest(&mut self, nest: &Nest, level: usize, inside: u32, weight: i128, body: &[Node]) {
+        if level == nest.depth() {
+            return self.visit(body, weight);
+        }
+        let is_shaping = nest.shapes_inner(level) || inside >> nest.variable(level) & 1 == 1;
+        if !is_shaping {
+            let length = i128::from(nest.level_length(&self.scope, level));
+            if length > 0 {
+                self.visit_nest(nest, level + 1, inside, weight.saturating_mul(length), body);
+            }
+            return;
+        }
+        let mut more = nest.enter_level(&mut self.scope, level);
+        while more {
+            self.visit_nest(nest, level + 1, inside, weight, body);
+            more = nest.step_level(&mut self.scope, level);
+        }
+    }
+
+    fn live(&mut self, run: &Run, weight: i128) {
+        *self.lifetimes.entry(run.array).or_default() += weight.saturating_mul(run.count.into());
+    }
+
+    fn add(&mut self, site: usize, weight: i128) {
+        if self.executions.len() <= site {
+            self.executions.resize(site + 1, 0);
+        }
+        self.executions[site] = self.executions[site].saturating_add(weight);
+    }
+}

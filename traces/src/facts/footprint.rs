@@ -1,0 +1,371 @@
+//! Live bytes over time, from allocations and releases alone.
+//!
+//! Loops whose iterations allocate alike are multiplied. Arrays that views refer to are followed element by
+//! element, because an object dies with its last reference.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::class_index;
+use crate::directory::{Directory, Object};
+use crate::error::{Error, Result};
+use crate::grammar::{ArrayId, Class, View};
+use crate::liveness::{Change, Liveness};
+use crate::loops::{Nest, Scope};
+use crate::walk::{Inside, Iterations, Loop, Node, Region, Run};
+
+/// Bytes by class, in the order of [`Class::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ByClass(pub [u64; Class::ALL.len()]);
+
+impl ByClass {
+    /// Sum over the classes.
+    pub fn total(&self) -> u64 {
+        self.0.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes))
+    }
+
+    /// Bytes of one class.
+    pub const fn of(&self, class: Class) -> u64 {
+        self.0[class_index(class)]
+    }
+
+    pub(super) fn named(&self) -> BTreeMap<String, u64> {
+        let named = Class::ALL.into_iter().map(|class| (class.name().to_owned(), self.of(class)));
+        named.filter(|(_, bytes)| *bytes > 0).collect()
+    }
+}
+
+/// A change of live bytes by class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Delta([i128; Class::ALL.len()]);
+
+impl Delta {
+    fn of(class: Class, bytes: i128) -> Self {
+        let mut delta = Self::default();
+        delta.0[class_index(class)] = bytes;
+        delta
+    }
+
+    fn total(&self) -> i128 {
+        self.0.iter().sum()
+    }
+
+    fn plus(&self, other: &Self, times: i128) -> Self {
+        let mut sum = *self;
+        for (sum, more) in sum.0.iter_mut().zip(other.0) {
+            *sum = sum.saturating_add(more.saturating_mul(times));
+        }
+        sum
+    }
+
+    fn bytes(&self) -> ByClass {
+        ByClass(self.0.map(|bytes| u64::try_from(bytes.max(0)).unwrap_or(u64::MAX)))
+    }
+}
+
+/// What some bodies do to the footprint, relative to their start.
+#[derive(Clone, Copy, Debug, Default)]
+struct Profile {
+    net: Delta,
+    /// At the instant of the largest total; at the start if nothing exceeds it.
+    peak: Delta,
+    /// Most that one iteration holds beyond what stays: what further threads add to the peak.
+    transient: Delta,
+    iterations: u64,
+}
+
+impl Profile {
+    fn change(net: Delta) -> Self {
+        let peak = if net.total() > 0 { net } else { Delta::default() };
+        Self { net, peak, ..Self::default() }
+    }
+
+    /// This as one iteration of a nest.
+    fn iteration(self) -> Self {
+        let transient = if self.net.total() > 0 { self.peak.plus(&self.net, -1) } else { self.peak };
+        Self { transient, iterations: 1, ..self }
+    }
+
+    fn then(&mut self, next: &Self) {
+        let peak = self.net.plus(&next.peak, 1);
+        if peak.total() > self.peak.total() {
+            self.peak = peak;
+        }
+        self.net = self.net.plus(&next.net, 1);
+        if next.transient.total() > self.transient.total() {
+            self.transient = next.transient;
+        }
+        self.iterations = self.iterations.saturating_add(next.iterations);
+    }
+
+    fn repeated(mut self, times: u64) -> Self {
+        if times == 0 {
+            return Self::default();
+        }
+        if self.net.total() > 0 {
+            self.peak = self.peak.plus(&self.net, i128::from(times) - 1);
+        }
+        self.net = Delta::default().plus(&self.net, i128::from(times));
+        self.iterations = self.iterations.saturating_mul(times);
+        self
+    }
+
+    /// As one step of the bodies around a nest, whose iterations `threads` run at once.
+    fn joined(mut self, threads: u64) -> Self {
+        let concurrent = threads.min(self.iterations).max(1);
+        self.peak = self.peak.plus(&self.transient, i128::from(concurrent) - 1);
+        Self { transient: Delta::default(), iterations: 0, ..self }
+    }
+}
+
+/// The state of the footprint after the bodies applied so far.
+#[derive(Debug)]
+pub(super) struct Footprint {
+    threads: u64,
+    live: Delta,
+    /// Arrays that views refer to, and the views.
+    followed: HashSet<ArrayId>,
+    liveness: Liveness,
+    /// Live elements of arrays that are not followed.
+    elements: HashMap<ArrayId, i128>,
+}
+
+impl Footprint {
+    pub fn new(threads: u64) -> Self {
+        Self {
+            threads,
+            live: Delta::default(),
+            followed: HashSet::new(),
+            liveness: Liveness::default(),
+            elements: HashMap::new(),
+        }
+    }
+
+    /// Live bytes.
+    pub fn total(&self) -> u64 {
+        self.live.bytes().total()
+    }
+
+    /// Follows a view and the arrays behind it from now on.
+    ///
+    /// # Errors
+    /// - [`Error::Malformed`] if some but not all elements of an array behind it live already: which ones is not
+    ///   known any more.
+    pub fn add_view(&mut self, id: ArrayId, view: &View, directory: &Directory) -> Result<()> {
+        self.followed.insert(id);
+        for segment in &view.segments {
+            let Some(array) = directory.array(segment.array) else { continue };
+            if !self.followed.insert(segment.array) {
+                continue;
+            }
+            let live = self.elements.remove(&segment.array).unwrap_or(0);
+            if live == i128::from(array.elements) {
+                for index in 0..array.elements {
+                    self.liveness.alloc(Object { array: segment.array, index });
+                }
+            } else if live != 0 {
+                let rule =
+                    "found some elements alive before the view's definition, need it before their allocation";
+                return Err(Error::Malformed { place: format!("view {}", view.label), rule });
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what a body left alive of arrays that are not followed.
+    pub fn note(&mut self, lifetimes: &HashMap<ArrayId, i128>) {
+        for (array, change) in lifetimes.iter().filter(|(array, _)| !self.followed.contains(array)) {
+            *self.elements.entry(*array).or_default() += change;
+        }
+    }
+
+    /// Applies bodies; gives live bytes at their largest and after them.
+    pub fn apply(
+        &mut self,
+        nodes: &[Node],
+        directory: &Directory,
+        phase: &str,
+    ) -> Result<(ByClass, ByClass)> {
+        let mut pass = Pass {
+            threads: self.threads,
+            followed: &self.followed,
+            liveness: &mut self.liveness,
+            directory,
+            phase,
+            scope: Scope::new(),
+        };
+        let profile = pass.bodies(nodes)?;
+        let peak = self.live.plus(&profile.peak, 1);
+        self.live = self.live.plus(&profile.net, 1);
+        Ok((peak.bytes(), self.live.bytes()))
+    }
+}
+
+/// One pass over bodies.
+struct Pass<'f> {
+    threads: u64,
+    followed: &'f HashSet<ArrayId>,
+    liveness: &'f mut Liveness,
+    directory: &'f Directory,
+    phase: &'f str,
+    scope: Scope,
+}
+
+impl Pass<'_> {
+    fn bodies(&mut self, nodes: &[Node]) -> Result<Profile> {
+        let mut sum = Profile::default();
+        for node in nodes {
+            sum.then(&self.node(node)?);
+        }
+        Ok(sum)
+    }
+
+    fn node(&mut self, node: &Node) -> Result<Profile> {
+        match node {
+            Node::Call(_) => Ok(Profile::default()),
+            Node::Alloc(run) => self.run(run, true),
+            Node::Free(run) => self.run(run, false),
+            Node::Loop(repeated) if repeated.inside.has_lifetimes => Ok(self.repeated(repeated)?.joined(1)),
+            Node::Region(region) if region.inside.has_lifetimes => {
+                Ok(self.region(region)?.joined(self.threads))
+            }
+            Node::Loop(_) | Node::Region(_) => Ok(Profile::default()),
+        }
+    }
+
+    fn region(&mut self, region: &Region) -> Result<Profile> {
+        match &region.iterations {
+            Iterations::Nest { nest, body } => {
+                let is_followed = self.has_followed(body);
+                self.nest(nest, 0, (region.inside, is_followed), body)
+            }
+            Iterations::Branches(branches) => {
+                let mut sum = Profile::default();
+                for branch in branches {
+                    sum.then(&self.bodies(branch)?.iteration());
+                }
+                Ok(sum)
+            }
+        }
+    }
+
+    fn repeated(&mut self, repeated: &Loop) -> Result<Profile> {
+        let Loop { nest, first, body, inside } = repeated;
+        let is_followed = self.has_followed(body) || self.has_followed(first);
+        if first.is_empty() {
+            return self.nest(nest, 0, (*inside, is_followed), body);
+        }
+        let own = (0..nest.depth()).fold(0_u32, |set, level| set | 1 << nest.variable(level));
+        if !nest.start(&mut self.scope) {
+            return Ok(Profile::default());
+        }
+        let mut sum = self.bodies(first)?.iteration();
+        if !is_followed && inside.lifetime_bounds & own == 0 {
+            let rest = nest.count(&mut self.scope) - 1;
+            sum.then(&self.bodies(body)?.iteration().repeated(rest));
+            return Ok(sum);
+        }
+        while nest.advance(&mut self.scope) {
+            sum.then(&self.bodies(body)?.iteration());
+        }
+        Ok(sum)
+    }
+
+    /// The ranges of a nest from `level` on.
+    fn nest(&mut self, nest: &Nest, level: usize, inside: (Inside, bool), body: &[Node]) -> Result<Profile> {
+        if level == nest.depth() {
+            return Ok(self.bodies(body)?.iteration());
+        }
+        let (Inside { lifetime_bounds, .. }, is_followed) = inside;
+        let is_uniform =
+            !is_followed && !nest.shapes_inner(level) && lifetime_bounds >> nest.variable(level) & 1 == 0;
+        if is_uniform {
+            let length = nest.level_length(&self.scope, level);
+            let once =
+                if length > 0 { self.nest(nest, level + 1, inside, body)? } else { Profile::default() };
+            return Ok(once.repeated(length));
+        }
+        let mut sum = Profile::default();
+        let mut more = nest.enter_level(&mut self.scope, level);
+        while more {
+            sum.then(&self.nest(nest, level + 1, inside, body)?);
+            more = nest.step_level(&mut self.scope, level);
+        }
+        Ok(sum)
+    }
+
+    fn has_followed(&self, nodes: &[Node]) -> bool {
+        !self.followed.is_empty()
+            && nodes.iter().any(|node| match node {
+                Node::Call(_) => false,
+                Node::Alloc(run) | Node::Free(run) => self.followed.contains(&run.array),
+                Node::Loop(repeated) => {
+                    self.has_followed(&repeated.first) || self.has_followed(&repeated.body)
+                }
+                Node::Region(region) => match &region.iterations {
+                    Iterations::Nest { body, .. } => self.has_followed(body),
+                    Iterations::Branches(branches) => branches.iter().any(|branch| self.has_followed(branch)),
+                },
+            })
+    }
+
+    fn run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
+        let (Some(class), Some(capacity)) =
+            (self.directory.class(run.array), self.directory.least_capacity(run.array))
+        else {
+            let (place, array) = (self.phase.to_owned(), run.array.0);
+            return Err(Error::UndefinedArray { place, array, defined: self.directory.len() });
+        };
+        if self.followed.contains(&run.array) {
+            return self.followed_run(run, is_alloc);
+        }
+        let bytes = i128::from(run.count) * i128::from(capacity);
+        Ok(Profile::change(Delta::of(class, if is_alloc { bytes } else { -bytes })))
+    }
+
+    fn followed_run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
+        let start = run.start.value(&self.scope);
+        let mut sum = Profile::default();
+        for step in 0..run.count {
+            let index = start.wrapping_add(step as i64);
+            let Some(object) = self.directory.resolve(run.array, index) else {
+                let most = self.directory.elements(run.array).map_or(0, |elements| i128::from(elements) - 1);
+                let place = format!("{}: {}", self.phase, self.directory.label(run.array));
+                return Err(Error::OutOfRange { place, what: "index", found: index.into(), least: 0, most });
+            };
+            sum.then(&self.followed_element(run.array, index as u64, object, is_alloc)?);
+        }
+        Ok(sum)
+    }
+
+    fn followed_element(
+        &mut self,
+        id: ArrayId,
+        index: u64,
+        object: Object,
+        is_alloc: bool,
+    ) -> Result<Profile> {
+        let change = match (object.array == id, is_alloc) {
+            (true, true) => self.liveness.alloc(object),
+            (true, false) => self.liveness.free(object),
+            (false, true) => self.liveness.refer(id, index, object),
+            (false, false) => self.liveness.release(id, index, object),
+        };
+        let Some(array) = self.directory.array(object.array) else { return Ok(Profile::default()) };
+        let bytes = i128::from(array.capacity_bytes);
+        match change {
+            Change::Born => Ok(Profile::change(Delta::of(array.class, bytes))),
+            Change::Died => Ok(Profile::change(Delta::of(array.class, -bytes))),
+            Change::Lives => Ok(Profile::default()),
+            Change::Refused => {
+                let (phase, label) = (self.phase.to_owned(), self.directory.label(id).to_owned());
+                if is_alloc && self.liveness.is_live(object) {
+                    return Err(Error::Alive { phase, label, index });
+                }
+                let action = if is_alloc { "reference" } else { "release" };
+                Err(Error::Dead { phase, action, label, index })
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::expand::tests::{array, call, copy, run, trace};
+use crate::expand::{Event, Expansion, Program};
+use crate::grammar::{Affine, ArrayId, Body, Elements, LINE_BYTES, Order, Range, Segment, View};
+
+/// A padded, pruned convolution with local scratch and a first product, like the kernels of the project.
+fn convolution() -> Trace {
+    let window = |variable| Range::Affine {
+        from: vec![Affine::constant(0), Affine::constant(1).plus(variable, -1)],
+        to: vec![Affine::constant(3), Affine::constant(6).plus(variable, -1)],
+    };
+    let scratch = || Elements { array: ArrayId(2), start: Affine::variable(0).plus(1, 4), count: 1 };
+    let multiply = || call((0, Affine::variable(1)), (2, Affine::variable(0).plus(1, 4)));
+    let pruned = Range::Listed {
+        lists: vec![vec![0, 2], vec![], vec![1], vec![0, 1, 3]],
+        select: Affine::variable(0),
+    };
+    let inner = Body::Loop {
+        nest: vec![pruned, window(1)],
+        first: vec![multiply()],
+        body: vec![Body::Alloc(run(3, 0, 1)), multiply(), multiply(), Body::Free(run(3, 0, 1))],
+    };
+    let outer = Body::Parallel {
+        nest: vec![Range::count(4), Range::count(5)],
+        nowait: false,
+        body: vec![
+            Body::Alloc(scratch()),
+            inner,
+            Body::Alloc(Elements { array: ArrayId(1), start: Affine::variable(0).plus(1, 4), count: 1 }),
+            call((2, Affine::variable(0).plus(1, 4)), (1, Affine::variable(0).plus(1, 4))),
+            Body::Free(scratch()),
+        ],
+    };
+    let definitions = vec![array("input", 5), array("output", 20), array("scratch", 20), array("sum", 1)];
+    trace(definitions, vec![Body::Alloc(run(0, 0, 5)), outer, Body::Free(run(0, 0, 5))])
+}
+
+/// Counts by expansion: calls, line touches, bytes read and written, most live bytes.
+fn by_expansion(trace: &Trace) -> (u64, u64, Traffic, u64) {
+    let (mut calls, mut lines, mut traffic, mut live, mut peak) = (0, 0, Traffic::default(), 0_u64, 0);
+    crate::expand(trace, &mut |event: Event<'_>| {
+        match event {
+            Event::Call { .. } => calls += 1,
+            Event::Alloc(_) => live += 256,
+            Event::Free(_) => live -= 256,
+            Event::Sweep { sweep, .. } => {
+                for lane in &sweep.lanes {
+                    let bytes: BTreeSet<u64> = (lane.offset..lane.offset + lane.bytes).collect();
+                    lines += bytes.iter().map(|byte| byte / LINE_BYTES).collect::<BTreeSet<_>>().len() as u64;
+                    assert_eq!(lane.order, Order::Sequential);
+                    if lane.access.is_read() {
+                        traffic.read_bytes += lane.bytes;
+                    } else {
+                        traffic.write_bytes += lane.bytes;
+                    }
+                }
+            }
+            _ => {}
+        }
+        peak = peak.max(live);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    (calls, lines, traffic, peak)
+}
+
+#[test]
+fn folded_counts_equal_the_expansion() {
+    let trace = convolution();
+
+    let found = facts(&trace, 1).unwrap();
+
+    let (calls, lines, traffic, peak) = by_expansion(&trace);
+    assert!(calls > 100, "{calls}");
+    assert_eq!(found.activity.calls, calls);
+    assert_eq!(found.activity.line_accesses, lines);
+    assert_eq!(found.activity.logical, traffic);
+    assert_eq!(found.peak_footprint_bytes, peak);
+    assert_eq!(found.activity.primitives, BTreeMap::from([("copy".to_owned(), calls)]));
+    assert_eq!(found.activity.bytes_by_class, BTreeMap::from([("ciphertext".to_owned(), traffic)]));
+    assert_eq!(found.operations, BTreeMap::from([("Convolution".to_owned(), 1)]));
+    assert_eq!(found.objects, 46);
+    assert_eq!(found.phases[0].end_footprint_bytes, 20 * 256);
+}
+
+#[test]
+fn every_further_thread_adds_what_an_iteration_holds_and_drops() {
+    let trace = convolution();
+    let peak = |threads| facts(&trace, threads).unwrap().peak_footprint_bytes;
+
+    // An iteration keeps its output and drops a scratch: one object more at once for each further thread. The
+    // accumulator of the inner loop dies before the output is born.
+    assert_eq!(peak(2) - peak(1), 256);
+    assert_eq!(peak(20) - peak(1), 19 * 256);
+    assert_eq!(peak(1000), peak(20));
+}
+
+#[test]
+fn objects_live_until_their_last_view_dies() {
+    let segment = Segment { array: ArrayId(0), start: 1, stride: 2, count: 2 };
+    let view = Definition::View(View { label: "odd".into(), segments: vec![segment] });
+    let each = |body| Body::Loop { nest: vec![Range::count(2)], first: vec![], body: vec![body] };
+    let element = || Elements { array: ArrayId(1), start: Affine::variable(0), count: 1 };
+    let body = vec![
+        Body::Alloc(run(0, 0, 4)),
+        each(Body::Alloc(element())),
+        Body::Free(run(0, 0, 4)),
+        each(Body::Free(element())),
+    ];
+    let trace = trace(vec![array("a", 4), view], body);
+
+    let found = facts(&trace, 1).unwrap();
+
+    let ends: Vec<(usize, u64)> =
+        found.footprint.iter().map(|point| (point.step, point.end.total())).collect();
+    assert_eq!(ends, [(0, 4 * 256), (2, 2 * 256), (3, 0)]);
+    assert_eq!(found.peak_footprint_bytes, 4 * 256);
+    assert_eq!(found.objects, 4);
+}
+
+#[test]
+fn a_view_defined_after_its_array_lives_is_followed_if_all_of_it_lives() {
+    let stream = |allocated: u64| {
+        let segment = Segment { array: ArrayId(0), start: 0, stride: 1, count: 2 };
+        let head = trace(vec![], vec![]).phases[0].head.clone();
+        let Definition::Array(array) = array("a", 2) else { panic!("an array is an array") };
+        let mut collector = Collector::new(1);
+        collector.push(&Item::Array(array)).unwrap();
+        collector.push(&Item::PhaseStart(head)).unwrap();
+        collector.push(&Item::Body(Body::Alloc(run(0, 0, allocated)))).unwrap();
+        collector.push(&Item::View(View { label: "v".into(), segments: vec![segment] }))?;
+        collector.push(&Item::Body(Body::Alloc(run(1, 0, 2)))).unwrap();
+        collector.push(&Item::Body(Body::Free(run(0, 0, 2)))).unwrap();
+        Ok(collector.finish().phases[0].end_footprint_bytes)
+    };
+
+    assert_eq!(stream(2).unwrap(), 2 * 256);
+    let refused: Result<u64> = stream(1);
+    assert!(matches!(refused, Err(Error::Malformed { .. })));
+}
+
+#[test]
+fn facts_of_a_trillion_calls_come_at_once() {
+    let parallel = Body::Parallel {
+        nest: vec![Range::count(1_000_000), Range::count(1_000_000)],
+        nowait: false,
+        body: vec![
+            Body::Alloc(run(1, 0, 1)),
+            call((0, Affine::constant(0)), (1, Affine::constant(0))),
+            Body::Free(run(1, 0, 1)),
+        ],
+    };
+    let trace = trace(vec![array("a", 1), array("b", 1)], vec![Body::Alloc(run(0, 0, 1)), parallel]);
+
+    let found = facts(&trace, 48).unwrap();
+
+    assert_eq!(found.activity.calls, 1_000_000_000_000);
+    assert_eq!(found.activity.logical.read_bytes, 128_000_000_000_000);
+    assert_eq!(found.peak_footprint_bytes, 256 * 49);
+}
+
+#[test]
+fn arithmetic_and_updates_are_counted() {
+    let mut defined = copy();
+    defined.sweeps[0].lanes[1].access = crate::Access::Update;
+    defined.sweeps[0].work = vec![crate::Work { kind: crate::Arithmetic::Add, count: 16 }];
+    let both = || call((0, Affine::constant(0)), (0, Affine::constant(1)));
+    let mut trace = trace(vec![array("a", 2)], vec![Body::Alloc(run(0, 0, 2)), both(), both()]);
+    trace.macros = vec![defined];
+
+    let found = facts(&trace, 1).unwrap();
+
+    assert_eq!(found.activity.arithmetic, BTreeMap::from([("add".to_owned(), 32)]));
+    assert_eq!(found.activity.logical, Traffic { read_bytes: 512, write_bytes: 256 });
+    assert_eq!(found.activity.line_accesses, 2 * (2 + 4));
+}
+
+#[test]
+fn expansion_ends_with_the_objects_that_the_facts_leave_alive() {
+    let trace = convolution();
+    let program = Program::new(&trace).unwrap();
+    let mut expansion = Expansion::new(&trace, &program).unwrap();
+
+    while expansion.next().unwrap().is_some() {}
+
+    assert_eq!(expansion.live_objects() * 256, facts(&trace, 1).unwrap().phases[0].end_footprint_bytes);
+}
