@@ -44,6 +44,74 @@ pub enum Error {
         /// The names that exist, with commas.
         known: String,
     },
+    /// A name is not on a list; the nearest one that is may be what was meant.
+    #[error("{what}: found {found}, need one of {known}{}", nearest.as_ref().map(|name| format!(" (did you mean {name}?)")).unwrap_or_default())]
+    UnknownName {
+        /// What was looked for, for instance `system`.
+        what: &'static str,
+        /// The name given.
+        found: String,
+        /// The name that was probably meant.
+        nearest: Option<String>,
+        /// The names that exist, with commas.
+        known: String,
+    },
+    /// Memory is too small for what the trace keeps.
+    #[error(
+        "{system}: {what} needs {needed_bytes} bytes, {capacity_bytes} are there: {} missing (use a smaller batch, a larger tier or another mode)",
+        needed_bytes - capacity_bytes
+    )]
+    Capacity {
+        /// Name of the system.
+        system: String,
+        /// Whose memory it is, for instance `mode dram-only, tier dram`.
+        what: String,
+        /// Bytes needed.
+        needed_bytes: u64,
+        /// Bytes that the tier has.
+        capacity_bytes: u64,
+    },
+    /// The system has no part that the run needs.
+    #[error("{system}: {what}: found {found}, need {need}")]
+    Unsupported {
+        /// Name of the system.
+        system: String,
+        /// What was asked for.
+        what: String,
+        /// What the system has.
+        found: String,
+        /// What it would need.
+        need: String,
+    },
+    /// The trace is wrong.
+    #[error(transparent)]
+    Trace(#[from] hetier_traces::Error),
+    /// A call touches an object that is not alive.
+    #[error("phase {phase}: {label}[{index}] is used while it is not alive: need an allocation before")]
+    Dead {
+        /// The phase.
+        phase: String,
+        /// Array of the object.
+        label: String,
+        /// Which element.
+        index: u64,
+    },
+    /// The run was told to stop.
+    #[error("replay cancelled at {percent} %")]
+    Cancelled {
+        /// How far it was.
+        percent: u32,
+    },
+    /// Nothing can happen any more although work is left: a fault of the simulator.
+    #[error("replay stuck at {ns} ns: {waiting} of {cores} cores wait and no device has anything to do")]
+    Stuck {
+        /// Simulated time.
+        ns: u64,
+        /// Cores that wait.
+        waiting: usize,
+        /// Cores in use.
+        cores: usize,
+    },
     /// A line of another tool's trace cannot be read.
     #[error("{file}:{line}: {format}: found {found}, need {need}")]
     Foreign {

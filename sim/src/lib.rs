@@ -1,10 +1,15 @@
 //! Replays traces on described memory systems.
 
+pub mod cache;
 pub mod device;
 pub mod error;
+pub mod foreign;
+pub mod mode;
 pub mod result;
+pub mod system;
 pub mod time;
 
 pub use error::Error;
 pub use result::RunResult;
+pub use system::System;
 pub use time::Picoseconds;

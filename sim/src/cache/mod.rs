@@ -1,0 +1,444 @@
+//! The caches of all cores: private L1 and L2 (inclusive of L1), one L3 for each socket, and who holds what.
+//!
+//! [`Caches`] is purely functional: it says where a line was found and which dirty lines had to leave, and counts.
+//! Time is the business of [`machine`](crate::machine). Coherence keeps four states without naming them: a line may be
+//! in several private caches; at most one copy in the machine is dirty (its holder owns it); a store drops all others.
+//!
+//! Known to be simpler than silicon: the snoop filter never evicts, a clean line handed from core to core is not put
+//! into the L3, and prefetches that hit the L3 arrive at once.
+
+mod sharers;
+mod tags;
+
+pub use sharers::{LineHasher, LineMap, Sharers};
+pub use tags::{Index, LINE_BITS, Tags, Word};
+
+use crate::result::{CacheResult, Level};
+use crate::system::{Inclusion, System};
+
+/// What a core wants with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Read it.
+    Load,
+    /// Write part or all of it: needs to be the only holder.
+    Store,
+}
+
+/// What the first level says about an access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstLevel {
+    /// The access is done.
+    Hit,
+    /// The line is there, but a store needs to become its only holder first.
+    NotOwned,
+    /// The line is not there.
+    Miss,
+}
+
+/// Where a line was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// In the core's L2 (or L1, when a store had to drop other copies first).
+    L2,
+    /// In the core's L2, put there by a request that may still be on its way.
+    L2InFlight,
+    /// In the L3 of the socket.
+    L3,
+    /// In the private caches of another core; it may still be on its way there.
+    Forwarded {
+        /// The core that had it.
+        from: usize,
+    },
+    /// In the L3 of another socket.
+    RemoteL3 {
+        /// That socket.
+        socket: usize,
+    },
+    /// Nowhere: memory must be read.
+    Memory,
+}
+
+/// All caches of a machine.
+#[derive(Clone, Debug)]
+pub struct Caches {
+    l1: Vec<Tags>,
+    l2: Vec<Tags>,
+    l3: Vec<Tags>,
+    /// Kept while more than one core is in use.
+    sharers: Option<Sharers>,
+    inclusion: Inclusion,
+    cores_per_socket: usize,
+    counters: CacheResult,
+    /// Lines that the L3 took in, for conservation checks.
+    l3_fills: u64,
+    l3_losses: u64,
+    l2_fills: u64,
+    l2_losses: u64,
+}
+
+impl Caches {
+    /// Empty caches of a system of which the first `cores` cores are in use.
+    pub fn new(system: &System, cores: usize) -> Self {
+        let private = |geometry: &crate::system::Geometry| {
+            (0..cores).map(|_| Tags::new(geometry.sets, geometry.ways, Index::LowBits)).collect()
+        };
+        let sockets = cores.div_ceil(system.cores_per_socket);
+        let lines = cores * system.l2.sets * system.l2.ways;
+        Self {
+            l1: private(&system.l1),
+            l2: private(&system.l2),
+            l3: (0..sockets).map(|_| Tags::new(system.l3.sets, system.l3.ways, Index::Hashed)).collect(),
+            sharers: (cores > 1).then(|| Sharers::with_capacity(lines)),
+            inclusion: system.inclusion,
+            cores_per_socket: system.cores_per_socket,
+            counters: CacheResult::default(),
+            l3_fills: 0,
+            l3_losses: 0,
+            l2_fills: 0,
+            l2_losses: 0,
+        }
+    }
+
+    /// Counts so far.
+    pub const fn counters(&self) -> &CacheResult {
+        &self.counters
+    }
+
+    /// The counters that translation keeps in the same place.
+    pub(crate) const fn counters_mut(&mut self) -> &mut CacheResult {
+        &mut self.counters
+    }
+
+    /// Tries the first level alone. Costs a few nanoseconds and touches no heap; counts nothing but hits.
+    #[inline]
+    pub fn try_l1(&mut self, core: usize, line: u64, intent: Intent) -> FirstLevel {
+        match self.l1[core].touch(line) {
+            Some(word) if intent == Intent::Load || word.is_dirty() => {
+                self.counters.l1.hits += 1;
+                FirstLevel::Hit
+            }
+            Some(_) => FirstLevel::NotOwned,
+            None => FirstLevel::Miss,
+        }
+    }
+
+    /// Serves an access that [`Caches::try_l1`] did not, filling the private caches. Dirty lines that leave the
+    /// last level are appended to `leaving`.
+    #[inline]
+    pub fn access(
+        &mut self,
+        core: usize,
+        line: u64,
+        class: u8,
+        intent: Intent,
+        first: FirstLevel,
+        leaving: &mut Vec<Word>,
+    ) -> Found {
+        let in_l1 = first != FirstLevel::Miss;
+        match in_l1 {
+            true => self.counters.l1.hits += 1,
+            false => self.counters.l1.misses += 1,
+        }
+        if let Some(word) = self.l2[core].touch(line) {
+            self.counters.l2.hits += u64::from(!in_l1);
+            let before = *word;
+            *word = before.with_dirty(before.is_dirty() || intent == Intent::Store);
+            return self.hit_l2(core, before, intent, in_l1);
+        }
+        self.counters.l2.misses += 1;
+        let (found, dirty) = self.outside(core, line, class, intent, leaving);
+        let word = Word::new(line, class).with_dirty(dirty || intent == Intent::Store);
+        let word = if found == Found::Memory { word.in_flight() } else { word };
+        self.fill_l2(core, word, leaving);
+        self.fill_l1(core, Word::new(line, class).with_dirty(intent == Intent::Store));
+        found
+    }
+
+    #[inline]
+    fn hit_l2(&mut self, core: usize, before: Word, intent: Intent, in_l1: bool) -> Found {
+        let line = before.line();
+        let mut found = if before.is_in_flight() { Found::L2InFlight } else { Found::L2 };
+        if intent == Intent::Store && self.sharers.is_some() {
+            if let Some(from) = self.drop_others(core, line) {
+                found = Found::Forwarded { from };
+            }
+            if !before.is_dirty() {
+                self.drop_stale(core, line);
+            }
+        }
+        if !in_l1 {
+            self.fill_l1(core, Word::new(line, before.class()).with_dirty(intent == Intent::Store));
+        } else if let Some(word) = self.l1[core].find(line) {
+            *word = word.with_dirty(intent == Intent::Store || word.is_dirty());
+        }
+        found
+    }
+
+    /// Drops the copies of a line in the last levels that a store makes stale.
+    fn drop_stale(&mut self, core: usize, line: u64) {
+        let home = core / self.cores_per_socket;
+        for socket in 0..self.l3.len() {
+            if socket != home || self.inclusion == Inclusion::Victim {
+                self.take_l3(socket, line);
+            }
+        }
+    }
+
+    /// Tells the caches that a line read from memory has arrived at a core.
+    pub fn landed(&mut self, core: usize, line: u64) {
+        if let Some(word) = self.l2[core].find(line) {
+            *word = word.landed();
+        }
+    }
+
+    /// Whether the core's second level holds a line.
+    pub fn holds(&mut self, core: usize, line: u64) -> bool {
+        self.l2[core].find(line).is_some()
+    }
+
+    /// Brings a line into the second level only, for the prefetcher; `None` if it was there or in another core.
+    pub fn prefetch(&mut self, core: usize, line: u64, class: u8, leaving: &mut Vec<Word>) -> Option<Found> {
+        let held_elsewhere = self.sharers.as_ref().is_some_and(|sharers| sharers.of(line) != 0);
+        if held_elsewhere || self.holds(core, line) {
+            return None;
+        }
+        let (found, dirty) = self.outside(core, line, class, Intent::Load, leaving);
+        self.counters.prefetched_lines += 1;
+        let word = Word::new(line, class).with_dirty(dirty);
+        let word = if found == Found::Memory { word.in_flight() } else { word };
+        self.fill_l2(core, word, leaving);
+        Some(found)
+    }
+
+    /// Looks beyond the core's private caches; gives where, and whether dirtiness comes along.
+    fn outside(
+        &mut self,
+        core: usize,
+        line: u64,
+        class: u8,
+        intent: Intent,
+        leaving: &mut Vec<Word>,
+    ) -> (Found, bool) {
+        let home = core / self.cores_per_socket;
+        if let Some(from) = self.holder(core, line) {
+            self.counters.forwarded_lines += 1;
+            if intent == Intent::Store {
+                self.drop_others(core, line);
+                self.drop_stale(core, line);
+            } else if let Some(word) = self.l1[from].find(line) {
+                // Its next store has to ask again.
+                *word = word.with_dirty(false);
+            }
+            return (Found::Forwarded { from }, false);
+        }
+        let found = self.find_l3(home, line);
+        match found {
+            Some(_) => self.counters.l3.hits += 1,
+            None => self.counters.l3.misses += 1,
+        }
+        if let Some((socket, dirty)) = found {
+            if self.inclusion == Inclusion::Inclusive && socket != home {
+                if intent == Intent::Store {
+                    self.take_l3(socket, line);
+                }
+                self.fill_l3(home, Word::new(line, class), leaving);
+            }
+            let found = if socket == home { Found::L3 } else { Found::RemoteL3 { socket } };
+            return (found, dirty);
+        }
+        if self.inclusion == Inclusion::Inclusive {
+            self.fill_l3(home, Word::new(line, class), leaving);
+        }
+        (Found::Memory, false)
+    }
+
+    /// Another core that holds the line: the one with the dirty copy, else the lowest.
+    fn holder(&mut self, core: usize, line: u64) -> Option<usize> {
+        let others = self.sharers.as_ref()?.of(line) & !(1 << core);
+        if others == 0 {
+            return None;
+        }
+        let mut left = others;
+        while left != 0 {
+            let other = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if self.l2[other].find(line).is_some_and(|word| word.is_dirty()) {
+                return Some(other);
+            }
+        }
+        Some(others.trailing_zeros() as usize)
+    }
+
+    /// Makes all other cores drop a line; gives one that held it.
+    fn drop_others(&mut self, core: usize, line: u64) -> Option<usize> {
+        let others = self.sharers.as_ref()?.of(line) & !(1 << core);
+        let mut left = others;
+        while left != 0 {
+            let other = left.trailing_zeros() as usize;
+            left &= left - 1;
+            self.drop_private(other, line);
+            self.counters.invalidated_lines += 1;
+        }
+        (others != 0).then(|| others.trailing_zeros() as usize)
+    }
+
+    fn drop_private(&mut self, core: usize, line: u64) -> Option<Word> {
+        self.l1[core].remove(line);
+        let word = self.l2[core].remove(line)?;
+        self.l2_losses += 1;
+        if let Some(sharers) = &mut self.sharers {
+            sharers.remove(line, core);
+        }
+        Some(word)
+    }
+
+    /// Finds a line in the own socket's L3, then in the others'; a victim cache gives it away.
+    fn find_l3(&mut self, home: usize, line: u64) -> Option<(usize, bool)> {
+        let sockets = self.l3.len();
+        for socket in std::iter::once(home).chain((0..sockets).filter(|socket| *socket != home)) {
+            if self.inclusion == Inclusion::Victim {
+                if let Some(word) = self.take_l3(socket, line) {
+                    return Some((socket, word.is_dirty()));
+                }
+            } else if self.l3[socket].touch(line).is_some() {
+                return Some((socket, false));
+            }
+        }
+        None
+    }
+
+    fn take_l3(&mut self, socket: usize, line: u64) -> Option<Word> {
+        let word = self.l3[socket].remove(line);
+        self.l3_losses += u64::from(word.is_some());
+        word
+    }
+
+    fn fill_l1(&mut self, core: usize, word: Word) {
+        // Stores mark the second level dirty at once, so a line leaves the first level silently.
+        self.l1[core].insert(word);
+    }
+
+    fn fill_l2(&mut self, core: usize, word: Word, leaving: &mut Vec<Word>) {
+        self.l2_fills += 1;
+        if let Some(sharers) = &mut self.sharers {
+            sharers.add(word.line(), core);
+        }
+        let Some(victim) = self.l2[core].insert(word) else { return };
+        self.l2_losses += 1;
+        self.l1[core].remove(victim.line());
+        let others = self.sharers.as_mut().map_or(0, |sharers| sharers.remove(victim.line(), core));
+        let socket = core / self.cores_per_socket;
+        match self.inclusion {
+            // A clean line that another core still holds needs no second copy.
+            Inclusion::Victim if others == 0 || victim.is_dirty() => {
+                self.fill_l3(socket, victim.landed(), leaving);
+            }
+            Inclusion::Victim => {}
+            Inclusion::Inclusive => match self.l3[socket].find(victim.line()) {
+                Some(word) => *word = word.with_dirty(word.is_dirty() || victim.is_dirty()),
+                None if victim.is_dirty() => leaving.push(victim),
+                None => {}
+            },
+        }
+    }
+
+    fn fill_l3(&mut self, socket: usize, word: Word, leaving: &mut Vec<Word>) {
+        if let Some(held) = self.l3[socket].find(word.line()) {
+            *held = held.with_dirty(held.is_dirty() || word.is_dirty());
+            return;
+        }
+        self.l3_fills += 1;
+        let Some(mut victim) = self.l3[socket].insert(word) else { return };
+        self.l3_losses += 1;
+        if self.inclusion == Inclusion::Inclusive {
+            let held_dirty = self.drop_socket(socket, victim.line());
+            victim = victim.with_dirty(victim.is_dirty() || held_dirty);
+        }
+        if victim.is_dirty() {
+            leaving.push(victim);
+        }
+    }
+
+    /// Makes the cores of a socket drop a line; true if one of them had it dirty.
+    fn drop_socket(&mut self, socket: usize, line: u64) -> bool {
+        let first = socket * self.cores_per_socket;
+        let end = (first + self.cores_per_socket).min(self.l2.len());
+        let holders = self.sharers.as_ref().map_or(u128::MAX, |sharers| sharers.of(line));
+        let mut dirty = false;
+        for core in (first..end).filter(|core| holders >> core & 1 == 1) {
+            if let Some(word) = self.drop_private(core, line) {
+                self.counters.invalidated_lines += 1;
+                dirty |= word.is_dirty();
+            }
+        }
+        dirty
+    }
+
+    /// Drops a line everywhere because it is overwritten in memory (a non-temporal store); true if it was there.
+    pub fn overwrite(&mut self, core: usize, line: u64) -> bool {
+        let mut was_there = self.drop_others(core, line).is_some();
+        was_there |= self.drop_private(core, line).is_some();
+        for socket in 0..self.l3.len() {
+            was_there |= self.take_l3(socket, line).is_some();
+        }
+        was_there
+    }
+
+    /// Writes a line back on demand (clwb): true if a dirty copy has to go to memory. The line stays, clean, if
+    /// `keep` holds.
+    pub fn flush(&mut self, core: usize, line: u64, keep: bool) -> bool {
+        let mut dirty = false;
+        let holders = self.sharers.as_ref().map_or(1 << core, |sharers| sharers.of(line));
+        for holder in (0..self.l2.len()).filter(|holder| holders >> holder & 1 == 1) {
+            let Some(word) = self.l2[holder].find(line) else { continue };
+            dirty |= word.is_dirty();
+            *word = word.with_dirty(false);
+            match keep {
+                true => {
+                    if let Some(word) = self.l1[holder].find(line) {
+                        *word = word.with_dirty(false);
+                    }
+                }
+                false => {
+                    self.drop_private(holder, line);
+                }
+            }
+        }
+        for socket in 0..self.l3.len() {
+            if let Some(word) = self.l3[socket].find(line) {
+                dirty |= word.is_dirty();
+                *word = word.with_dirty(false);
+            }
+            if !keep {
+                self.take_l3(socket, line);
+            }
+        }
+        dirty
+    }
+
+    /// Dirty lines of all levels, once each.
+    pub fn dirty_lines(&self) -> u64 {
+        let mut lines: Vec<u64> = (self.l2.iter().chain(&self.l3))
+            .flat_map(|tags| tags.lines().filter(|word| word.is_dirty()).map(Word::line))
+            .collect();
+        lines.sort_unstable();
+        lines.dedup();
+        lines.len() as u64
+    }
+
+    /// Whether lines taken in equal lines given up plus lines held, at L2 and L3.
+    pub fn conserves_lines(&self) -> bool {
+        let resident = |tags: &[Tags]| tags.iter().map(Tags::resident).sum::<u64>();
+        self.l2_fills == self.l2_losses + resident(&self.l2)
+            && self.l3_fills == self.l3_losses + resident(&self.l3)
+    }
+
+    /// Hits and misses of a level.
+    pub const fn levels(&self) -> [Level; 3] {
+        [self.counters.l1, self.counters.l2, self.counters.l3]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+use super::*;
+
+const SLICE: &str = include_str!("../../systems/optane-slice.toml");
+
+fn refused(from: &str, to: &str) -> String {
+    assert!(SLICE.contains(from), "{from}");
+    System::parse("x.toml", &SLICE.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_shipped_system_parses_and_is_called_as_its_file() {
+    for name in names() {
+        let system = System::load(name).unwrap_or_else(|error| panic!("{error}"));
+
+        assert_eq!(system.name, name);
+        assert!(system.arithmetic_fs.iter().all(|cost| *cost > 0));
+    }
+}
+
+#[test]
+fn slice_has_a_sixth_of_the_socket() {
+    let slice = System::load("optane-slice").unwrap();
+    let whole = System::load("xeon-8260-optane").unwrap();
+
+    assert_eq!(slice.cores() * 6, whole.cores_per_socket);
+    assert_eq!(slice.l3.capacity_bytes() * 6, whole.l3.capacity_bytes());
+    assert_eq!(slice.tier_bytes("pmem") * 12, whole.tier_bytes("pmem"));
+}
+
+#[test]
+fn unknown_system_names_the_nearest() {
+    let message = System::load("optane-slise").unwrap_err().to_string();
+
+    assert!(message.contains("did you mean optane-slice?") && message.contains("xeon-8470-cxl"), "{message}");
+}
+
+#[test]
+fn wrong_values_are_refused_with_file_key_found_and_need() {
+    let cases = [
+        ("channels_per_socket = 1", "channels_per_socket = 0", "tier.dram.channels_per_socket: found 0"),
+        ("clock_ghz = 2.2", "clock_ghz = -1.0", "processor.clock_ghz: found -1"),
+        ("interleave_bytes = 256", "interleave_bytes = 100", "tier.dram.interleave_bytes: found 100"),
+        ("capacity_kib = 32\n", "capacity_kib = 0\n", "l1.capacity_kib: found 0"),
+        ("name = \"pmem\"", "name = \"dram\"", "tier.name: found dram"),
+        ("ways = 11", "ways = 13", "l3.capacity_kib: found 5632"),
+        ("sockets = 1", "sockets = 2", "link: found no table"),
+        ("\"app-direct\"", "\"app-indirect\"", "defaults.modes: found app-indirect"),
+    ];
+    for (from, to, expected) in cases {
+        let message = refused(from, to);
+
+        assert!(message.starts_with("x.toml: ") && message.contains(expected), "{message}");
+        assert!(message.contains("need"), "{message}");
+    }
+}
+
+#[test]
+fn unknown_and_missing_keys_are_refused() {
+    assert!(refused("sockets = 1", "sockets = 1\ncolour = 3").contains("colour"));
+    assert!(refused("sockets = 1\n", "").contains("sockets"));
+}
+
+#[test]
+fn a_number_without_a_source_is_refused() {
+    let start = SLICE.find("[path]").unwrap();
+    let text = format!(
+        "{}{}",
+        &SLICE[..start],
+        SLICE[start..].replacen("source = \"core", "source = \"\" # \"core", 1)
+    );
+
+    assert!(System::parse("x.toml", &text).unwrap_err().to_string().contains("path.source"));
+}
+
+#[test]
+fn arithmetic_cost_is_cycles_over_clock() {
+    let system = System::load("optane-slice").unwrap();
+
+    // 0.79 cycles at 2.2 GHz, in femtoseconds.
+    let expected = (1000.0 * 0.79 / 2.2 * 1e6_f64).round();
+    let found = system.arithmetic_fs(Arithmetic::Butterfly, 1000) as f64;
+    assert!((found - expected).abs() < 1000.0, "{found} {expected}");
+}
