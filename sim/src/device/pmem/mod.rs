@@ -1,0 +1,331 @@
+//! Persistent memory on the memory bus: an Optane DIMM, its write queue in the controller included.
+//!
+//! ```text
+//!            write                                read
+//!   write pending queue (8 × 64 B, power-safe)      │
+//!            │ bus                                  │ bus
+//!   load/store queue (64 × 64 B, combines) ──hit──► │ ◄──hit── read buffer (64 × 256 B)
+//!            │ whole or part of a 256 B line        │ miss
+//!            │                                      │ address translation (4096 × 4 KB)
+//!            └────────────► media ◄─────────────────┘
+//!              banks · energy budget · wear levelling
+//! ```
+//!
+//! - A write is complete once the pending queue holds it. A line that is still on its way to the media is not
+//!   overwritten in a queue: the new write waits until the media has the old one. That is why one 256 B block takes
+//!   267 ns for each overwrite, and why regions under 4 KB are no faster than the media.
+//! - The load/store queue gives up a group drawn at random when its entries are used up. So one writer of whole 256 B
+//!   lines loses nothing, and many writers, whose lines come interleaved, write ever more parts of lines.
+//! - A part of a line is written by reading the rest, which the energy of a write includes (cells are read before they
+//!   are written); it is saved if the read buffer has the line, as after the load of a read-for-ownership. The line
+//!   leaves the read buffer with the write.
+//! - Media operations wait for energy: 2,048 bits at 270 or 785 pJ/bit are 36.9 and 107.2 ns of 15 W. Banks only add
+//!   latency. Fetches, writes and wear-levelling moves take turns.
+//! - A block of 64 KB moves when 3.5 MB were written to it; writes to it wait for some 51 µs, all else goes on.
+//!
+//! Known to be wrong: reads do not wait for the flush of a line just persisted (Xiang et al., EuroSys'22, find that
+//! they do on this generation); the translation buffer holds addresses only, so small regions are read no faster than
+//! the media allow; and a sequential idle read takes 140 ns where M1 has 169 (see `sim/src/calibrate.rs`).
+//!
+//! Sources: Yang et al., FAST'20; Wang et al. (VANS and LENS), MICRO'20; Xiang et al., EuroSys'22; Wang et al. (NVLeak),
+//! USENIX Security'23; numbers with their sources in `devices/optane-pmem-100.toml`.
+
+mod combine;
+mod energy;
+mod hash;
+mod literal;
+mod media;
+mod recency;
+mod wear;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+pub use literal::{PmemConfig, PmemLiteral};
+
+use self::combine::{Combining, Group, Put};
+use self::hash::NumberMap;
+use self::media::{Flush, Grant, Media};
+use self::recency::Recency;
+use self::wear::Wear;
+use super::{Completion, Counters, Device, Kind, Request};
+use crate::Picoseconds;
+
+/// Number of a 256-byte media line: byte address ÷ 256.
+type XPLine = u64;
+
+/// Bytes of a media line.
+pub const XPLINE_BYTES: u64 = 256;
+
+const LINE_BYTES: u64 = hetier_traces::LINE_BYTES;
+const LINES_PER_XPLINE: u64 = XPLINE_BYTES / LINE_BYTES;
+/// Media lines of an entry of the translation buffer, which covers 4 KiB.
+const XPLINES_PER_PAGE: u64 = 4096 / XPLINE_BYTES;
+
+/// An Optane DIMM. See the module for what it models.
+#[derive(Debug)]
+pub struct Pmem {
+    config: PmemConfig,
+    now: Picoseconds,
+    sequence: u64,
+    arrivals: BinaryHeap<Reverse<Arrival>>,
+    bus_free: Picoseconds,
+    // Reads.
+    buffer: Recency,
+    pages: Recency,
+    fetching: NumberMap<Vec<u64>>,
+    // Writes.
+    backlog: VecDeque<Request>,
+    pending: VecDeque<u64>,
+    combining: Combining,
+    finishing: BinaryHeap<Reverse<(Picoseconds, u64, XPLine, u8)>>,
+    media: Media,
+    wear: Wear,
+    counters: Counters,
+}
+
+/// A request on its way, in order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Arrival {
+    at: Picoseconds,
+    sequence: u64,
+    request: Request,
+}
+
+impl Ord for Arrival {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+impl PartialOrd for Arrival {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Pmem {
+    /// An idle DIMM.
+    pub fn new(config: &PmemConfig) -> Self {
+        Self {
+            now: Picoseconds::ZERO,
+            sequence: 0,
+            arrivals: BinaryHeap::new(),
+            bus_free: Picoseconds::ZERO,
+            buffer: Recency::new(config.buffer_lines),
+            pages: Recency::new(config.translation_pages),
+            fetching: NumberMap::default(),
+            backlog: VecDeque::new(),
+            pending: VecDeque::new(),
+            combining: Combining::new(config.combining_entries),
+            finishing: BinaryHeap::new(),
+            media: Media::new(config),
+            wear: Wear::new(config.wear_block_lines, config.wear_move_after),
+            counters: Counters::default(),
+            config: config.clone(),
+        }
+    }
+
+    /// Does what is due at `now`: 1. arrivals, 2. writes that the media has, 3. the bus, 4. the media.
+    fn step(&mut self, now: Picoseconds, done: &mut Vec<Completion>) {
+        self.now = now;
+        if self.arrivals.peek().is_some_and(|Reverse(arrival)| arrival.at <= now) {
+            let Reverse(arrival) = self.arrivals.pop().expect("an arrival was seen");
+            match arrival.request.kind {
+                Kind::Read => self.read(arrival.request, done),
+                Kind::Write => self.write(arrival.request, done),
+            }
+            return;
+        }
+        while self.finishing.peek().is_some_and(|Reverse((at, ..))| *at <= now) {
+            let Reverse((_, _, xpline, mask)) = self.finishing.pop().expect("a finished write was seen");
+            self.combining.left(Group { xpline, mask });
+            self.admit(done);
+        }
+        if self.next_transfer().is_some_and(|at| at <= now) {
+            self.transfer(done);
+        }
+        if let Some(grant) = self.media.grant(now) {
+            self.granted(grant, done);
+        }
+    }
+
+    fn read(&mut self, request: Request, done: &mut Vec<Completion>) {
+        self.counters.read_bytes += LINE_BYTES;
+        let start = self.use_bus();
+        let xpline = request.line / LINES_PER_XPLINE;
+        if self.combining.holds(request.line) || self.pending.contains(&request.line) {
+            self.counters.buffer_hits_read += 1;
+            done.push(Completion { token: request.token, at: start + self.config.buffer_hit });
+        } else if let Some(ready) = self.buffer.touch(xpline) {
+            self.counters.buffer_hits_read += 1;
+            done.push(Completion { token: request.token, at: ready.max(start + self.config.buffer_hit) });
+        } else if let Some(waiting) = self.fetching.get_mut(&xpline) {
+            self.counters.buffer_hits_read += 1;
+            waiting.push(request.token);
+        } else {
+            self.fetching.insert(xpline, vec![request.token]);
+            let translated = self.translate(xpline / XPLINES_PER_PAGE, start);
+            self.media.fetch(xpline, translated);
+        }
+    }
+
+    /// When the address of a page is known that is asked for at `start`.
+    fn translate(&mut self, page: u64, start: Picoseconds) -> Picoseconds {
+        let hit = start + self.config.translation_hit;
+        if let Some(ready) = self.pages.touch(page) {
+            return ready.max(hit);
+        }
+        let ready = start + self.config.translation_miss;
+        self.pages.insert(page, ready);
+        ready
+    }
+
+    fn write(&mut self, request: Request, done: &mut Vec<Completion>) {
+        if self.combining.holds_open(request.line) {
+            self.close_unless_queued(request.line);
+        }
+        self.backlog.push_back(request);
+        self.admit(done);
+    }
+
+    /// Lets writes into the pending queue, in order, while it has room and no older write of the line is under way.
+    fn admit(&mut self, done: &mut Vec<Completion>) {
+        while let Some(&request) = self.backlog.front() {
+            if self.pending.len() == self.config.write_queue || self.is_under_way(request.line) {
+                break;
+            }
+            self.backlog.pop_front();
+            self.pending.push_back(request.line);
+            self.counters.write_bytes += LINE_BYTES;
+            done.push(Completion { token: request.token, at: self.now });
+        }
+        while self.combining.free_soon() < self.pending.len() {
+            let Some(group) = self.combining.close_any() else { break };
+            self.flush(group);
+        }
+    }
+
+    /// Whether an older write of the line is in a queue; sees to it that it leaves.
+    fn is_under_way(&mut self, line: u64) -> bool {
+        if self.combining.holds_open(line) {
+            let xpline = line / LINES_PER_XPLINE;
+            if !self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline) {
+                self.close(line);
+            }
+            return true;
+        }
+        self.pending.contains(&line) || self.combining.holds(line)
+    }
+
+    /// Closes the group of a line, unless writes that still belong to it are on their way.
+    fn close_unless_queued(&mut self, line: u64) {
+        let xpline = line / LINES_PER_XPLINE;
+        let is_queued = self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline)
+            || self.backlog.iter().any(|other| other.line / LINES_PER_XPLINE == xpline);
+        if !is_queued {
+            self.close(line);
+        }
+    }
+
+    fn close(&mut self, line: u64) {
+        if let Some(group) = self.combining.close(line) {
+            self.flush(group);
+        }
+    }
+
+    fn flush(&mut self, group: Group) {
+        let is_buffered = self.buffer.remove(group.xpline);
+        let saves_read = is_buffered && !group.is_whole();
+        let saved = if saves_read { self.config.read_fj } else { 0 };
+        let must_read = !is_buffered && !group.is_whole();
+        self.media.flush(Flush { group, cost_fj: self.config.write_fj - saved, must_read });
+    }
+
+    /// When the oldest pending line may cross the bus.
+    fn next_transfer(&self) -> Option<Picoseconds> {
+        (!self.pending.is_empty() && self.combining.has_room()).then(|| self.bus_free.max(self.now))
+    }
+
+    fn transfer(&mut self, done: &mut Vec<Completion>) {
+        let Some(&line) = self.pending.front() else { return };
+        self.use_bus();
+        self.pending.pop_front();
+        if self.combining.put(line) == Put::Joined {
+            self.counters.buffer_hits_write += 1;
+        }
+        self.admit(done);
+    }
+
+    /// Takes the bus for one line; returns when it begins.
+    fn use_bus(&mut self) -> Picoseconds {
+        let start = self.bus_free.max(self.now);
+        self.bus_free = start + self.config.bus_line;
+        start
+    }
+
+    fn granted(&mut self, grant: Grant, done: &mut Vec<Completion>) {
+        match grant {
+            Grant::Fetch { xpline, done: read } => self.fetched(xpline, read, done),
+            Grant::Flush { flush, done: written } => self.flushed(flush, written),
+            Grant::MoveRead => self.counters.media_read_bytes += XPLINE_BYTES,
+            Grant::MoveWrite { last } => {
+                self.counters.media_write_bytes += XPLINE_BYTES;
+                self.counters.maintenance += u64::from(last);
+            }
+        }
+    }
+
+    fn fetched(&mut self, xpline: XPLine, read: Picoseconds, done: &mut Vec<Completion>) {
+        self.counters.media_read_bytes += XPLINE_BYTES;
+        let mut at = read + self.config.buffer_hit;
+        self.buffer.insert(xpline, at);
+        for token in self.fetching.remove(&xpline).unwrap_or_default() {
+            done.push(Completion { token, at });
+            at += self.config.bus_line;
+        }
+    }
+
+    fn flushed(&mut self, flush: Flush, written: Picoseconds) {
+        self.counters.media_write_bytes += XPLINE_BYTES;
+        if flush.must_read {
+            self.counters.media_read_bytes += XPLINE_BYTES;
+        }
+        self.sequence += 1;
+        self.finishing.push(Reverse((written, self.sequence, flush.group.xpline, flush.group.mask)));
+        if let Some(block) = self.wear.count(flush.group.xpline) {
+            self.media.move_block(block, written);
+        }
+    }
+}
+
+impl Device for Pmem {
+    fn push(&mut self, request: Request) {
+        self.sequence += 1;
+        self.arrivals.push(Reverse(Arrival {
+            at: request.at.max(self.now),
+            sequence: self.sequence,
+            request,
+        }));
+    }
+
+    fn next_event(&self) -> Option<Picoseconds> {
+        let arrival = self.arrivals.peek().map(|Reverse(arrival)| arrival.at);
+        let finished = self.finishing.peek().map(|Reverse((at, ..))| *at);
+        [arrival, finished, self.next_transfer(), self.media.next_grant(self.now)].into_iter().flatten().min()
+    }
+
+    fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {
+        while let Some(at) = self.next_event().filter(|&at| at <= until) {
+            self.step(at, done);
+        }
+        // Arrivals pushed later still lie after `until`; events before it are done.
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! A fully associative buffer with least-recently-used replacement, every entry with the instant it is ready.
+
+use super::hash::NumberMap;
+use crate::Picoseconds;
+
+/// No neighbour.
+const END: u32 = u32::MAX;
+
+/// Entries by number, newest first in a linked list. Every operation is O(1).
+#[derive(Clone, Debug)]
+pub(super) struct Recency {
+    capacity: usize,
+    places: NumberMap<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    number: u64,
+    ready: Picoseconds,
+    newer: u32,
+    older: u32,
+}
+
+impl Recency {
+    /// An empty buffer of `capacity` entries, at least 1.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            places: NumberMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            newest: END,
+            oldest: END,
+        }
+    }
+
+    /// When the entry is ready, if the buffer has it; makes it the newest.
+    pub(super) fn touch(&mut self, number: u64) -> Option<Picoseconds> {
+        let place = *self.places.get(&number)?;
+        self.unlink(place);
+        self.link(place);
+        Some(self.slots[place as usize].ready)
+    }
+
+    /// Whether the buffer has the entry; its age stays.
+    pub(super) fn has(&self, number: u64) -> bool {
+        self.places.contains_key(&number)
+    }
+
+    /// Puts an entry in as the newest, over the oldest if the buffer is full.
+    pub(super) fn insert(&mut self, number: u64, ready: Picoseconds) {
+        if let Some(&place) = self.places.get(&number) {
+            self.slots[place as usize].ready = ready;
+            self.unlink(place);
+            self.link(place);
+            return;
+        }
+        if self.places.len() == self.capacity {
+            self.remove(self.slots[self.oldest as usize].number);
+        }
+        let slot = Slot { number, ready, newer: END, older: END };
+        let place = if let Some(place) = self.free.pop() {
+            self.slots[place as usize] = slot;
+            place
+        } else {
+            self.slots.push(slot);
+            self.slots.len() as u32 - 1
+        };
+        self.places.insert(number, place);
+        self.link(place);
+    }
+
+    /// Takes an entry out; whether it was there.
+    pub(super) fn remove(&mut self, number: u64) -> bool {
+        let Some(place) = self.places.remove(&number) else { return false };
+        self.unlink(place);
+        self.free.push(place);
+        true
+    }
+
+    fn link(&mut self, place: u32) {
+        let older = self.newest;
+        self.slots[place as usize].older = older;
+        self.slots[place as usize].newer = END;
+        self.newest = place;
+        match older {
+            END => self.oldest = place,
+            _ => self.slots[older as usize].newer = place,
+        }
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Slot { newer, older, .. } = self.slots[place as usize];
+        match newer {
+            END => self.newest = older,
+            _ => self.slots[newer as usize].older = older,
+        }
+        match older {
+            END => self.oldest = newer,
+            _ => self.slots[older as usize].newer = newer,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_touched_entry_leaves_first() {
+        let mut buffer = Recency::new(2);
+        buffer.insert(1, Picoseconds(10));
+        buffer.insert(2, Picoseconds(20));
+
+        assert_eq!(buffer.touch(1), Some(Picoseconds(10)));
+        buffer.insert(3, Picoseconds(30));
+
+        assert!(buffer.has(1) && buffer.has(3) && !buffer.has(2));
+    }
+
+    #[test]
+    fn removed_entries_make_room_and_the_list_survives() {
+        let mut buffer = Recency::new(3);
+        for number in 0..3 {
+            buffer.insert(number, Picoseconds::ZERO);
+        }
+
+        assert!(buffer.remove(1));
+        assert!(!buffer.remove(1));
+        buffer.insert(7, Picoseconds::ZERO);
+        assert!(buffer.has(0));
+        buffer.insert(8, Picoseconds::ZERO);
+
+        assert!(!buffer.has(0) && buffer.has(2) && buffer.has(7) && buffer.has(8));
+    }
+}

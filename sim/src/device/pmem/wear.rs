@@ -1,0 +1,66 @@
+//! Wear levelling: a block that was written often moves to another place.
+//!
+//! Each block counts the media lines written to it. A DIMM in use has blocks at every stage, so a block's count starts
+//! at a number drawn from its address. Thus one block moves for every `move_after` lines written anywhere, which is
+//! what the two per cent of media writes beyond the user's are (write efficiency 0.981 for whole lines).
+
+use super::hash::{NumberMap, mix};
+
+/// Write counts of the blocks that were written.
+#[derive(Clone, Debug)]
+pub(super) struct Wear {
+    block_lines: u64,
+    move_after: u64,
+    counts: NumberMap<u64>,
+}
+
+impl Wear {
+    /// Blocks of `block_lines` media lines that move after `move_after` lines written.
+    pub(super) fn new(block_lines: u64, move_after: u64) -> Self {
+        Self { block_lines, move_after, counts: NumberMap::default() }
+    }
+
+    /// The block of a media line.
+    pub(super) const fn block(&self, xpline: u64) -> u64 {
+        xpline / self.block_lines
+    }
+
+    /// Counts one written line; returns its block if that has to move now.
+    pub(super) fn count(&mut self, xpline: u64) -> Option<u64> {
+        let block = self.block(xpline);
+        let move_after = self.move_after;
+        let count = self.counts.entry(block).or_insert_with(|| mix(block) % move_after);
+        *count += 1;
+        if *count < move_after {
+            return None;
+        }
+        *count = 0;
+        Some(block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hot_block_moves_every_threshold_and_not_one_write_earlier() {
+        let mut wear = Wear::new(256, 1000);
+        let first = (1..=1000).find(|_| wear.count(5).is_some());
+        assert!(first.is_some());
+
+        for _ in 1..1000 {
+            assert_eq!(wear.count(5), None);
+        }
+        assert_eq!(wear.count(5), Some(0));
+    }
+
+    #[test]
+    fn spread_writes_move_one_block_a_threshold_on_average() {
+        let mut wear = Wear::new(256, 1000);
+        let moves =
+            (0..1_000_000u64).filter(|&write| wear.count(mix(write) % (256 * 4096)).is_some()).count();
+
+        assert!((900..=1100).contains(&moves), "{moves} moves of about 1000");
+    }
+}
