@@ -1,0 +1,275 @@
+//! What can go wrong in this crate.
+
+use thiserror::Error;
+
+/// Errors of parameters, primitives, layers and networks.
+#[derive(Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The degree is not a supported power of two.
+    #[error("parameters: found degree {degree}, need a power of two from {least} to {most}")]
+    Degree {
+        /// What was asked for.
+        degree: usize,
+        /// Smallest degree allowed here.
+        least: usize,
+        /// Largest degree allowed.
+        most: usize,
+    },
+    /// No prime was asked for.
+    #[error("parameters: found no primes, need at least one")]
+    NoPrimes,
+    /// A prime size that the arithmetic cannot hold.
+    #[error("parameters: found a prime of {bits} bits, need {least} to {most}")]
+    PrimeBits {
+        /// What was asked for.
+        bits: u32,
+        /// Smallest size: a prime must be 1 modulo 2N.
+        least: u32,
+        /// Largest size that the arithmetic holds.
+        most: u32,
+    },
+    /// There are not enough primes of a size.
+    #[error("parameters: found {found} primes of {bits} bits that are 1 modulo {twice_degree}, need {needed} (use another size)")]
+    TooFewPrimes {
+        /// How many exist.
+        found: usize,
+        /// Size.
+        bits: u32,
+        /// 2N.
+        twice_degree: usize,
+        /// How many were asked for.
+        needed: usize,
+    },
+    /// The scale is not a number that can be used.
+    #[error("parameters: found scale {scale}, need a finite number of at least 1")]
+    Scale {
+        /// What was asked for.
+        scale: f64,
+    },
+    /// The modulus is too large for the degree.
+    #[error(
+        "parameters: log2(Q·P) = {bits:.2} at degree {degree}, need at most {limit} for 128-bit security with a ternary secret ({cure})"
+    )]
+    Insecure {
+        /// Exact log2 of the product of all primes.
+        bits: f64,
+        /// Degree.
+        degree: usize,
+        /// The limit of the table, 0 if it has no row for the degree.
+        limit: u32,
+        /// Nearest secure choice.
+        cure: String,
+    },
+    /// The security table does not cover sparse secrets.
+    #[error("parameters: found a sparse secret of weight {weight}, need a ternary one (the security table does not cover sparse secrets)")]
+    SparseSecret {
+        /// Non-zero coefficients.
+        weight: usize,
+    },
+    /// A sparse secret with more non-zero coefficients than there are.
+    #[error("parameters: found a secret of weight {weight}, need 1 to {degree}")]
+    SecretWeight {
+        /// Non-zero coefficients.
+        weight: usize,
+        /// Degree.
+        degree: usize,
+    },
+    /// The primitive cannot run at this level.
+    #[error("{primitive}: found {found} limbs, need {least} to {most}")]
+    Limbs {
+        /// Name of the primitive.
+        primitive: &'static str,
+        /// What was asked for.
+        found: u32,
+        /// Fewest limbs that it works with.
+        least: u32,
+        /// Most limbs that the parameters have.
+        most: u32,
+    },
+    /// Key switching without a special prime.
+    #[error("{primitive}: found no special prime, need one (use parameters with one more prime)")]
+    NoSpecialPrime {
+        /// Name of the primitive.
+        primitive: &'static str,
+    },
+    /// Ciphertexts of a size that the primitive does not know.
+    #[error("{primitive}: found ciphertexts of {found} polynomials, need {least} to {most}")]
+    Size {
+        /// Name of the primitive.
+        primitive: &'static str,
+        /// What was asked for.
+        found: u32,
+        /// Fewest polynomials.
+        least: u32,
+        /// Most polynomials.
+        most: u32,
+    },
+    /// A Galois element that is no automorphism.
+    #[error("{primitive}: found galois element {element}, need an odd number below {twice_degree}")]
+    Galois {
+        /// Name of the primitive.
+        primitive: &'static str,
+        /// What was asked for.
+        element: u64,
+        /// 2N.
+        twice_degree: usize,
+    },
+    /// The wrong number of operands.
+    #[error("{primitive}: found {found} operands, need {needed}")]
+    OperandCount {
+        /// Name of the primitive.
+        primitive: &'static str,
+        /// How many were given.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// An operand that does not fit its parameter.
+    #[error("{primitive}: operand {operand}: found {found}, need {needed}")]
+    Operand {
+        /// Name of the primitive.
+        primitive: &'static str,
+        /// Number of the operand.
+        operand: usize,
+        /// What was given.
+        found: String,
+        /// What it takes.
+        needed: String,
+    },
+    /// A value that the modulus cannot hold.
+    #[error("encode: found a coefficient of 2^{bits:.1}, need less than 2^{limit:.1} (use a smaller scale or more primes)")]
+    Overflow {
+        /// log2 of the coefficient.
+        bits: f64,
+        /// log2 of half the modulus.
+        limit: f64,
+    },
+    /// A slot that is not finite.
+    #[error("encode: found a value that is not finite, need finite values")]
+    NotFinite,
+    /// The operating system gave no randomness.
+    #[error("randomness: the operating system gave none: {reason}")]
+    Randomness {
+        /// Its reason.
+        reason: String,
+    },
+    /// A primitive touched something else than it declares: a defect of this crate.
+    #[error("{primitive}: the run touched other ranges than the primitive declares (please report this)")]
+    Deviation {
+        /// Name of the primitive.
+        primitive: &'static str,
+    },
+    /// An object was used outside its life, or by two at once: a defect of a layer.
+    #[error("{object}: {found}")]
+    Object {
+        /// Label and index.
+        object: String,
+        /// What happened.
+        found: &'static str,
+    },
+    /// A batch that does not fit.
+    #[error("batch: found {found} images, need 1 to {most} (one slot each)")]
+    Batch {
+        /// Images given.
+        found: usize,
+        /// Most that fit.
+        most: usize,
+    },
+    /// A window that does not fit its input.
+    #[error("{layer}: window of size {size} and stride {stride} on a padded axis of {padded}, need size and stride from 1 and a size of at most {padded}")]
+    Window {
+        /// Name of the layer.
+        layer: String,
+        /// Size of the window.
+        size: usize,
+        /// Its stride.
+        stride: usize,
+        /// Extent of the axis with its padding.
+        padded: usize,
+    },
+    /// Channels or elements that do not match.
+    #[error("{layer}: found {found} channels or elements, need {needed}")]
+    Channels {
+        /// Name of the layer.
+        layer: String,
+        /// What comes in.
+        found: usize,
+        /// What the layer takes.
+        needed: usize,
+    },
+    /// The wrong number of inputs.
+    #[error("{layer}: found {found} inputs, need {needed}")]
+    Inputs {
+        /// Name of the layer.
+        layer: String,
+        /// How many were given.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// The level budget is too short.
+    #[error("{layer}: input has {found} levels left, needs {needed} (use parameters with {missing} more primes)")]
+    Levels {
+        /// Name of the layer.
+        layer: String,
+        /// Levels left.
+        found: usize,
+        /// Levels that the layer consumes.
+        needed: usize,
+        /// Primes missing for the rest of the network.
+        missing: usize,
+    },
+    /// A name that no network has.
+    #[error("network: found {found}, need one of {known}")]
+    UnknownNetwork {
+        /// What was asked for.
+        found: String,
+        /// The names there are.
+        known: String,
+    },
+    /// Weights that are missing, malformed or of the wrong number.
+    #[error("weights {name}: {reason}")]
+    Weights {
+        /// Name of the values, or of the file.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file that cannot be read.
+    #[error("{path}: cannot be read: {reason}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file that is not an idx file of the right shape.
+    #[error("{path}: {reason}")]
+    Idx {
+        /// The file.
+        path: String,
+        /// What was found and needed.
+        reason: String,
+    },
+    /// Threads that the operating system did not give.
+    #[error("threads: {wanted} asked for: {reason}")]
+    Threads {
+        /// How many.
+        wanted: usize,
+        /// Why not.
+        reason: String,
+    },
+    /// A program that breaks the grammar of traces: a defect of a layer.
+    #[error("program: {reason}")]
+    Program {
+        /// What the grammar says.
+        reason: String,
+    },
+}
+
+impl From<hetier_traces::Error> for Error {
+    fn from(source: hetier_traces::Error) -> Self {
+        Self::Program { reason: source.to_string() }
+    }
+}

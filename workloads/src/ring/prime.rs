@@ -1,0 +1,102 @@
+//! Primes for number-theoretic transforms.
+
+use crate::Error;
+use crate::parameters::MOST_PRIME_BITS;
+
+/// The largest primes of the given sizes that are 1 modulo 2N, all distinct, in the order of the sizes.
+///
+/// # Errors
+/// - [`Error::PrimeBits`] if a size is not above log2(2N) or above 60;
+/// - [`Error::TooFewPrimes`] if a size has too few of them.
+pub fn chain(degree: usize, bits: &[u32]) -> Result<Vec<u64>, Error> {
+    let step = 2 * degree as u64;
+    let least = step.ilog2() + 1;
+    let mut chosen: Vec<u64> = Vec::with_capacity(bits.len());
+    for (position, &size) in bits.iter().enumerate() {
+        if !(least..=MOST_PRIME_BITS).contains(&size) {
+            return Err(Error::PrimeBits { bits: size, least, most: MOST_PRIME_BITS });
+        }
+        let previous = (0..position).rev().find(|&earlier| bits[earlier] == size).map(|earlier| chosen[earlier]);
+        let below = previous.unwrap_or((1 << size) + 1);
+        let prime = largest_below(below, 1 << (size - 1), step).ok_or_else(|| Error::TooFewPrimes {
+            found: bits[..position].iter().filter(|&&other| other == size).count(),
+            bits: size,
+            twice_degree: 2 * degree,
+            needed: bits.iter().filter(|&&other| other == size).count(),
+        })?;
+        chosen.push(prime);
+    }
+    Ok(chosen)
+}
+
+/// The largest prime p = 1 modulo `step` with `least` < p < `below`, where `below` is 1 modulo `step` itself.
+fn largest_below(below: u64, least: u64, step: u64) -> Option<u64> {
+    (1..).map_while(|steps| below.checked_sub(steps * step)).take_while(|&c| c > least).find(|&c| is_prime(c))
+}
+
+/// Exact bit length of a product.
+pub fn product_bit_length(factors: &[u64]) -> u32 {
+    let mut words = vec![1_u64];
+    for &factor in factors {
+        let mut carry = 0_u64;
+        for word in &mut words {
+            let wide = u128::from(*word) * u128::from(factor) + u128::from(carry);
+            *word = wide as u64;
+            carry = (wide >> 64) as u64;
+        }
+        if carry > 0 {
+            words.push(carry);
+        }
+    }
+    let top = words.len() - 1;
+    64 * top as u32 + (64 - words[top].leading_zeros())
+}
+
+/// a·b modulo p.
+pub fn multiply(a: u64, b: u64, p: u64) -> u64 {
+    (u128::from(a) * u128::from(b) % u128::from(p)) as u64
+}
+
+/// base^exponent modulo p.
+pub fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
+    let mut square = base % p;
+    let mut result = 1 % p;
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = multiply(result, square, p);
+        }
+        square = multiply(square, square, p);
+        exponent >>= 1;
+    }
+    result
+}
+
+/// Inverse modulo a prime; 0 has none and gives 0.
+pub fn inverse(value: u64, p: u64) -> u64 {
+    power(value, p - 2, p)
+}
+
+/// Miller–Rabin with the first twelve primes as bases, which decides every 64-bit number.
+///
+/// Source: Sorenson and Webster, "Strong pseudoprimes to twelve prime bases", Math. Comp. 86 (2017).
+pub fn is_prime(candidate: u64) -> bool {
+    const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
+    if candidate < 2 {
+        return false;
+    }
+    if let Some(&base) = BASES.iter().find(|&&base| candidate.is_multiple_of(base)) {
+        return candidate == base;
+    }
+    let twos = (candidate - 1).trailing_zeros();
+    let odd = (candidate - 1) >> twos;
+    BASES.iter().all(|&base| {
+        let mut x = power(base, odd, candidate);
+        if x == 1 || x == candidate - 1 {
+            return true;
+        }
+        (1..twos).any(|_| {
+            x = multiply(x, x, candidate);
+            x == candidate - 1
+        })
+    })
+}
