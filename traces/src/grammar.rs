@@ -635,3 +635,20 @@ impl Trace {
         definitions.chain(macros).chain(phases)
     }
 }
+
+impl Trace {
+    /// Adds the next item of a stream, unchecked.
+    ///
+    /// # Errors
+    /// - [`Error::BodyOutsidePhase`](crate::Error::BodyOutsidePhase) for a body before the first phase.
+    pub fn push(&mut self, item: Item) -> crate::Result<()> {
+        match item {
+            Item::Array(array) => self.definitions.push(Definition::Array(array)),
+            Item::View(view) => self.definitions.push(Definition::View(view)),
+            Item::Macro(defined) => self.macros.push(defined),
+            Item::PhaseStart(head) => self.phases.push(Phase { head, body: Vec::new() }),
+            Item::Body(body) => self.phases.last_mut().ok_or(crate::Error::BodyOutsidePhase)?.body.push(body),
+        }
+        Ok(())
+    }
+}

@@ -15,6 +15,9 @@
 //!
 //! Not here: caches, devices and placement (crate `hetier-sim`), cryptography (crate `hetier-workloads`).
 
+pub mod binary;
+mod build;
+pub mod check;
 pub mod compare;
 pub mod directory;
 pub mod error;
@@ -23,10 +26,15 @@ pub mod facts;
 pub mod grammar;
 mod liveness;
 pub mod loops;
+#[cfg(test)]
+mod random;
 pub mod seeded;
 mod touches;
 pub mod walk;
 
+pub use binary::{ContentHash, content_hash, file_hash, read_file, write_file};
+pub use build::Builder;
+pub use check::{Checker, check};
 pub use compare::{Difference, equal};
 pub use directory::{Directory, Object};
 pub use error::{Error, Result};

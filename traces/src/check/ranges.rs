@@ -1,0 +1,95 @@
+//! Intervals of values that loop variables and affine forms take.
+
+use crate::grammar::{Affine, MAX_VARIABLES};
+
+/// The values from `low` to `high`; none if they cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval {
+    pub low: i128,
+    pub high: i128,
+    /// Whether both ends are taken whatever the other variables are.
+    pub is_exact: bool,
+}
+
+impl Interval {
+    /// The values of `max(from) .. min(to)`.
+    pub fn between(from: &[Self], to: &[Self]) -> Self {
+        let low = from.iter().map(|bound| bound.low).max().unwrap_or(0);
+        let high = to.iter().map(|bound| bound.high - 1).min().unwrap_or(low - 1);
+        let is_exact = from.iter().chain(to).all(|bound| bound.low == bound.high);
+        Self { low, high, is_exact }
+    }
+
+    /// The values of the lists that `select` may pick; `select` must lie inside.
+    pub fn of_lists(lists: &[Vec<u32>], select: Self) -> Self {
+        let picked = || {
+            let (first, count) = (select.low.max(0) as usize, (select.high - select.low + 1).max(0) as usize);
+            lists.iter().skip(first).take(count).flatten().map(|value| i128::from(*value))
+        };
+        let is_exact = select.low == select.high;
+        Self { low: picked().min().unwrap_or(0), high: picked().max().unwrap_or(-1), is_exact }
+    }
+
+    /// A value outside `0..count` if there might be one.
+    pub const fn outside(self, count: i128) -> Option<i128> {
+        if self.low > self.high {
+            None
+        } else if self.low < 0 {
+            Some(self.low)
+        } else if self.high >= count {
+            Some(self.high)
+        } else {
+            None
+        }
+    }
+
+    /// A value outside `0..count` if there certainly is one.
+    pub const fn refused(self, count: i128) -> Option<i128> {
+        let is_disjoint = self.high < 0 || self.low >= count;
+        if self.is_exact || is_disjoint { self.outside(count) } else { None }
+    }
+}
+
+/// The variables in scope.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variables {
+    intervals: Vec<Interval>,
+}
+
+impl Variables {
+    pub fn len(&self) -> usize {
+        self.intervals.len()
+    }
+
+    /// Whether some range never has a value, so that nothing inside runs.
+    pub fn are_empty(&self) -> bool {
+        self.intervals.iter().any(|interval| interval.low > interval.high)
+    }
+
+    /// Adds a variable; the number of variables if that is too many.
+    pub fn push(&mut self, interval: Interval) -> Result<(), usize> {
+        self.intervals.push(interval);
+        if self.intervals.len() > MAX_VARIABLES { Err(self.intervals.len()) } else { Ok(()) }
+    }
+
+    /// Marks the last `count` variables as not taking both ends.
+    pub fn blur(&mut self, count: usize) {
+        let kept = self.intervals.len() - count;
+        self.intervals[kept..].iter_mut().for_each(|interval| interval.is_exact = false);
+    }
+
+    /// The values of a form whose variables are in scope.
+    pub fn value(&self, form: &Affine) -> Interval {
+        let constant = i128::from(form.constant);
+        let mut sum = Interval { low: constant, high: constant, is_exact: true };
+        for &(variable, coefficient) in &form.terms {
+            let Some(interval) = self.intervals.get(usize::from(variable)) else { continue };
+            let coefficient = i128::from(coefficient);
+            let ends = [coefficient.saturating_mul(interval.low), coefficient.saturating_mul(interval.high)];
+            sum.low = sum.low.saturating_add(ends[0].min(ends[1]));
+            sum.high = sum.high.saturating_add(ends[0].max(ends[1]));
+            sum.is_exact &= interval.is_exact;
+        }
+        sum
+    }
+}

@@ -1,0 +1,210 @@
+use super::*;
+use crate::expand::tests::{array, call, copy, run, trace};
+use crate::grammar::{Access, Array, Class, Lane, MAX_LANES, Order, Rule, Segment, View};
+
+fn check_body(body: Body) -> Result<()> {
+    check(&trace(vec![array("a", 10)], vec![body]))
+}
+
+fn use_index(index: Affine) -> Body {
+    call((0, index.clone()), (0, index))
+}
+
+fn looped(nest: Vec<Range>, body: Vec<Body>) -> Body {
+    Body::Loop { nest, first: vec![], body }
+}
+
+/// Checks a macro whose input lane is replaced.
+fn check_lane(lane: Lane) -> Result<()> {
+    let mut defined = copy();
+    defined.sweeps[0].lanes[0] = lane;
+    macros::check(&defined)
+}
+
+fn ordered(bytes: u64, order: Order) -> Lane {
+    Lane { order, ..Lane::sequential(0, Access::Read, 0, bytes) }
+}
+
+#[test]
+fn index_at_the_end_of_a_loop_is_accepted_and_one_beyond_refused() {
+    let body = |count, offset| {
+        looped(vec![Range::count(count)], vec![use_index(Affine::variable(0).plus_constant(offset))])
+    };
+
+    assert!(check_body(body(10, 0)).is_ok());
+    assert!(matches!(check_body(body(11, 0)), Err(Error::OutOfRange { found: 10, most: 9, .. })));
+    assert!(matches!(check_body(body(10, -1)), Err(Error::OutOfRange { found: -1, .. })));
+    assert!(check_body(body(0, 100)).is_ok());
+}
+
+#[test]
+fn clipped_windows_are_left_to_expansion_unless_always_outside() {
+    let window = Range::Affine {
+        from: vec![Affine::constant(0), Affine::constant(1).plus(0, -1)],
+        to: vec![Affine::constant(3), Affine::constant(11).plus(0, -1)],
+    };
+    let body = |constant| {
+        let index = Affine::constant(constant).plus(0, 1).plus(1, 1);
+        looped(vec![Range::count(10), window.clone()], vec![use_index(index)])
+    };
+
+    assert!(check_body(body(-1)).is_ok());
+    assert!(check_body(body(10)).is_err());
+}
+
+#[test]
+fn bodies_of_a_loop_with_a_first_iteration_may_leave_it_out() {
+    let index = Affine::variable(0).plus_constant(-1);
+    let nest = vec![Range::count(11)];
+    let body = Body::Loop { nest, first: vec![use_index(Affine::constant(0))], body: vec![use_index(index)] };
+
+    assert!(check_body(body).is_ok());
+}
+
+#[test]
+fn allocations_stay_inside_their_array() {
+    assert!(check_body(Body::Alloc(run(0, 0, 10))).is_ok());
+    assert!(matches!(check_body(Body::Alloc(run(0, 1, 10))), Err(Error::OutOfRange { found: 10, .. })));
+    assert!(check_body(Body::Free(run(0, 0, 0))).is_err());
+    assert!(matches!(check_body(Body::Free(run(1, 0, 1))), Err(Error::UndefinedArray { array: 1, .. })));
+}
+
+#[test]
+fn lists_ascend_and_are_selected_inside() {
+    let body = |lists, select| looped(vec![Range::count(2), Range::Listed { lists, select }], vec![]);
+
+    assert!(check_body(body(vec![vec![1, 2], vec![]], Affine::variable(0))).is_ok());
+    assert!(check_body(body(vec![vec![1, 2]], Affine::variable(0))).is_err());
+    assert!(check_body(body(vec![vec![1, 1], vec![]], Affine::variable(0))).is_err());
+}
+
+#[test]
+fn seeded_chances_go_up_to_one() {
+    let body = |chance| {
+        let range = Range::Seeded { of: 5, keep_per_million: chance, select: Affine::constant(0), seed: 1 };
+        looped(vec![range], vec![])
+    };
+
+    assert!(check_body(body(1_000_000)).is_ok());
+    assert!(check_body(body(1_000_001)).is_err());
+}
+
+#[test]
+fn variables_must_be_in_scope_and_forms_must_not_overflow() {
+    let body = |form: Affine| {
+        looped(
+            vec![Range::count(3)],
+            vec![looped(vec![Range::Affine { from: vec![form], to: vec![Affine::constant(0)] }], vec![])],
+        )
+    };
+
+    assert!(check_body(body(Affine::variable(0))).is_ok());
+    assert!(check_body(body(Affine::variable(1))).is_err());
+    assert!(check_body(body(Affine::constant(0).plus(0, i64::MAX / 2))).is_ok());
+    assert!(check_body(body(Affine::constant(0).plus(0, i64::MAX / 2 + 1))).is_err());
+    let unsorted = Affine { constant: 0, terms: vec![(0, 1), (0, 1)] };
+    assert!(check_body(body(unsorted)).is_err());
+    assert!(check_body(looped(vec![Range::count(1); 32], vec![])).is_ok());
+    assert!(check_body(looped(vec![Range::count(1); 33], vec![])).is_err());
+}
+
+#[test]
+fn operands_must_be_as_large_as_their_parameters() {
+    let sized = |capacity_bytes| {
+        let array =
+            Array { label: "a".into(), class: Class::Ciphertext, elements: 1, capacity_bytes, used_bytes: 0 };
+        check(&trace(vec![Definition::Array(array)], vec![use_index(Affine::constant(0))]))
+    };
+
+    assert!(sized(128).is_ok());
+    assert!(matches!(sized(127), Err(Error::OutOfRange { found: 127, least: 128, .. })));
+}
+
+#[test]
+fn lanes_stay_inside_their_parameter() {
+    let lane = |offset, bytes| check_lane(Lane::sequential(0, Access::Read, offset, bytes));
+
+    assert!(lane(0, 128).is_ok());
+    assert!(lane(1, 128).is_err());
+    assert!(lane(128, 1).is_err());
+    assert!(lane(0, 0).is_err());
+    assert!(check_lane(Lane::sequential(2, Access::Read, 0, 1)).is_err());
+    assert!(check_lane(Lane::sequential(0, Access::Write, 0, 1)).is_err());
+    let mut wide = copy();
+    wide.sweeps[0].lanes = vec![Lane::sequential(0, Access::Read, 0, 8); MAX_LANES];
+    assert!(macros::check(&wide).is_ok());
+    wide.sweeps[0].lanes.push(Lane::sequential(0, Access::Read, 0, 8));
+    assert!(macros::check(&wide).is_err());
+}
+
+#[test]
+fn orders_fit_their_ranges() {
+    let strided = |block_bytes, stride_bytes| Order::Strided { block_bytes, stride_bytes };
+    let automorphism = |element| Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 };
+    let seeded = |range_elements| Order::Seeded { element_bytes: 8, range_elements, seed: 0 };
+    let accepted = [
+        ordered(64, strided(8, 16)),
+        ordered(64, automorphism(15)),
+        ordered(64, Order::Rotated { start_bytes: 63 }),
+        ordered(16, Order::Indexed { element_bytes: 8, positions: vec![15, 15] }),
+        ordered(1024, seeded(16)),
+    ];
+    let refused = [
+        ordered(72, strided(8, 16)),
+        ordered(64, strided(8, 7)),
+        ordered(64, strided(0, 8)),
+        ordered(64, automorphism(17)),
+        ordered(64, automorphism(2)),
+        ordered(72, automorphism(3)),
+        ordered(64, Order::Rotated { start_bytes: 64 }),
+        ordered(16, Order::Indexed { element_bytes: 8, positions: vec![16, 0] }),
+        ordered(24, Order::Indexed { element_bytes: 8, positions: vec![1, 0] }),
+        ordered(1024, seeded(17)),
+        ordered(1024, seeded(0)),
+    ];
+
+    for lane in accepted {
+        assert!(check_lane(lane.clone()).is_ok(), "{lane:?}");
+    }
+    for lane in refused {
+        assert!(check_lane(lane.clone()).is_err(), "{lane:?}");
+    }
+}
+
+#[test]
+fn views_stay_inside_their_arrays_and_have_one_class() {
+    let view = |segments| {
+        check(&trace(
+            vec![array("a", 4), other(), Definition::View(View { label: "v".into(), segments })],
+            vec![],
+        ))
+    };
+    let segment = |array, start, stride, count| Segment { array: ArrayId(array), start, stride, count };
+
+    assert!(view(vec![segment(0, 3, -1, 4), segment(0, 0, 0, 9)]).is_ok());
+    assert!(view(vec![segment(0, 3, -1, 5)]).is_err());
+    assert!(view(vec![segment(0, 4, 1, 1)]).is_err());
+    assert!(view(vec![segment(2, 0, 1, 1)]).is_err());
+    assert!(view(vec![]).is_err());
+    assert!(view(vec![segment(0, 0, 1, 1), segment(1, 0, 1, 1)]).is_err());
+}
+
+fn other() -> Definition {
+    Definition::Array(Array {
+        label: "k".into(),
+        class: Class::EvaluationKey,
+        elements: 1,
+        capacity_bytes: 8,
+        used_bytes: 8,
+    })
+}
+
+#[test]
+fn phases_have_unique_names_and_hold_all_bodies() {
+    let mut twice = trace(vec![], vec![]);
+    twice.phases.push(twice.phases[0].clone());
+
+    assert!(matches!(check(&twice), Err(Error::Malformed { .. })));
+    let body = Item::Body(Body::Fork { nowait: false, branches: vec![] });
+    assert!(matches!(Checker::new().push(&body), Err(Error::BodyOutsidePhase)));
+}
