@@ -18,7 +18,7 @@ pub use operation::Operation;
 
 use hetier_traces::{Class, Macro, Parameter, Role};
 
-use crate::ring::{self, Executor, Operand, Recorder, Ring, Shape, Shaper, Step};
+use crate::ring::{self, Buffer, Executor, Operand, Recorder, Ring, Shape, Shaper, Step};
 use crate::scheme::Context;
 use crate::{Error, Parameters};
 
@@ -172,6 +172,35 @@ impl Primitive {
         let randomness = (context.seed(), randomness);
         let mut executor = Executor::new(context.tables(), operands, recorder, randomness);
         self.operation.visit(Execute(self.call(parameters), &mut executor))
+    }
+
+    /// As [`Primitive::execute`], with the operands sorted by role: `inputs` are those only read, `outputs` those
+    /// written, each in the order of the operation's documentation. Tables are resident, scratch is allocated here.
+    ///
+    /// # Errors
+    /// As [`Primitive::execute`].
+    pub fn apply(
+        &self,
+        context: &Context,
+        inputs: &[&Buffer],
+        outputs: &mut [&mut Buffer],
+        randomness: u64,
+        recorder: &mut Recorder,
+    ) -> Result<(), Error> {
+        let parameters = self.operands(context.parameters())?;
+        let mut scratch: Vec<Buffer> =
+            self.scratch(context.parameters())?.into_iter().map(Buffer::with_bytes).collect();
+        let (mut inputs, mut outputs, mut scratch) = (inputs.iter(), outputs.iter_mut(), scratch.iter_mut());
+        let mut operands = Vec::with_capacity(parameters.len());
+        for parameter in &parameters {
+            operands.extend(match (parameter.class, parameter.role) {
+                (Class::Table, _) => Some(Operand::Resident),
+                (Class::Scratch, _) => scratch.next().map(Operand::Write),
+                (_, Role::Input) => inputs.next().map(|buffer| Operand::Read(buffer)),
+                _ => outputs.next().map(|buffer| Operand::Write(buffer)),
+            });
+        }
+        self.execute(context, &mut operands, randomness, recorder)
     }
 
     fn call<'a>(&self, parameters: &'a Parameters) -> Call<'a> {
