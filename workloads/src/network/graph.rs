@@ -1,0 +1,146 @@
+//! A network as a graph of layers, its model in the clear, and its lowering to a program.
+
+use std::fmt;
+
+use crate::Error;
+use crate::layer::{Layer, Shape};
+use crate::parameters::Parameters;
+use crate::program::{Lowering, Options, Program, Tensor};
+
+/// Number of a node: 0 is the input, the layers follow in order of addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeId(usize);
+
+/// A node: a layer and where its inputs come from.
+#[derive(Debug)]
+struct Node {
+    name: String,
+    layer: Box<dyn Layer>,
+    inputs: Vec<NodeId>,
+    shape: Shape,
+}
+
+/// A neural network under batch-axis packing. The last node added is its output.
+pub struct Network {
+    name: &'static str,
+    input: Shape,
+    nodes: Vec<Node>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Network({}, {} layers)", self.name, self.nodes.len())
+    }
+}
+
+impl Network {
+    /// A network without layers.
+    pub const fn new(name: &'static str, input: Shape) -> Self {
+        Self { name, input, nodes: Vec::new() }
+    }
+
+    /// The input node.
+    pub const fn input(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// The node added last.
+    pub const fn last(&self) -> NodeId {
+        NodeId(self.nodes.len())
+    }
+
+    /// Appends a layer fed by the node added last.
+    ///
+    /// # Errors
+    /// Those of [`Network::join`].
+    pub fn then(&mut self, name: &str, layer: impl Layer + 'static) -> Result<NodeId, Error> {
+        self.join(name, layer, &[self.last()])
+    }
+
+    /// Appends a layer fed by the given nodes.
+    ///
+    /// # Errors
+    /// If the layer cannot take inputs of these shapes.
+    pub fn join(&mut self, name: &str, layer: impl Layer + 'static, inputs: &[NodeId]) -> Result<NodeId, Error> {
+        let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
+        let shape = layer.output(name, &shapes)?;
+        self.nodes.push(Node { name: name.to_owned(), layer: Box::new(layer), inputs: inputs.to_vec(), shape });
+        Ok(self.last())
+    }
+
+    /// Name of the network.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Shape of a node's output.
+    pub fn shape(&self, node: NodeId) -> Shape {
+        if node.0 == 0 { self.input } else { self.nodes[node.0 - 1].shape }
+    }
+
+    /// Shape of the network's input.
+    pub const fn input_shape(&self) -> Shape {
+        self.input
+    }
+
+    /// Shape of the network's output.
+    pub fn output_shape(&self) -> Shape {
+        self.shape(self.last())
+    }
+
+    /// Multiplications by weights for one image.
+    pub fn multiply_accumulates(&self) -> u64 {
+        self.nodes.iter().map(|node| node.layer.multiply_accumulates(&self.shapes_of(node))).sum()
+    }
+
+    /// The network on one image in the clear.
+    pub fn clear(&self, image: &[f64]) -> Vec<f64> {
+        let mut values: Vec<Vec<f64>> = vec![image.to_vec()];
+        for node in &self.nodes {
+            let inputs: Vec<&[f64]> = node.inputs.iter().map(|input| values[input.0].as_slice()).collect();
+            values.push(node.layer.clear(&self.shapes_of(node), &inputs));
+        }
+        values.pop().unwrap_or_default()
+    }
+
+    /// Lowers the network for a batch of `options.images` under `parameters`.
+    ///
+    /// # Errors
+    /// If the batch does not fit the slots, or the parameters have too few levels.
+    pub fn lower(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
+        let mut lowering = Lowering::new(self.name, parameters, options)?;
+        let mut tensors: Vec<Tensor> = vec![lowering.input(self.input)?];
+        for (at, node) in self.nodes.iter().enumerate() {
+            let inputs: Vec<Tensor> = node.inputs.iter().map(|input| tensors[input.0].clone()).collect();
+            self.check_levels(node, &inputs)?;
+            tensors.push(node.layer.lower(&node.name, &inputs, &mut lowering)?);
+            for input in self.last_used_by(at) {
+                lowering.free_after(&tensors[input.0]);
+            }
+        }
+        lowering.finish(&tensors[self.nodes.len()])
+    }
+
+    fn check_levels(&self, node: &Node, inputs: &[Tensor]) -> Result<(), Error> {
+        let found = inputs.iter().map(|input| input.limbs as usize - 1).min().unwrap_or(0);
+        let needed = node.layer.depth();
+        if found < needed {
+            let after = self.nodes.iter().skip_while(|other| other.name != node.name);
+            let missing = after.map(|other| other.layer.depth()).sum::<usize>().saturating_sub(found);
+            return Err(Error::Levels { layer: node.name.clone(), found, needed, missing });
+        }
+        Ok(())
+    }
+
+    /// Nodes whose output node number `at` (from 0) is the last to use.
+    fn last_used_by(&self, at: usize) -> impl Iterator<Item = NodeId> {
+        let mut inputs = self.nodes[at].inputs.clone();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs.into_iter().filter(move |input| self.nodes[at + 1..].iter().all(|later| !later.inputs.contains(input)))
+    }
+
+    fn shapes_of(&self, node: &Node) -> Vec<Shape> {
+        node.inputs.iter().map(|&input| self.shape(input)).collect()
+    }
+}

@@ -1,0 +1,429 @@
+//! Writes a program phase by phase.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hetier_traces::{
+    Affine, Array, ArrayId, Body, Class, Definition, Elements, Header, MacroId, Operand, Parameter, Phase, PhaseHead,
+    Range, Stage,
+};
+
+use super::{Content, Program, Tensor};
+use crate::Error;
+use crate::layer::Shape;
+use crate::parameters::Parameters;
+use crate::primitive::{Dataflow, Operation, Primitive};
+use crate::ring::Scale;
+
+/// Choices of a lowering that are not part of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Images of the batch, at least 1 and at most the slots.
+    pub images: usize,
+    /// Dataflow of every primitive.
+    pub dataflow: Dataflow,
+}
+
+/// Encoded weights or biases of a layer.
+#[derive(Clone, Debug)]
+pub struct Weighted {
+    array: ArrayId,
+    /// Scale of the encoding.
+    pub scale: f64,
+}
+
+impl Weighted {
+    /// The scalar at `index`.
+    pub fn at(&self, index: Affine) -> Operand {
+        Operand { array: self.array, index }
+    }
+
+}
+
+/// Where a call stands: its scratch objects are numbered by iteration.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Label of the scratch arrays.
+    pub name: String,
+    /// Number of the iteration.
+    pub index: Affine,
+    /// How many iterations there are.
+    pub iterations: u64,
+}
+
+/// A program while it is being written.
+///
+/// Layers ask for tensors, weights and scratch, and append phases; [`Lowering::finish`] puts set-up and client phases
+/// around them.
+#[derive(Debug)]
+pub struct Lowering {
+    parameters: Parameters,
+    options: Options,
+    header: Header,
+    definitions: Vec<Definition>,
+    primitives: Vec<Primitive>,
+    interned: HashMap<Primitive, MacroId>,
+    tables: BTreeMap<u64, ArrayId>,
+    scratch: BTreeMap<(String, u64), Vec<ArrayId>>,
+    keys: Vec<(KeyKind, ArrayId)>,
+    contents: Vec<(ArrayId, Content)>,
+    set_up: Vec<Phase>,
+    running: Vec<Phase>,
+}
+
+/// Keys of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum KeyKind {
+    /// Decrypts.
+    Secret,
+    /// Encrypts.
+    Public,
+    /// Relinearises.
+    Relinearisation,
+}
+
+impl Lowering {
+    /// An empty program.
+    ///
+    /// # Errors
+    /// [`Error::Batch`] if the batch has more images than there are slots, or none.
+    pub fn new(network: &str, parameters: &Parameters, options: &Options) -> Result<Self, Error> {
+        if options.images == 0 || options.images > parameters.slots() {
+            return Err(Error::Batch { found: options.images, most: parameters.slots() });
+        }
+        Ok(Self {
+            header: header(network, parameters, options),
+            parameters: parameters.clone(),
+            options: *options,
+            definitions: Vec::new(),
+            primitives: Vec::new(),
+            interned: HashMap::new(),
+            tables: BTreeMap::new(),
+            scratch: BTreeMap::new(),
+            keys: Vec::new(),
+            contents: Vec::new(),
+            set_up: Vec::new(),
+            running: Vec::new(),
+        })
+    }
+
+    /// Parameters of the scheme.
+    pub const fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The lowering's choices.
+    pub const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// A new array.
+    pub fn array(&mut self, label: &str, class: Class, elements: usize, bytes: u64) -> ArrayId {
+        self.definitions.push(Definition::Array(Array {
+            label: label.to_owned(),
+            class,
+            elements: elements as u64,
+            capacity_bytes: bytes,
+            used_bytes: bytes,
+        }));
+        ArrayId(self.definitions.len() as u32 - 1)
+    }
+
+    /// A new tensor of ciphertexts of two polynomials, with room for `capacity` limbs and `limbs` in use.
+    pub fn tensor(&mut self, label: &str, shape: Shape, (capacity, limbs): (u32, u32), scale: f64) -> Tensor {
+        let bytes = self.parameters.ciphertext_bytes(2, capacity);
+        let array = self.array(label, Class::Ciphertext, shape.elements(), bytes);
+        if let Some(Definition::Array(array)) = self.definitions.last_mut() {
+            array.used_bytes = self.parameters.ciphertext_bytes(2, limbs);
+        }
+        Tensor { array, shape, limbs, scale }
+    }
+
+    /// A new tensor for products of ciphertexts with `input`: its objects have room for the three polynomials before
+    /// relinearisation. After the rescale it has one limb fewer than `input`, and the scale is `scale` divided by the
+    /// prime dropped.
+    pub fn product(&mut self, label: &str, input: &Tensor, scale: f64) -> Tensor {
+        let bytes = self.parameters.ciphertext_bytes(3, input.limbs);
+        let array = self.array(label, Class::Ciphertext, input.shape.elements(), bytes);
+        let limbs = input.limbs - 1;
+        if let Some(Definition::Array(array)) = self.definitions.last_mut() {
+            array.used_bytes = self.parameters.ciphertext_bytes(2, limbs);
+        }
+        Tensor { array, shape: input.shape, limbs, scale: scale / self.parameters.primes()[limbs as usize] as f64 }
+    }
+
+    /// `input` at `limbs` limbs: itself, or a copy brought down in a phase of its own.
+    ///
+    /// # Errors
+    /// If `limbs` is 0.
+    pub fn switched_down(&mut self, name: &str, input: &Tensor, limbs: u32) -> Result<Tensor, Error> {
+        if input.limbs == limbs {
+            return Ok(input.clone());
+        }
+        let output = self.tensor(&format!("{name}.switched"), input.shape, (input.limbs, limbs), input.scale);
+        let at = Affine::variable(0);
+        let site = site(name, at.clone(), input.shape.elements());
+        let element = output.at(at.clone());
+        let mut body = vec![Body::Alloc(run(output.array, at.clone(), 1))];
+        let operands = vec![input.at(at), element.clone()];
+        body.extend(self.call(Operation::Copy { size: 2 }, input.limbs, operands, &site)?);
+        for level in (limbs + 1..=input.limbs).rev() {
+            body.extend(self.call(Operation::ModSwitch { size: 2 }, level, vec![element.clone()], &site)?);
+        }
+        self.parallel_elements(&format!("{name}.switch"), "ModSwitch", &output, body);
+        Ok(output)
+    }
+
+    /// The weights of a layer that multiplies `input`, encoded once in a set-up phase at the scale of the prime that
+    /// the rescale after the product drops, so that the product keeps the scale of `input`.
+    pub fn weights(&mut self, name: &str, input: &Tensor, values: &[f64], count: usize) -> Result<Weighted, Error> {
+        let scale = self.parameters.primes()[input.limbs as usize - 1] as f64;
+        self.scalars(&format!("{name}.weights"), input.limbs, scale, values, count)
+    }
+
+    /// The biases that are added to products of `input` and its weights, before the rescale.
+    pub fn bias(&mut self, name: &str, input: &Tensor, values: &[f64], count: usize) -> Result<Weighted, Error> {
+        let scale = input.scale * self.parameters.primes()[input.limbs as usize - 1] as f64;
+        self.scalars(&format!("{name}.bias"), input.limbs, scale, values, count)
+    }
+
+    /// `count` values encoded as scalars of `limbs` residues.
+    pub fn scalars(
+        &mut self,
+        label: &str,
+        limbs: u32,
+        scale: f64,
+        values: &[f64],
+        count: usize,
+    ) -> Result<Weighted, Error> {
+        let messages = self.array(label, Class::Message, count, 8);
+        let bytes = self.parameters.scalar_bytes(limbs);
+        let array = self.array(&format!("{label}.scalars"), Class::Scalar, count, bytes);
+        if !values.is_empty() {
+            self.contents.push((messages, Content::Single(values.to_vec())));
+        }
+        let at = Affine::variable(0);
+        let encode = Operation::EncodeScalar { scale: Scale::new(scale) };
+        let operands = vec![operand(messages, at.clone()), operand(array, at.clone())];
+        let body = self.call(encode, limbs, operands, &site(label, at, count))?;
+        let all = Affine::constant(0);
+        let bodies = vec![
+            Body::Alloc(run(messages, all.clone(), count)),
+            Body::Alloc(run(array, all.clone(), count)),
+            Body::Parallel { nest: vec![Range::count(count as u64)], nowait: false, body },
+            Body::Free(run(messages, all, count)),
+        ];
+        self.phase(&format!("{label}.encode"), "Constant", Stage::SetUp, bodies);
+        Ok(Weighted { array, scale })
+    }
+
+    /// A call with its scratch allocated before and freed after, and its tables found. `operands` are the objects of
+    /// the scheme and the keys, in order.
+    pub fn call(
+        &mut self,
+        operation: Operation,
+        limbs: u32,
+        mut operands: Vec<Operand>,
+        site: &Site,
+    ) -> Result<Vec<Body>, Error> {
+        let primitive = Primitive { operation, limbs, dataflow: self.options.dataflow };
+        let parameters = primitive.operands(&self.parameters)?;
+        let mut scratch = Vec::new();
+        for parameter in &parameters[operands.len()..] {
+            operands.push(match parameter.class {
+                Class::Table => operand(self.table(parameter.bytes), Affine::constant(0)),
+                _ => {
+                    let array = self.scratch(site, parameter, scratch.len());
+                    scratch.push(array);
+                    operand(array, site.index.clone())
+                }
+            });
+        }
+        let callee = self.intern(primitive);
+        let element = |array: &ArrayId| run(*array, site.index.clone(), 1);
+        let mut bodies: Vec<Body> = scratch.iter().map(|array| Body::Alloc(element(array))).collect();
+        bodies.push(Body::Call { callee, operands });
+        bodies.extend(scratch.iter().rev().map(|array| Body::Free(element(array))));
+        Ok(bodies)
+    }
+
+    fn intern(&mut self, primitive: Primitive) -> MacroId {
+        let next = MacroId(self.primitives.len() as u32);
+        let id = *self.interned.entry(primitive).or_insert(next);
+        if id == next {
+            self.primitives.push(primitive);
+        }
+        id
+    }
+
+    /// Tables differ in size by purpose, so the size names them.
+    fn table(&mut self, bytes: u64) -> ArrayId {
+        if let Some(&array) = self.tables.get(&bytes) {
+            return array;
+        }
+        let label = match bytes {
+            bytes if bytes == self.parameters.ntt_table_bytes() => "tables.ntt".to_owned(),
+            bytes if bytes == self.parameters.slot_table_bytes() => "tables.slots".to_owned(),
+            bytes => format!("tables.{bytes}"),
+        };
+        let array = self.array(&label, Class::Table, 1, bytes);
+        self.tables.insert(bytes, array);
+        array
+    }
+
+    /// Scratch of one size is shared by the calls of a site, in the order of their use.
+    fn scratch(&mut self, site: &Site, parameter: &Parameter, place: usize) -> ArrayId {
+        let key = (site.name.clone(), place as u64);
+        let known = self.scratch.get(&key).cloned().unwrap_or_default();
+        let fits = |array: &&ArrayId| match &self.definitions[array.0 as usize] {
+            Definition::Array(array) => {
+                array.capacity_bytes == parameter.bytes && array.elements == site.iterations
+            }
+            Definition::View(_) => false,
+        };
+        if let Some(&array) = known.iter().find(fits) {
+            return array;
+        }
+        let label = format!("{}.scratch.{place}", site.name);
+        let array = self.array(&label, Class::Scratch, site.iterations as usize, parameter.bytes);
+        self.scratch.entry(key).or_default().push(array);
+        array
+    }
+
+    /// Appends a phase; set-up phases go to the front of the program, in their order.
+    pub fn phase(&mut self, name: &str, operation: &str, stage: Stage, body: Vec<Body>) {
+        let head = PhaseHead { name: name.to_owned(), operation: operation.to_owned(), stage };
+        let phases = if stage == Stage::SetUp { &mut self.set_up } else { &mut self.running };
+        phases.push(Phase { head, body });
+    }
+
+    /// Appends a server phase that computes `output` in parallel: one iteration for each channel, row and column
+    /// (variables 0, 1 and 2).
+    pub fn parallel_outputs(&mut self, name: &str, operation: &str, output: &Tensor, body: Vec<Body>) {
+        let Shape { channels, height, width } = output.shape;
+        let nest = [channels, height, width].map(|extent| Range::count(extent as u64)).to_vec();
+        self.phase(name, operation, Stage::Server, vec![Body::Parallel { nest, nowait: false, body }]);
+    }
+
+    /// Appends a server phase that computes `output` in parallel, one iteration for each element (variable 0).
+    pub fn parallel_elements(&mut self, name: &str, operation: &str, output: &Tensor, body: Vec<Body>) {
+        let nest = vec![Range::count(output.shape.elements() as u64)];
+        self.phase(name, operation, Stage::Server, vec![Body::Parallel { nest, nowait: false, body }]);
+    }
+
+    /// Appends the death of a tensor to the phase that used it last.
+    pub fn free_after(&mut self, tensor: &Tensor) {
+        if let Some(phase) = self.running.last_mut() {
+            phase.body.push(Body::Free(run(tensor.array, Affine::constant(0), tensor.shape.elements())));
+        }
+    }
+
+    /// `Σ source · weight + bias` over `nest`, rescaled: the body of one output element, which it allocates.
+    pub fn weighted_sum(
+        &mut self,
+        limbs: u32,
+        nest: Vec<Range>,
+        [source, weight, output]: [Operand; 3],
+        bias: Operand,
+        site: &Site,
+    ) -> Result<Vec<Body>, Error> {
+        let products = vec![source, weight, output.clone()];
+        let first = self.call(Operation::MultiplyScalar { size: 2 }, limbs, products.clone(), site)?;
+        let body = self.call(Operation::MultiplyScalarAccumulate { size: 2 }, limbs, products, site)?;
+        let mut bodies = vec![
+            Body::Alloc(run(output.array, output.index.clone(), 1)),
+            Body::Loop { nest, first, body },
+        ];
+        bodies.extend(self.call(Operation::AddScalar, limbs, vec![bias, output.clone()], site)?);
+        bodies.extend(self.call(Operation::Rescale { size: 2 }, limbs, vec![output], site)?);
+        Ok(bodies)
+    }
+
+    /// The relinearisation key; every later program generates it in set-up.
+    pub(crate) fn relinearisation_key(&mut self) -> Operand {
+        self.key(KeyKind::Relinearisation)
+    }
+
+    pub(super) fn key(&mut self, kind: KeyKind) -> Operand {
+        let known = self.keys.iter().find(|(known, _)| *known == kind).map(|key| key.1);
+        let array = known.unwrap_or_else(|| {
+            let (label, bytes) = match kind {
+                KeyKind::Secret => ("keys.secret", self.parameters.secret_key_bytes()),
+                KeyKind::Public => ("keys.public", self.parameters.public_key_bytes()),
+                KeyKind::Relinearisation => ("keys.relinearisation", self.parameters.switching_key_bytes()),
+            };
+            let array = self.array(label, Class::EvaluationKey, 1, bytes);
+            self.keys.push((kind, array));
+            array
+        });
+        operand(array, Affine::constant(0))
+    }
+
+    pub(super) fn key_kinds(&self) -> Vec<KeyKind> {
+        self.keys.iter().map(|key| key.0).collect()
+    }
+
+    pub(super) fn hold_images(&mut self, messages: ArrayId) {
+        self.contents.push((messages, Content::Images));
+    }
+
+    /// The program, with tables and keys made first and the outputs decrypted last.
+    ///
+    /// # Errors
+    /// If the parameters cannot make a key that a layer uses.
+    pub fn finish(mut self, output: &Tensor) -> Result<Program, Error> {
+        let outputs = self.decrypt(output)?;
+        let keys = self.generate_keys()?;
+        let tables: Vec<Body> =
+            self.tables.values().map(|&array| Body::Alloc(run(array, Affine::constant(0), 1))).collect();
+        let head = |name: &str| PhaseHead { name: name.to_owned(), operation: "KeyGeneration".into(), stage: Stage::SetUp };
+        let mut phases = vec![
+            Phase { head: head("tables"), body: tables },
+            Phase { head: head("keys"), body: keys },
+        ];
+        phases.append(&mut self.set_up);
+        phases.append(&mut self.running);
+        Ok(Program {
+            header: self.header,
+            definitions: self.definitions,
+            primitives: self.primitives,
+            phases,
+            parameters: self.parameters,
+            images: self.options.images,
+            contents: self.contents,
+            outputs: (outputs, output.shape.elements() as u64),
+        })
+    }
+}
+
+/// Calls named `name`, one in each of `iterations` iterations numbered by `index`.
+pub fn site(name: &str, index: Affine, iterations: usize) -> Site {
+    Site { name: name.to_owned(), index, iterations: iterations as u64 }
+}
+
+/// An element of an array.
+pub fn operand(array: ArrayId, index: Affine) -> Operand {
+    Operand { array, index }
+}
+
+/// A run of elements.
+pub fn run(array: ArrayId, start: Affine, count: usize) -> Elements {
+    Elements { array, start, count: count as u64 }
+}
+
+fn header(network: &str, parameters: &Parameters, options: &Options) -> Header {
+    let bits: Vec<String> = parameters.literal().prime_bits.iter().map(u32::to_string).collect();
+    let facts = [
+        ("network", network.to_owned()),
+        ("producer", concat!("hetier ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("scheme", "ckks".to_owned()),
+        ("degree", parameters.degree().to_string()),
+        ("primes", bits.join(",")),
+        ("scale", format!("2^{}", parameters.scale().log2())),
+        ("security", parameters.security().to_string()),
+        ("images", options.images.to_string()),
+        ("slots", parameters.slots().to_string()),
+        ("packing", "batch-axis".to_owned()),
+        ("dataflow", options.dataflow.name().to_owned()),
+    ];
+    Header { facts: facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+}

@@ -1,0 +1,45 @@
+//! Programs: loop nests of HE primitives over numbered objects, and how layers write them.
+//!
+//! A [`Program`] is a trace whose macros are still primitives: [`crate::interpret`] runs it or shapes it.
+
+mod client;
+mod lowering;
+mod tensor;
+
+use hetier_traces::{ArrayId, Definition, Header, Phase};
+
+pub use lowering::{Lowering, Options, Site, Weighted, operand, run, site};
+pub use tensor::Tensor;
+
+use crate::parameters::Parameters;
+use crate::primitive::Primitive;
+
+/// Where the values of a message array come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// One value for each element, such as weights.
+    Single(Vec<f64>),
+    /// The batch: element i holds value i of every image.
+    Images,
+}
+
+/// An encrypted inference, ready to be run or shaped.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Facts for the reader of the trace.
+    pub header: Header,
+    /// Arrays and views by number.
+    pub definitions: Vec<Definition>,
+    /// Primitives by the number that calls name as their macro.
+    pub primitives: Vec<Primitive>,
+    /// Set-up, client and server phases in order.
+    pub phases: Vec<Phase>,
+    /// Parameters of the scheme.
+    pub parameters: Parameters,
+    /// Most images of a batch.
+    pub images: usize,
+    /// Message arrays that are filled from outside.
+    pub contents: Vec<(ArrayId, Content)>,
+    /// The decoded outputs: a message array and its number of elements.
+    pub outputs: (ArrayId, u64),
+}
