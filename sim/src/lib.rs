@@ -1,9 +1,11 @@
 //! Replays traces on described memory systems.
 
 pub mod cache;
+pub mod core;
 pub mod device;
 pub mod error;
 pub mod foreign;
+pub mod machine;
 pub mod mode;
 pub mod result;
 pub mod system;

@@ -68,7 +68,8 @@ pub struct Caches {
     /// Kept while more than one core is in use.
     sharers: Option<Sharers>,
     inclusion: Inclusion,
-    cores_per_socket: usize,
+    /// Socket of each core.
+    sockets: Vec<usize>,
     counters: CacheResult,
     /// Lines that the L3 took in, for conservation checks.
     l3_fills: u64,
@@ -78,20 +79,21 @@ pub struct Caches {
 }
 
 impl Caches {
-    /// Empty caches of a system of which the first `cores` cores are in use.
-    pub fn new(system: &System, cores: usize) -> Self {
+    /// Empty caches of a system with one core in use for each entry of `sockets`, on that socket.
+    pub fn new(system: &System, sockets: &[usize]) -> Self {
+        let cores = sockets.len();
         let private = |geometry: &crate::system::Geometry| {
             (0..cores).map(|_| Tags::new(geometry.sets, geometry.ways, Index::LowBits)).collect()
         };
-        let sockets = cores.div_ceil(system.cores_per_socket);
+        let used = sockets.iter().max().map_or(1, |last| last + 1);
         let lines = cores * system.l2.sets * system.l2.ways;
         Self {
             l1: private(&system.l1),
             l2: private(&system.l2),
-            l3: (0..sockets).map(|_| Tags::new(system.l3.sets, system.l3.ways, Index::Hashed)).collect(),
+            l3: (0..used).map(|_| Tags::new(system.l3.sets, system.l3.ways, Index::Hashed)).collect(),
             sharers: (cores > 1).then(|| Sharers::with_capacity(lines)),
             inclusion: system.inclusion,
-            cores_per_socket: system.cores_per_socket,
+            sockets: sockets.to_vec(),
             counters: CacheResult::default(),
             l3_fills: 0,
             l3_losses: 0,
@@ -177,7 +179,7 @@ impl Caches {
 
     /// Drops the copies of a line in the last levels that a store makes stale.
     fn drop_stale(&mut self, core: usize, line: u64) {
-        let home = core / self.cores_per_socket;
+        let home = self.sockets[core];
         for socket in 0..self.l3.len() {
             if socket != home || self.inclusion == Inclusion::Victim {
                 self.take_l3(socket, line);
@@ -185,7 +187,7 @@ impl Caches {
         }
     }
 
-    /// Tells the caches that a line read from memory has arrived at a core.
+    /// Tells the caches that a line read from memory has arrived at a core; may come late or never.
     pub fn landed(&mut self, core: usize, line: u64) {
         if let Some(word) = self.l2[core].find(line) {
             *word = word.landed();
@@ -220,7 +222,7 @@ impl Caches {
         intent: Intent,
         leaving: &mut Vec<Word>,
     ) -> (Found, bool) {
-        let home = core / self.cores_per_socket;
+        let home = self.sockets[core];
         if let Some(from) = self.holder(core, line) {
             self.counters.forwarded_lines += 1;
             if intent == Intent::Store {
@@ -328,7 +330,7 @@ impl Caches {
         self.l2_losses += 1;
         self.l1[core].remove(victim.line());
         let others = self.sharers.as_mut().map_or(0, |sharers| sharers.remove(victim.line(), core));
-        let socket = core / self.cores_per_socket;
+        let socket = self.sockets[core];
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim if others == 0 || victim.is_dirty() => {
@@ -362,11 +364,12 @@ impl Caches {
 
     /// Makes the cores of a socket drop a line; true if one of them had it dirty.
     fn drop_socket(&mut self, socket: usize, line: u64) -> bool {
-        let first = socket * self.cores_per_socket;
-        let end = (first + self.cores_per_socket).min(self.l2.len());
         let holders = self.sharers.as_ref().map_or(u128::MAX, |sharers| sharers.of(line));
         let mut dirty = false;
-        for core in (first..end).filter(|core| holders >> core & 1 == 1) {
+        for core in 0..self.l2.len() {
+            if self.sockets[core] != socket || holders >> core & 1 == 0 {
+                continue;
+            }
             if let Some(word) = self.drop_private(core, line) {
                 self.counters.invalidated_lines += 1;
                 dirty |= word.is_dirty();

@@ -7,7 +7,7 @@ fn small(policy: &str, cores: usize) -> Caches {
         .replace("capacity_kib = 1024\n", "capacity_kib = 4\n")
         .replace("capacity_kib = 5632\n", "capacity_kib = 11\n")
         .replace("policy = \"victim\"", &format!("policy = \"{policy}\""));
-    Caches::new(&System::parse("small.toml", &text).unwrap(), cores)
+    Caches::new(&System::parse("small.toml", &text).unwrap(), &vec![0; cores])
 }
 
 /// Serves one access; gives where it was found (`None` for L1) and how many lines left.

@@ -1,5 +1,203 @@
-//! Memory modes.
+//! Memory modes: what one line request asks of the devices.
+//!
+//! A mode answers each request with a [`Plan`]: device operations in up to three stages. A stage starts when the
+//! first operation of the stage before is complete; one operation answers the core. All decisions are taken when
+//! the request is made, so the plan is the complete event graph, and conservation can be checked on it.
+
+mod app_direct;
+mod dram_only;
+mod memory_mode;
+mod pmem_only;
+
+pub use memory_mode::{MemoryMode, NearStart};
+
+use crate::Error;
+use crate::device::Kind;
+use crate::machine::Layout;
+use crate::result::NearMemory;
+use crate::system::System;
+
+/// Most operations that a request can cause: the last row of the Memory Mode table and a directory write.
+pub const MAX_OPERATIONS: usize = 6;
+
+/// A line request as it leaves the caches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineRequest {
+    /// Physical line, as packed by [`Line`](crate::machine::Line).
+    pub line: u64,
+    /// Read, or write of a whole line.
+    pub kind: Kind,
+    /// Whether a write comes from a non-temporal store.
+    pub is_non_temporal: bool,
+}
+
+/// One operation of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Channel of the machine.
+    pub channel: u16,
+    /// When it starts: with the request (0), or with the completion of the first operation of the stage before.
+    pub stage: u8,
+    /// Direction.
+    pub kind: Kind,
+    /// Line inside the device.
+    pub line: u64,
+}
+
+const NO_OPERATION: Operation = Operation { channel: 0, stage: 0, kind: Kind::Read, line: 0 };
+
+/// The operations of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    operations: [Operation; MAX_OPERATIONS],
+    len: u8,
+    /// Position of the operation whose completion answers the request.
+    pub answer: u8,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { operations: [NO_OPERATION; MAX_OPERATIONS], len: 0, answer: 0 }
+    }
+}
+
+impl Plan {
+    /// A plan of one operation.
+    #[inline]
+    pub const fn single((channel, line): (usize, u64), kind: Kind) -> Self {
+        let mut operations = [NO_OPERATION; MAX_OPERATIONS];
+        operations[0] = Operation { channel: channel as u16, stage: 0, kind, line };
+        Self { operations, len: 1, answer: 0 }
+    }
+
+    /// Adds an operation; stages ascend.
+    ///
+    /// # Panics
+    /// If the plan holds [`MAX_OPERATIONS`] already.
+    #[inline]
+    pub fn push(&mut self, stage: u8, kind: Kind, (channel, line): (usize, u64)) {
+        self.operations[usize::from(self.len)] = Operation { channel: channel as u16, stage, kind, line };
+        self.len += 1;
+    }
+
+    /// Puts the operations in order of stages, the answer following its operation.
+    pub fn sort_by_stage(&mut self) {
+        let answer = self.operations[usize::from(self.answer)];
+        let len = usize::from(self.len);
+        self.operations[..len].sort_by_key(|operation| operation.stage);
+        let position = self.operations().iter().position(|operation| *operation == answer);
+        self.answer = position.map_or(0, |position| position as u8);
+    }
+
+    /// The operations, stages ascending.
+    #[inline]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations[..usize::from(self.len)]
+    }
+}
+
+/// A memory mode.
+///
+/// The machine calls [`Mode::plan`] once for every line that leaves or enters the caches, in order of simulated time
+/// up to the event loop's quantum.
+pub trait Mode: Send {
+    /// Positions of the tiers that programs can place objects in, fastest first.
+    fn tiers(&self) -> &[usize];
+
+    /// Decides what a request does; the plan has at least one operation.
+    fn plan(&mut self, request: LineRequest) -> Plan;
+
+    /// What near memory did so far, if there is one.
+    fn near_memory(&self) -> Option<NearMemory> {
+        None
+    }
+
+    /// Tells that a page of `lines` lines was mapped at a physical line.
+    fn mapped(&mut self, line: u64, lines: u64) {
+        let _ = (line, lines);
+    }
+}
+
+/// What a mode may be told beyond the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModeSettings {
+    /// Bytes of near memory over all sockets; `None` takes all DRAM.
+    pub near_bytes: Option<u64>,
+    /// Whether a write that misses near memory fetches the line from far memory first.
+    pub write_miss_fetches: bool,
+    /// State of near memory at the start.
+    pub near_start: NearStart,
+}
+
+impl Default for ModeSettings {
+    fn default() -> Self {
+        Self { near_bytes: None, write_miss_fetches: true, near_start: NearStart::Cold }
+    }
+}
+
+type Build = fn(&System, &Layout, &ModeSettings) -> Result<Box<dyn Mode>, Error>;
+
+/// Every mode by name.
+const MODES: &[(&str, Build)] = &[
+    ("dram-only", dram_only::build),
+    ("memory-mode", memory_mode::build),
+    ("app-direct", app_direct::build),
+    ("pmem-only", pmem_only::build),
+];
+
 /// Names of the modes.
 pub fn names() -> Vec<&'static str> {
-    vec!["dram-only", "memory-mode", "app-direct", "pmem-only"]
+    MODES.iter().map(|(name, _)| *name).collect()
 }
+
+/// Builds a mode for a system.
+///
+/// # Errors
+/// - [`Error::UnknownName`] with the nearest name.
+/// - [`Error::Unsupported`] if the system lacks a tier that the mode needs.
+pub fn build(
+    name: &str,
+    system: &System,
+    layout: &Layout,
+    settings: &ModeSettings,
+) -> Result<Box<dyn Mode>, Error> {
+    let Some((_, build)) = MODES.iter().find(|(known, _)| *known == name) else {
+        let known = names();
+        return Err(Error::UnknownName {
+            what: "mode",
+            found: name.to_owned(),
+            nearest: crate::system::nearest(name, &known).map(ToOwned::to_owned),
+            known: known.join(", "),
+        });
+    };
+    build(system, layout, settings)
+}
+
+/// Position of the tier that a mode needs.
+fn need_tier(
+    system: &System,
+    mode: &str,
+    wanted: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<usize, Error> {
+    let found = system.tiers.iter().position(|tier| is_wanted(&tier.name));
+    found.ok_or_else(|| Error::Unsupported {
+        system: system.name.clone(),
+        what: format!("mode {mode}"),
+        found: system.tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>().join(", "),
+        need: format!("a tier {wanted}"),
+    })
+}
+
+/// The tier of DRAM.
+fn need_dram(system: &System, mode: &str) -> Result<usize, Error> {
+    need_tier(system, mode, "dram", |name| name == "dram")
+}
+
+/// The first tier that is not DRAM.
+fn need_far(system: &System, mode: &str) -> Result<usize, Error> {
+    need_tier(system, mode, "pmem or cxl", |name| name != "dram")
+}
+
+#[cfg(test)]
+mod tests;

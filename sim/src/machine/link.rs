@@ -1,0 +1,106 @@
+//! The links between sockets: extra latency, a bandwidth for each direction, and directory state in home memory.
+
+use crate::Picoseconds;
+use crate::cache::LineMap;
+use crate::system::{DirectoryPlace, LinkLimits};
+
+/// Lines whose state is kept together.
+const GROUP: u64 = 512;
+
+/// The link ports of all sockets.
+#[derive(Clone, Debug)]
+pub struct Links {
+    limits: LinkLimits,
+    /// When the port out of a home socket (reads) and into it (writes) is free again.
+    free: Vec<[Picoseconds; 2]>,
+    /// Lines whose memory says that a remote socket may hold them.
+    remote: LineMap<Box<[u64; (GROUP / 64) as usize]>>,
+}
+
+impl Links {
+    /// Idle links of so many sockets.
+    pub fn new(limits: LinkLimits, sockets: usize) -> Self {
+        Self { limits, free: vec![[Picoseconds::ZERO; 2]; sockets], remote: LineMap::default() }
+    }
+
+    /// Limits of the links.
+    pub const fn limits(&self) -> &LinkLimits {
+        &self.limits
+    }
+
+    /// When a line that leaves its home socket at `at` has passed the link.
+    pub fn pass_read(&mut self, home: usize, at: Picoseconds) -> Picoseconds {
+        self.pass(home, 0, at, self.limits.read_line)
+    }
+
+    /// When a line that is sent to its home socket at `at` has passed the link.
+    pub fn pass_write(&mut self, home: usize, at: Picoseconds) -> Picoseconds {
+        self.pass(home, 1, at, self.limits.write_line)
+    }
+
+    fn pass(&mut self, home: usize, direction: usize, at: Picoseconds, time: Picoseconds) -> Picoseconds {
+        let free = &mut self.free[home][direction];
+        *free = at.max(*free) + time;
+        *free
+    }
+
+    /// Notes that a remote socket reads a line; true if its home memory must be written to say so.
+    pub fn note_remote_read(&mut self, line: u64) -> bool {
+        if self.limits.directory == DirectoryPlace::Cache {
+            return false;
+        }
+        let group = self.remote.entry(line / GROUP).or_default();
+        let (word, bit) = ((line % GROUP / 64) as usize, 1 << (line % 64));
+        let is_new = group[word] & bit == 0;
+        group[word] |= bit;
+        is_new
+    }
+
+    /// Notes that a line is written to memory, which resets its state for free.
+    pub fn note_write(&mut self, line: u64) {
+        if let Some(group) = self.remote.get_mut(&(line / GROUP)) {
+            group[(line % GROUP / 64) as usize] &= !(1 << (line % 64));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(directory: DirectoryPlace) -> Links {
+        let limits = LinkLimits {
+            request: Picoseconds(0),
+            response: Picoseconds(0),
+            read_line: Picoseconds(10),
+            write_line: Picoseconds(20),
+            directory,
+        };
+        Links::new(limits, 2)
+    }
+
+    #[test]
+    fn second_line_waits_for_the_first_in_the_same_direction_only() {
+        let mut links = links(DirectoryPlace::Memory);
+
+        assert_eq!(links.pass_read(1, Picoseconds(5)), Picoseconds(15));
+        assert_eq!(links.pass_read(1, Picoseconds(6)), Picoseconds(25));
+        assert_eq!(links.pass_write(1, Picoseconds(6)), Picoseconds(26));
+        assert_eq!(links.pass_read(0, Picoseconds(6)), Picoseconds(16));
+    }
+
+    #[test]
+    fn first_remote_read_after_a_write_writes_home_memory() {
+        let mut links = links(DirectoryPlace::Memory);
+
+        assert!(links.note_remote_read(1000) && !links.note_remote_read(1000));
+        assert!(links.note_remote_read(1001));
+        links.note_write(1000);
+        assert!(links.note_remote_read(1000) && !links.note_remote_read(1001));
+    }
+
+    #[test]
+    fn directory_on_the_chip_writes_nothing() {
+        assert!(!links(DirectoryPlace::Cache).note_remote_read(7));
+    }
+}

@@ -1,0 +1,138 @@
+//! Bytes at the devices: by tier, direction, class and primitive, and over time.
+
+use crate::Picoseconds;
+use crate::device::Kind;
+use crate::result::Traffic;
+
+const LINE: u64 = hetier_traces::LINE_BYTES;
+
+/// Most bins of the record over time; more makes them twice as wide.
+const BINS: usize = 1024;
+
+/// Width of the first bins: 2²⁰ ps, about a microsecond.
+const FIRST_SHIFT: u32 = 20;
+
+/// Most classes and tiers.
+const CLASSES: usize = 8;
+
+/// Traffic of one tier in bins of equal width.
+#[derive(Clone, Debug, Default)]
+struct Bins {
+    lines: [Vec<u64>; 2],
+}
+
+/// Counters of demand at the devices.
+#[derive(Clone, Debug)]
+pub struct TrafficCounters {
+    by_class: Vec<[[u64; 2]; CLASSES]>,
+    by_primitive: Vec<Vec<[u64; 2]>>,
+    bins: Vec<Bins>,
+    shift: u32,
+}
+
+const fn direction(kind: Kind) -> usize {
+    match kind {
+        Kind::Read => 0,
+        Kind::Write => 1,
+    }
+}
+
+const fn traffic(lines: [u64; 2]) -> Traffic {
+    Traffic { read_bytes: lines[0] * LINE, write_bytes: lines[1] * LINE }
+}
+
+impl TrafficCounters {
+    /// Counters for so many tiers.
+    pub fn new(tiers: usize) -> Self {
+        Self {
+            by_class: vec![[[0; 2]; CLASSES]; tiers],
+            by_primitive: vec![Vec::new(); tiers],
+            bins: vec![Bins::default(); tiers],
+            shift: FIRST_SHIFT,
+        }
+    }
+
+    /// Counts one line at a device.
+    #[inline]
+    pub fn count(&mut self, tier: usize, kind: Kind, class: u8, primitive: u16, at: Picoseconds) {
+        let direction = direction(kind);
+        self.by_class[tier][usize::from(class) % CLASSES][direction] += 1;
+        let primitives = &mut self.by_primitive[tier];
+        if primitives.len() <= usize::from(primitive) {
+            primitives.resize(usize::from(primitive) + 1, [0; 2]);
+        }
+        primitives[usize::from(primitive)][direction] += 1;
+        let mut bin = (at.0 >> self.shift) as usize;
+        while bin >= BINS {
+            self.widen();
+            bin = (at.0 >> self.shift) as usize;
+        }
+        let bins = &mut self.bins[tier].lines[direction];
+        if bins.len() <= bin {
+            bins.resize(bin + 1, 0);
+        }
+        bins[bin] += 1;
+    }
+
+    fn widen(&mut self) {
+        self.shift += 1;
+        for bins in self.bins.iter_mut().flat_map(|bins| &mut bins.lines) {
+            *bins = bins.chunks(2).map(|pair| pair.iter().sum()).collect();
+        }
+    }
+
+    /// Bytes of a tier so far.
+    pub fn total(&self, tier: usize) -> Traffic {
+        let lines =
+            self.by_class[tier].iter().fold([0; 2], |sum, class| [sum[0] + class[0], sum[1] + class[1]]);
+        traffic(lines)
+    }
+
+    /// Bytes of a tier for objects of a class.
+    pub fn of_class(&self, tier: usize, class: u8) -> Traffic {
+        traffic(self.by_class[tier][usize::from(class) % CLASSES])
+    }
+
+    /// Bytes of a tier while a primitive ran.
+    pub fn of_primitive(&self, tier: usize, primitive: u16) -> Traffic {
+        traffic(self.by_primitive[tier].get(usize::from(primitive)).copied().unwrap_or_default())
+    }
+
+    /// Width of a bin.
+    pub const fn bin_width(&self) -> Picoseconds {
+        Picoseconds(1 << self.shift)
+    }
+
+    /// Number of bins up to the last that saw traffic in any tier.
+    pub fn bin_count(&self) -> usize {
+        self.bins.iter().flat_map(|bins| &bins.lines).map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// Bytes of a tier in a bin.
+    pub fn in_bin(&self, tier: usize, bin: usize) -> Traffic {
+        let lines = |direction: usize| self.bins[tier].lines[direction].get(bin).copied().unwrap_or(0);
+        traffic([lines(0), lines(1)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_bins_loses_no_byte() {
+        let mut counters = TrafficCounters::new(1);
+        for step in 0..10_000_u64 {
+            let kind = if step % 3 == 0 { Kind::Write } else { Kind::Read };
+            counters.count(0, kind, 1, 2, Picoseconds(step * step * 1000));
+        }
+
+        let bins = (0..counters.bin_count()).map(|bin| counters.in_bin(0, bin));
+        let sums = bins.fold((0, 0), |sum, bin| (sum.0 + bin.read_bytes, sum.1 + bin.write_bytes));
+
+        assert!(counters.bin_count() <= BINS);
+        assert_eq!(sums, (6666 * LINE, 3334 * LINE));
+        assert_eq!(counters.total(0), counters.of_primitive(0, 2));
+        assert_eq!(counters.total(0), counters.of_class(0, 1));
+    }
+}
