@@ -13,6 +13,52 @@
 //! The principal types are [`Trace`] (a whole program in memory), [`Item`] (one element of a streamed trace)
 //! and [`Event`](expand::Event) (one sweep with its operands resolved).
 //!
+//! ```text
+//! Builder, text::parse ─> Trace ─> check, facts, equal, text::dump
+//!                          │  ^
+//!      binary::Writer <─ Item  └─ binary::Reader
+//!                          │ compile
+//!                         Walk (loops in order) ─> expand ─> Event
+//! ```
+//!
+//! A layer that doubles eight ciphertexts on all threads:
+//!
+//! ```
+//! use hetier_traces::*;
+//!
+//! let mut builder = Builder::new(Header::default());
+//! let bytes = 2 * 3 * 4096 * 8; // two polynomials of three residues modulo 4096 coefficients
+//! let array = |label: &str| Array {
+//!     label: label.into(), class: Class::Ciphertext, elements: 8, capacity_bytes: bytes, used_bytes: bytes,
+//! };
+//! let (input, output) = (builder.array(array("input"))?, builder.array(array("output"))?);
+//! let operand = |role| Parameter { class: Class::Ciphertext, role, bytes };
+//! let add = builder.define(Macro {
+//!     name: "add".into(),
+//!     limbs: 3,
+//!     parameters: vec![operand(Role::Input), operand(Role::Output)],
+//!     sweeps: vec![Sweep {
+//!         lanes: vec![Lane::sequential(0, Access::Read, 0, bytes), Lane::sequential(1, Access::Write, 0, bytes)],
+//!         work: vec![Work { kind: Arithmetic::Add, count: bytes / 8 }],
+//!     }],
+//! })?;
+//! builder.phase(PhaseHead { name: "double".into(), operation: "Add".into(), stage: Stage::Server })?;
+//! let all = |array| Elements { array, start: Affine::constant(0), count: 8 };
+//! builder.body(Body::Alloc(all(input)))?;
+//! builder.body(Body::Alloc(all(output)))?;
+//! let each = |array| Operand { array, index: Affine::variable(0) };
+//! let call = Body::Call { callee: add, operands: vec![each(input), each(output)] };
+//! builder.body(Body::Parallel { nest: vec![Range::count(8)], nowait: false, body: vec![call] })?;
+//! builder.body(Body::Free(all(input)))?;
+//! let trace = builder.finish();
+//!
+//! let facts = facts(&trace, 1)?;
+//! assert_eq!(facts.peak_footprint_bytes, 16 * bytes);
+//! assert_eq!(facts.activity.primitives["add"], 8);
+//! assert_eq!(facts.activity.line_accesses, 8 * 2 * bytes / LINE_BYTES);
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! Not here: caches, devices and placement (crate `hetier-sim`), cryptography (crate `hetier-workloads`).
 
 pub mod binary;
@@ -29,6 +75,7 @@ pub mod loops;
 #[cfg(test)]
 mod random;
 pub mod seeded;
+pub mod text;
 mod touches;
 pub mod walk;
 

@@ -246,3 +246,41 @@ fn files_that_are_not_well_formed_are_refused_when_read_whole() {
     let refused = read_file(&path).unwrap_err().to_string();
     assert!(refused.contains("a.trace: p: found macro 1000"), "{refused}");
 }
+
+/// Bytes written by hand from FORMAT.md.
+#[test]
+fn items_have_the_bytes_of_the_format_page() {
+    use crate::{
+        Access, Arithmetic, Array, ArrayId, Class, Elements, Lane, Macro, Order, Parameter, Role, Sweep, Work,
+    };
+    let array =
+        Array { label: "ab".into(), class: Class::Scratch, elements: 3, capacity_bytes: 300, used_bytes: 0 };
+    let lane = Lane {
+        operand: 0,
+        access: Access::Update,
+        offset: 1,
+        bytes: 2,
+        order: Order::Rotated { start_bytes: 1 },
+    };
+    let sweep = Sweep { lanes: vec![lane], work: vec![Work { kind: Arithmetic::Random, count: 128 }] };
+    let parameter = Parameter { class: Class::Message, role: Role::InOut, bytes: 3 };
+    let defined = Macro { name: "m".into(), limbs: 7, parameters: vec![parameter], sweeps: vec![sweep] };
+    let head = PhaseHead { name: "p".into(), operation: "q".into(), stage: Stage::Server };
+    let start = Affine::constant(-3).plus(1, 64);
+    let free = Body::Free(Elements { array: ArrayId(0), start, count: 5 });
+    let listed = Range::Listed { lists: vec![vec![4, 6]], select: Affine::constant(0) };
+    let parallel = Body::Parallel { nest: vec![listed], nowait: true, body: vec![free] };
+    let cases = [
+        (Item::Array(array), &[1, 2, b'a', b'b', 5, 3, 0xac, 2, 0][..]),
+        (Item::Macro(defined), &[3, 1, b'm', 7, 1, 6, 2, 3, 1, 1, 0, 2, 1, 2, 4, 1, 1, 9, 0x80, 1]),
+        (Item::PhaseStart(head), &[4, 1, b'p', 1, b'q', 2]),
+        (Item::Body(parallel), &[5, 3, 1, 2, 1, 2, 8, 4, 0, 0, 1, 1, 6, 0, 5, 1, 1, 0x80, 1, 5]),
+    ];
+
+    for (item, expected) in cases {
+        let mut bytes = Vec::new();
+        encode::item(&mut bytes, &item);
+        assert_eq!(bytes, expected, "{item:?}");
+    }
+    assert_eq!(MAGIC, [0x89, 0x48, 0x45, 0x54, 0x49, 0x45, 0x52, 0x0a]);
+}
