@@ -28,9 +28,15 @@ impl Histogram {
     /// Counts one latency.
     #[inline]
     pub fn record(&mut self, latency: Picoseconds) {
-        self.counts[bucket(latency.0)] += 1;
-        self.sum += u128::from(latency.0);
-        self.count += 1;
+        self.record_many(latency, 1);
+    }
+
+    /// Counts one latency so many times.
+    #[inline]
+    pub fn record_many(&mut self, latency: Picoseconds, times: u64) {
+        self.counts[bucket(latency.0)] += times;
+        self.sum += u128::from(latency.0) * u128::from(times);
+        self.count += times;
         self.max = self.max.max(latency.0);
     }
 

@@ -55,13 +55,27 @@ impl TrafficCounters {
     /// Counts one line at a device.
     #[inline]
     pub fn count(&mut self, tier: usize, kind: Kind, class: u8, primitive: u16, at: Picoseconds) {
+        self.count_lines(tier, kind, class, primitive, at, 1);
+    }
+
+    /// Counts so many lines at a device.
+    #[inline]
+    pub fn count_lines(
+        &mut self,
+        tier: usize,
+        kind: Kind,
+        class: u8,
+        primitive: u16,
+        at: Picoseconds,
+        lines: u64,
+    ) {
         let direction = direction(kind);
-        self.by_class[tier][usize::from(class) % CLASSES][direction] += 1;
+        self.by_class[tier][usize::from(class) % CLASSES][direction] += lines;
         let primitives = &mut self.by_primitive[tier];
         if primitives.len() <= usize::from(primitive) {
             primitives.resize(usize::from(primitive) + 1, [0; 2]);
         }
-        primitives[usize::from(primitive)][direction] += 1;
+        primitives[usize::from(primitive)][direction] += lines;
         let mut bin = (at.0 >> self.shift) as usize;
         while bin >= BINS {
             self.widen();
@@ -71,7 +85,7 @@ impl TrafficCounters {
         if bins.len() <= bin {
             bins.resize(bin + 1, 0);
         }
-        bins[bin] += 1;
+        bins[bin] += lines;
     }
 
     fn widen(&mut self) {
