@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The principal types are [`Trace`] (a whole program in memory), [`Item`] (one element of a streamed trace)
-//! and [`Event`](expand::Event) (one sweep with its operands resolved).
+//! and [`Event`] (one sweep with its operands resolved).
 //!
 //! ```text
 //! Builder, text::parse ─> Trace ─> check, facts, equal, text::dump

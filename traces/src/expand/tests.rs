@@ -1,6 +1,7 @@
 use super::*;
 use crate::grammar::{
-    Access, Affine, Array, Body, Class, Lane, Operand, Parameter, Phase, Range, Role, Segment, Stage, View,
+    Access, Affine, Array, Body, Class, Lane, Macro, Operand, Parameter, Phase, Range, Role, Segment, Stage,
+    View,
 };
 
 pub(crate) fn array(label: &str, elements: u64) -> Definition {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::grammar::Affine;
+use crate::seeded;
 
 /// Enumerates a nest in the plain way: recursion over ranges evaluated with [`Affine::value`].
 fn enumerate(ranges: &[Range], variables: &mut Vec<i64>, found: &mut Vec<Vec<i64>>) {
