@@ -111,14 +111,14 @@ pub struct Machine {
     #[arg(long, value_enum, default_value_t = Fidelity::Auto)]
     pub fidelity: Fidelity,
     /// Physical pages as the operating system places them
-    #[arg(long, value_enum)]
-    pub pages: Option<Pages>,
+    #[arg(long, value_name = "NAME")]
+    pub pages: Option<String>,
     /// How parallel loops are dealt to threads
-    #[arg(long, value_enum)]
-    pub schedule: Option<Schedule>,
+    #[arg(long, value_name = "NAME")]
+    pub schedule: Option<String>,
     /// Allocator of the simulated process
-    #[arg(long, value_enum)]
-    pub allocator: Option<Allocator>,
+    #[arg(long, value_name = "NAME")]
+    pub allocator: Option<String>,
     /// Start with near memory full of clean lines of the same data instead of empty
     #[arg(long)]
     pub warm: bool,
@@ -128,4 +128,149 @@ pub struct Machine {
     /// Replay this many seeds and report their spread
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seeds: u32,
+}
+
+/// Fidelity of a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fidelity {
+    /// Line for traces of at most 10⁸ line accesses, stream beyond
+    Auto,
+    /// Every 64-byte line
+    Line,
+    /// Whole sweeps
+    Stream,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// What to run.
+    #[command(flatten)]
+    pub workload: Workload,
+    /// What to replay it on.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Modes to compare, the reference first [default: dram-only, memory-mode, app-direct]
+    #[arg(long, value_name = "MODE,...", value_delimiter = ',')]
+    pub modes: Option<Vec<String>>,
+    /// Folder for the report, figures, trace and results
+    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
+    pub output: PathBuf,
+    /// Do not run the network, shape its trace only: no accuracy, any size
+    #[arg(long)]
+    pub shape: bool,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// What to record.
+    #[command(flatten)]
+    pub workload: Workload,
+    /// Run the network with real cryptography and record what it touches
+    #[arg(long, conflicts_with = "shape")]
+    pub execute: bool,
+    /// Walk the program without arithmetic (the default)
+    #[arg(long)]
+    pub shape: bool,
+    /// Read hardware and software counters of every phase of a real run
+    #[arg(long, requires = "execute")]
+    pub counters: bool,
+    /// Seed of keys, encryption errors, and of weights and images that are not given [default: keys and errors from
+    /// the operating system]
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// Where the trace goes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The trace
+    pub trace: PathBuf,
+    /// What to replay it on.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Memory mode (`hetier list modes`) [default: the system's first]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// Write the result here as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `info`.
+#[derive(Debug, Args)]
+pub struct Info {
+    /// The trace
+    pub trace: PathBuf,
+    /// Count live scratch of parallel loops for this many threads
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    pub threads: u64,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `script`.
+#[derive(Debug, Args)]
+pub struct Script {
+    /// The trace, or with `--parse` its text
+    pub file: PathBuf,
+    /// Read text and write a trace
+    #[arg(long, requires = "output")]
+    pub parse: bool,
+    /// Where the text or the trace goes [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Arguments of `plot`.
+#[derive(Debug, Args)]
+pub struct Plot {
+    /// Results as `compare` and `replay` write them
+    #[arg(required = true)]
+    pub results: Vec<PathBuf>,
+    /// Folder for the figures
+    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Which list
+    #[arg(value_enum)]
+    pub what: Listed,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `list` lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// Networks that can be recorded
+    Networks,
+    /// Shipped machines
+    Systems,
+    /// Shipped memory devices
+    Devices,
+    /// Memory modes
+    Modes,
+    /// Placement policies of App Direct
+    Placements,
+    /// Figures
+    Figures,
 }

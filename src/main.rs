@@ -1,1 +1,40 @@
-fn main() {}
+//! The command line of hetier: reads arguments, calls the crates, prints and writes what they give.
+//!
+//! Nothing is computed here: `workloads` records, `sim` replays, `reports` draws.
+
+mod args;
+mod command;
+mod failure;
+mod interrupt;
+mod progress;
+mod size;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Verb};
+use failure::Outcome;
+
+fn main() -> ExitCode {
+    interrupt::install();
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(verb: Verb) -> Outcome {
+    match verb {
+        Verb::Compare(arguments) => command::compare::run(&arguments),
+        Verb::Record(arguments) => command::record::run(&arguments),
+        Verb::Replay(arguments) => command::replay::run(&arguments),
+        Verb::Info(arguments) => command::info::run(&arguments),
+        Verb::Script(arguments) => command::script::run(&arguments),
+        Verb::Plot(arguments) => command::plot::run(&arguments),
+        Verb::List(arguments) => command::list::run(&arguments),
+        Verb::Completions { shell } => command::manual::completions(shell),
+        Verb::Man => command::manual::page(),
+    }
+}

@@ -160,6 +160,9 @@ pub enum Error {
         /// Name of the primitive.
         primitive: &'static str,
     },
+    /// The caller asked to stop.
+    #[error("run: interrupted")]
+    Interrupted,
     /// An object was used outside its life, or by two at once: a defect of a layer.
     #[error("{object}: {found}")]
     Object {

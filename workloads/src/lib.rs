@@ -1,5 +1,6 @@
 //! hetier workloads.
 
+pub mod counters;
 mod error;
 pub mod interpret;
 pub mod layer;

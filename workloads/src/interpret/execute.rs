@@ -35,8 +35,8 @@ pub struct Execution {
 
 /// Told when phases start and end, for progress and counters. Both calls come from the calling thread.
 pub trait Observer {
-    /// Phase number `index` of `count` starts.
-    fn phase_started(&mut self, index: usize, count: usize, head: &PhaseHead);
+    /// Phase number `index` of `count` starts; false ends the run with [`Error::Interrupted`].
+    fn phase_started(&mut self, index: usize, count: usize, head: &PhaseHead) -> bool;
     /// It has ended.
     fn phase_ended(&mut self, head: &PhaseHead);
 }
@@ -46,7 +46,11 @@ pub trait Observer {
 pub struct Quiet;
 
 impl Observer for Quiet {
-    fn phase_started(&mut self, _index: usize, _count: usize, _head: &PhaseHead) {}
+    fn phase_started(&mut self, _index: usize, _count: usize, _head: &PhaseHead) -> bool {
+        true
+    }
+
+
     fn phase_ended(&mut self, _head: &PhaseHead) {}
 }
 
@@ -57,6 +61,7 @@ impl Observer for Quiet {
 ///
 /// # Errors
 /// - [`Error::Batch`] if there are more images than the program was lowered for.
+/// - [`Error::Interrupted`] if the observer says so.
 /// - [`Error::Deviation`] if a primitive touched anything but what its shape declares.
 /// - What the arithmetic meets, for instance [`Error::Overflow`] while encoding.
 pub fn execute(
@@ -71,7 +76,9 @@ pub fn execute(
     let pool = pool.map_err(|source| Error::Threads { wanted: run.threads, reason: source.to_string() })?;
     let mut phases = Vec::with_capacity(program.phases.len());
     for (index, phase) in program.phases.iter().enumerate() {
-        observer.phase_started(index, program.phases.len(), &phase.head);
+        if !observer.phase_started(index, program.phases.len(), &phase.head) {
+            return Err(Error::Interrupted);
+        }
         let body = pool.install(|| machine.phase(phase))?;
         observer.phase_ended(&phase.head);
         phases.push(Phase { head: phase.head.clone(), body });

@@ -29,10 +29,6 @@ impl Layer for Add {
         }
     }
 
-    fn depth(&self) -> usize {
-        0
-    }
-
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
         let limbs = inputs[0].limbs.min(inputs[1].limbs);
         let one = lowering.switched_down(&format!("{name}.left"), &inputs[0], limbs)?;

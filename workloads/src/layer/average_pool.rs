@@ -9,7 +9,8 @@ use crate::program::{Lowering, Tensor, run, site};
 
 /// Mean over a window of each channel. Taps in the padding count as zeros; the divisor is the whole window.
 ///
-/// - cost per output: one copy, `size² − 1` additions, one scalar product, one rescale; 1 level.
+/// - cost per output: one copy, `size² − 1` additions, one scalar product, one rescale; 1 level, or none at the
+///   last.
 /// - the first tap is copied. he-transformer accumulates into its first input instead, which corrupts overlapping
 ///   windows.
 #[derive(Clone, Copy, Debug)]
@@ -40,16 +41,12 @@ impl Layer for AveragePool {
         Ok(Shape::new(input.channels, height, width))
     }
 
-    fn depth(&self) -> usize {
-        1
-    }
-
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
         let input = &inputs[0];
         let limbs = input.limbs;
         let shape = self.output(name, &[input.shape])?;
         let share = lowering.weights(name, input, &[1.0 / self.divisor()], 1)?;
-        let output = lowering.tensor(&format!("{name}.output"), shape, (limbs, limbs - 1), input.scale);
+        let output = lowering.weighted_tensor(name, input, shape)?;
 
         // Variables: 0 channel, 1 row, 2 column of the output; 3 and 4 window row and column.
         let at = output.row_major(0);
@@ -65,7 +62,7 @@ impl Layer for AveragePool {
         let mut body = vec![Body::Alloc(run(output.array, at, 1)), Body::Loop { nest, first, body: rest }];
         let operands = vec![share.at(Affine::constant(0)), sum.clone()];
         body.extend(lowering.call(Operation::MultiplyScalarAssign { size: 2 }, limbs, operands, &site)?);
-        body.extend(lowering.call(Operation::Rescale { size: 2 }, limbs, vec![sum], &site)?);
+        body.extend(lowering.rescale(limbs, sum, &site)?);
         lowering.parallel_outputs(name, self.operation(), &output, body);
         Ok(output)
     }

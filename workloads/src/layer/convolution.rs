@@ -11,7 +11,7 @@ use crate::program::{Lowering, Tensor, site};
 ///
 /// - input `Cin×H×W`, output `Cout×Ho×Wo`, one ciphertext an element; weights `[Cout][Cin][size][size]`.
 /// - cost: one [`MultiplyScalarAccumulate`](crate::primitive::Operation::MultiplyScalarAccumulate) per tap inside the image, one bias addition and
-///   one rescale per output; 1 level.
+///   one rescale per output; 1 level, or none at the last.
 /// - outputs are dealt to the threads in row-major order, a thread getting a contiguous run.
 #[derive(Clone, Debug)]
 pub struct Convolution {
@@ -61,10 +61,6 @@ impl Layer for Convolution {
         Ok(Shape::new(self.outputs, height, width))
     }
 
-    fn depth(&self) -> usize {
-        1
-    }
-
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
         let input = inputs[0].clone();
         let shape = self.output(name, &[input.shape])?;
@@ -72,7 +68,7 @@ impl Layer for Convolution {
         let taps = input.shape.channels * size * size;
         let weights = lowering.weights(name, &input, &self.kernel, self.outputs * taps)?;
         let bias = lowering.bias(name, &input, &self.bias, self.outputs)?;
-        let output = lowering.tensor(&format!("{name}.output"), shape, (input.limbs, input.limbs - 1), input.scale);
+        let output = lowering.weighted_tensor(name, &input, shape)?;
 
         // Variables: 0 output channel, 1 row, 2 column, 3 input channel, 4 and 5 window row and column.
         let at = output.row_major(0);

@@ -8,7 +8,7 @@ use crate::program::{Lowering, Tensor};
 /// Fully connected layer with bias.
 ///
 /// - input of any shape, taken flat in row-major order; output `outputs×1×1`; weights `[outputs][inputs]`.
-/// - cost: `inputs` multiply-accumulates, one bias addition and one rescale per output; 1 level.
+/// - cost: `inputs` multiply-accumulates, one bias addition and one rescale per output; 1 level, or none at the last.
 #[derive(Clone, Debug)]
 pub struct Dense {
     flat: Convolution,
@@ -32,10 +32,6 @@ impl Layer for Dense {
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         self.flat.output(name, &[Shape::flat(only(name, inputs)?.elements())])
-    }
-
-    fn depth(&self) -> usize {
-        1
     }
 
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {

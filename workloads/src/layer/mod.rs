@@ -41,8 +41,10 @@ pub trait Layer: Debug + Send + Sync {
     /// If the layer cannot take such inputs; `name` is the node's name for the message.
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error>;
 
-    /// Levels that the layer consumes.
-    fn depth(&self) -> usize;
+    /// Levels that the layer must find in its input; it consumes as many.
+    fn depth(&self) -> usize {
+        0
+    }
 
     /// Appends the layer's phases to a program and gives its output tensor.
     ///

@@ -43,10 +43,6 @@ impl Layer for Relu {
         only(name, inputs)
     }
 
-    fn depth(&self) -> usize {
-        0
-    }
-
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
         let input = &inputs[0];
         let elements = input.shape.elements();

@@ -4,7 +4,7 @@ use super::{Network, Weights};
 use crate::Error;
 use crate::layer::{Convolution, Dense, Shape, Square, Window};
 
-/// Convolution 5@5×5 stride 2, square, dense 100, square, dense 10: 5 levels.
+/// Convolution 5@5×5 stride 2, square, dense 100, square, dense 10: 4 levels, or 5 with small primes.
 ///
 /// Source: Gilad-Bachrach et al., CryptoNets, ICML 2016, §5, in the inference form that merges the linear layers
 /// between the two activations (convolution over the image padded by one row and column before the first, 13×13

@@ -22,7 +22,8 @@ const CLASSES: usize = 10;
 /// Bytes before the first array of the data file.
 const HEADER_BYTES: usize = 40;
 
-/// Convolution 6@3×3 stride 2, square, dense 10: 1,686 multiply-accumulates, 3 levels.
+/// Convolution 6@3×3 stride 2, square, dense 10: 1,686 multiply-accumulates; 2 levels and room in the first
+/// prime for the last layer.
 pub(super) fn build(weights: &Weights) -> Result<Network, Error> {
     let mut network = Network::new("digits", Shape::new(1, SIDE, SIDE));
     network.then("conv1", Convolution::new("conv1", (1, CHANNELS), Window::new(KERNEL, 2, 1), weights)?)?;

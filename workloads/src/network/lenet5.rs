@@ -5,7 +5,7 @@ use crate::Error;
 use crate::layer::{AveragePool, Convolution, Dense, Shape, Square, Window};
 
 /// Convolutions 6@5×5 (padding 2) and 16@5×5, each with square and 2×2 average pool; dense 120, 84, 10 with squares
-/// between: 11 levels.
+/// between: 10 levels and room in the first prime for the last layer.
 ///
 /// Source: `LeCun` et al., Gradient-based learning applied to document recognition, Proc. IEEE 86(11), 1998, §II.B;
 /// hyperbolic tangents replaced by squares and trainable subsampling by plain averages, as encrypted versions do.

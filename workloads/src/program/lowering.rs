@@ -23,12 +23,26 @@ pub struct Options {
     pub dataflow: Dataflow,
 }
 
+/// Bits that values at the last level may need above their scale: outputs stay below 2⁹ in magnitude.
+const MESSAGE_BITS: f64 = 10.0;
+/// Fewest bits of a weight's scale that keep its rounding below the errors of encryption.
+const LEAST_WEIGHT_BITS: f64 = 16.0;
+
+/// How a product with encoded weights ends: with a rescale, or at the last level without.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ending {
+    /// Scale of the weights.
+    pub weight_scale: f64,
+    /// Limbs of the result.
+    pub limbs: u32,
+    /// Scale of the result.
+    pub scale: f64,
+}
+
 /// Encoded weights or biases of a layer.
 #[derive(Clone, Debug)]
 pub struct Weighted {
     array: ArrayId,
-    /// Scale of the encoding.
-    pub scale: f64,
 }
 
 impl Weighted {
@@ -173,17 +187,57 @@ impl Lowering {
         Ok(output)
     }
 
-    /// The weights of a layer that multiplies `input`, encoded once in a set-up phase at the scale of the prime that
-    /// the rescale after the product drops, so that the product keeps the scale of `input`.
+    /// How a product of `input` with weights ends. Above the last level it is rescaled, and weights have the scale of
+    /// the prime dropped, so that the product keeps the scale of `input`. At the last level the rescale is left out
+    /// if the first prime has room for the product, as he-transformer does.
+    ///
+    /// # Errors
+    /// [`Error::Levels`] at the last level if the first prime has no room.
+    pub fn ending(&self, name: &str, input: &Tensor) -> Result<Ending, Error> {
+        let prime = self.parameters.primes()[input.limbs as usize - 1] as f64;
+        if input.limbs > 1 {
+            return Ok(Ending { weight_scale: prime, limbs: input.limbs - 1, scale: input.scale });
+        }
+        let bits = (prime.log2() - input.scale.log2() - MESSAGE_BITS).floor();
+        if bits < LEAST_WEIGHT_BITS {
+            return Err(Error::Levels { layer: name.to_owned(), found: 0, needed: 1, missing: 1 });
+        }
+        Ok(Ending { weight_scale: bits.exp2(), limbs: 1, scale: input.scale * bits.exp2() })
+    }
+
+    /// The weights of a layer that multiplies `input`, encoded once in a set-up phase.
+    ///
+    /// # Errors
+    /// Those of [`Lowering::ending`].
     pub fn weights(&mut self, name: &str, input: &Tensor, values: &[f64], count: usize) -> Result<Weighted, Error> {
-        let scale = self.parameters.primes()[input.limbs as usize - 1] as f64;
+        let scale = self.ending(name, input)?.weight_scale;
         self.scalars(&format!("{name}.weights"), input.limbs, scale, values, count)
     }
 
     /// The biases that are added to products of `input` and its weights, before the rescale.
+    ///
+    /// # Errors
+    /// Those of [`Lowering::ending`].
     pub fn bias(&mut self, name: &str, input: &Tensor, values: &[f64], count: usize) -> Result<Weighted, Error> {
-        let scale = input.scale * self.parameters.primes()[input.limbs as usize - 1] as f64;
+        let scale = input.scale * self.ending(name, input)?.weight_scale;
         self.scalars(&format!("{name}.bias"), input.limbs, scale, values, count)
+    }
+
+    /// A new tensor for products of `input` with weights, rescaled where levels are left.
+    ///
+    /// # Errors
+    /// Those of [`Lowering::ending`].
+    pub fn weighted_tensor(&mut self, name: &str, input: &Tensor, shape: Shape) -> Result<Tensor, Error> {
+        let ending = self.ending(name, input)?;
+        Ok(self.tensor(&format!("{name}.output"), shape, (input.limbs, ending.limbs), ending.scale))
+    }
+
+    /// The rescale that ends a product with weights, or nothing at the last level.
+    ///
+    /// # Errors
+    /// If the primitive cannot run at this level.
+    pub fn rescale(&mut self, limbs: u32, element: Operand, site: &Site) -> Result<Vec<Body>, Error> {
+        if limbs == 1 { Ok(Vec::new()) } else { self.call(Operation::Rescale { size: 2 }, limbs, vec![element], site) }
     }
 
     /// `count` values encoded as scalars of `limbs` residues.
@@ -213,7 +267,7 @@ impl Lowering {
             Body::Free(run(messages, all, count)),
         ];
         self.phase(&format!("{label}.encode"), "Constant", Stage::SetUp, bodies);
-        Ok(Weighted { array, scale })
+        Ok(Weighted { array })
     }
 
     /// A call with its scratch allocated before and freed after, and its tables found. `operands` are the objects of
@@ -317,7 +371,7 @@ impl Lowering {
         }
     }
 
-    /// `Σ source · weight + bias` over `nest`, rescaled: the body of one output element, which it allocates.
+    /// `Σ source · weight + bias` over `nest`, rescaled where levels are left: the body of one output element, which it allocates.
     pub fn weighted_sum(
         &mut self,
         limbs: u32,
@@ -334,7 +388,7 @@ impl Lowering {
             Body::Loop { nest, first, body },
         ];
         bodies.extend(self.call(Operation::AddScalar, limbs, vec![bias, output.clone()], site)?);
-        bodies.extend(self.call(Operation::Rescale { size: 2 }, limbs, vec![output], site)?);
+        bodies.extend(self.rescale(limbs, output, site)?);
         Ok(bodies)
     }
 

@@ -8,7 +8,7 @@ mod tensor;
 
 use hetier_traces::{ArrayId, Definition, Header, Phase};
 
-pub use lowering::{Lowering, Options, Site, Weighted, operand, run, site};
+pub use lowering::{Ending, Lowering, Options, Site, Weighted, operand, run, site};
 pub use tensor::Tensor;
 
 use crate::parameters::Parameters;

@@ -1,0 +1,59 @@
+//! `info`: facts of a trace alone.
+
+use hetier_reports::{Table, units};
+use hetier_traces::{Facts, facts, read_file};
+
+use crate::args;
+use crate::failure::Outcome;
+
+/// Prints the facts of a trace.
+pub fn run(arguments: &args::Info) -> Outcome {
+    let trace = read_file(&arguments.trace)?;
+    let facts = facts(&trace, arguments.threads)?;
+    if arguments.json {
+        let mut value = serde_json::to_value(&facts)?;
+        value["schema"] = "hetier-info-1".into();
+        value["header"] = serde_json::to_value(&trace.header.facts)?;
+        println!("{}", serde_json::to_string_pretty(&value)?);
+        return Ok(());
+    }
+    for (key, value) in &trace.header.facts {
+        println!("{key:12} {value}");
+    }
+    print_facts(&facts);
+    Ok(())
+}
+
+fn print_facts(facts: &Facts) {
+    let logical = facts.activity.logical;
+    println!("objects      {}", facts.objects);
+    println!("peak         {} live", units::bytes(facts.peak_footprint_bytes));
+    println!("loads        {}", units::bytes(logical.read_bytes));
+    println!("stores       {}", units::bytes(logical.write_bytes));
+    println!("accesses     {} lines of 64 bytes\n", facts.activity.line_accesses);
+    let mut phases = Table::new(&["phase", "operation", "stage", "calls", "lines", "loads", "stores", "peak live"]);
+    for phase in &facts.phases {
+        phases.push(vec![
+            phase.name.clone(),
+            phase.operation.clone(),
+            phase.stage.name().to_owned(),
+            phase.activity.calls.to_string(),
+            phase.activity.line_accesses.to_string(),
+            units::bytes(phase.activity.logical.read_bytes),
+            units::bytes(phase.activity.logical.write_bytes),
+            units::bytes(phase.peak_footprint_bytes),
+        ]);
+    }
+    println!("{}", phases.to_text());
+    let mut primitives = Table::new(&["primitive", "calls", "loads", "stores"]);
+    for (name, calls) in &facts.activity.primitives {
+        let bytes = facts.activity.bytes_by_primitive.get(name).copied().unwrap_or_default();
+        primitives.push(vec![
+            name.clone(),
+            calls.to_string(),
+            units::bytes(bytes.read_bytes),
+            units::bytes(bytes.write_bytes),
+        ]);
+    }
+    println!("{}", primitives.to_text());
+}

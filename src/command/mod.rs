@@ -1,0 +1,10 @@
+//! One file for each verb.
+
+pub mod compare;
+pub mod info;
+pub mod list;
+pub mod manual;
+pub mod plot;
+pub mod record;
+pub mod replay;
+pub mod script;

@@ -1,0 +1,34 @@
+//! `plot`: figures from results.
+
+use std::path::Path;
+
+use hetier_reports::{output, report};
+use hetier_sim::result::{RunResult, SCHEMA};
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+
+/// Draws every figure that the results allow.
+pub fn run(arguments: &args::Plot) -> Outcome {
+    let results: Vec<RunResult> = arguments.results.iter().map(|path| read(path)).collect::<Outcome<_>>()?;
+    let files = report::figure_files(&results)?;
+    output::write_folder(&arguments.output, &files)?;
+    for file in &files {
+        println!("{}", arguments.output.join(&file.path).display());
+    }
+    Ok(())
+}
+
+/// Reads a result and refuses those of another schema.
+pub fn read(path: &Path) -> Outcome<RunResult> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Failure::work(format!("{shown}: {error}")))?;
+    let schema = value["schema"].as_str().unwrap_or("none");
+    if schema != SCHEMA {
+        return Err(Failure::work(format!("{shown}: found schema {schema}, need {SCHEMA}")));
+    }
+    serde_json::from_value(value).map_err(|error| Failure::work(format!("{shown}: {error}")))
+}

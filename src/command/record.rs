@@ -1,0 +1,103 @@
+//! `record`: the trace of a network, from a real run or by shape.
+
+use std::fs;
+
+use hetier_reports::{Table, units};
+use hetier_traces::{Facts, Trace, facts, write_file};
+use hetier_workloads::counters::Counters;
+use hetier_workloads::interpret::{Observer, Quiet, Run, execute, shape};
+use hetier_workloads::ring::Seed;
+use hetier_workloads::Context;
+use serde_json::json;
+
+use crate::args;
+use crate::failure::Outcome;
+use crate::progress::{self, Phases};
+use crate::workload::{self, Prepared};
+
+/// Records a network.
+pub fn run(arguments: &args::Record) -> Outcome {
+    hetier_reports::output::check_file(&arguments.output)?;
+    let mut counters = arguments.counters.then(Counters::open);
+    let trace = if arguments.execute {
+        let prepared = workload::for_execution(&arguments.workload, arguments.seed)?;
+        let seed = match arguments.seed {
+            Some(seed) => Seed::fixed(seed),
+            None => Seed::from_system()?,
+        };
+        match &mut counters {
+            Some(counters) => run_real(&prepared, seed, counters)?,
+            None => run_real(&prepared, seed, &mut Quiet)?,
+        }
+    } else {
+        shape(&workload::for_shape(&arguments.workload)?.program()?)?
+    };
+    crate::interrupt::check()?;
+    write_file(&arguments.output, &trace)?;
+    report(arguments, &trace, counters.as_ref())
+}
+
+/// Runs a network for real, with a bar, and gives its trace.
+fn run_real(prepared: &Prepared, seed: Seed, observer: &mut dyn Observer) -> Outcome<Trace> {
+    let program = prepared.program()?;
+    let context = Context::with_seed(prepared.parameters.clone(), seed);
+    let bar = progress::bar("run");
+    let run = Run { threads: host_threads(), record: true };
+    let mut phases = Phases { bar: &bar, next: observer };
+    let execution = execute(&program, &context, &prepared.images, run, &mut phases);
+    bar.finish_and_clear();
+    Ok(execution?.trace)
+}
+
+/// Threads of the host.
+pub fn host_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn report(arguments: &args::Record, trace: &Trace, counters: Option<&Counters>) -> Outcome {
+    let facts = facts(trace, 1)?;
+    let bytes = fs::metadata(&arguments.output).map_or(0, |metadata| metadata.len());
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&facts, bytes, counters))?);
+        return Ok(());
+    }
+    println!(
+        "{}: {}, {} objects, {} live at most, {} line accesses",
+        arguments.output.display(),
+        units::bytes(bytes),
+        facts.objects,
+        units::bytes(facts.peak_footprint_bytes),
+        facts.activity.line_accesses
+    );
+    if let Some(counters) = counters {
+        println!("\n{}", counter_table(counters).to_text());
+    }
+    Ok(())
+}
+
+fn as_json(facts: &Facts, bytes: u64, counters: Option<&Counters>) -> serde_json::Value {
+    let counters = counters
+        .map(|counters| json!({ "phases": counters.phases(), "unavailable": counters.unavailable() }));
+    json!({
+        "schema": "hetier-record-1",
+        "trace_bytes": bytes,
+        "objects": facts.objects,
+        "peak_footprint_bytes": facts.peak_footprint_bytes,
+        "line_accesses": facts.activity.line_accesses,
+        "counters": counters,
+    })
+}
+
+fn counter_table(counters: &Counters) -> Table {
+    let names = ["task_clock_ns", "page_faults", "cycles", "last_level_cache_misses"];
+    let mut table = Table::new(&["phase", "task clock ns", "page faults", "cycles", "LLC misses"]);
+    let unavailable = |name: &str| match counters.unavailable().get(name) {
+        Some(reason) => format!("unavailable ({reason})"),
+        None => "unavailable".to_owned(),
+    };
+    for phase in counters.phases() {
+        let cell = |name: &&str| phase.counts.get(*name).map_or_else(|| unavailable(name), u64::to_string);
+        table.push(std::iter::once(phase.phase.clone()).chain(names.iter().map(cell)).collect());
+    }
+    table
+}

@@ -1,0 +1,43 @@
+//! `script`: a trace as text, and back.
+
+use std::io::{self, Write};
+
+use hetier_reports::output;
+use hetier_traces::{check, read_file, text, write_file};
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+
+/// Prints a trace as text, or parses text into a trace.
+pub fn run(arguments: &args::Script) -> Outcome {
+    if arguments.parse {
+        return parse(arguments);
+    }
+    let trace = read_file(&arguments.file)?;
+    let mut script = String::new();
+    text::dump(&mut script, &trace).map_err(Failure::work)?;
+    match &arguments.output {
+        Some(path) => Ok(output::write_single(path, script.as_bytes())?),
+        None => print(&script),
+    }
+}
+
+/// A reader that closes early, such as `head`, is no failure.
+fn print(script: &str) -> Outcome {
+    match io::stdout().write_all(script.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::work(error)),
+        _ => Ok(()),
+    }
+}
+
+fn parse(arguments: &args::Script) -> Outcome {
+    let shown = arguments.file.display();
+    let script = std::fs::read_to_string(&arguments.file)
+        .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
+    let trace = text::parse(&script).map_err(|error| Failure::work(format!("{shown}: {error}")))?;
+    check(&trace)?;
+    if let Some(path) = &arguments.output {
+        write_file(path, &trace)?;
+    }
+    Ok(())
+}

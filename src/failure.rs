@@ -1,0 +1,74 @@
+//! Why the program stops, and with which exit code.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// A failure with its message for the user.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line asks for something that does not exist: exit code 2.
+    Usage(String),
+    /// The work failed: exit code 1.
+    Work(String),
+}
+
+/// Result of a command.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure of the work.
+    pub fn work(message: impl Display) -> Self {
+        Self::Work(message.to_string())
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Display) -> Self {
+        Self::Usage(message.to_string())
+    }
+
+    /// Prints the message to standard error and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Usage(message) => (message, 2),
+            Self::Work(message) => (message, 1),
+        };
+        eprintln!("error: {message}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<hetier_traces::Error> for Failure {
+    fn from(source: hetier_traces::Error) -> Self {
+        Self::work(source)
+    }
+}
+
+impl From<hetier_reports::Error> for Failure {
+    fn from(source: hetier_reports::Error) -> Self {
+        Self::work(source)
+    }
+}
+
+impl From<hetier_workloads::Error> for Failure {
+    fn from(source: hetier_workloads::Error) -> Self {
+        match source {
+            hetier_workloads::Error::UnknownNetwork { .. } => Self::usage(source),
+            source => Self::work(source),
+        }
+    }
+}
+
+impl From<hetier_sim::Error> for Failure {
+    fn from(source: hetier_sim::Error) -> Self {
+        match source {
+            hetier_sim::Error::UnknownName { .. } => Self::usage(source),
+            source => Self::work(source),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(source: serde_json::Error) -> Self {
+        Self::work(format!("json: {source}"))
+    }
+}
