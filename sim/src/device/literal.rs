@@ -5,7 +5,10 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::Device;
+use super::curve::{Curve, CurveConfig, CurveLiteral};
+use super::cxl::{Cxl, CxlConfig, CxlLiteral};
 use super::dram::{Dram, DramConfig, DramLiteral};
+use super::pmem::{Pmem, PmemConfig, PmemLiteral};
 use super::shipped::SHIPPED;
 use crate::Error;
 
@@ -15,6 +18,12 @@ use crate::Error;
 pub enum DeviceLiteral {
     /// DRAM behind one channel.
     Dram(DramLiteral),
+    /// Persistent memory on the memory bus.
+    Pmem(PmemLiteral),
+    /// DRAM behind a CXL link.
+    Cxl(CxlLiteral),
+    /// A tier of measured bandwidth–latency curves.
+    Curve(CurveLiteral),
 }
 
 /// A checked device.
@@ -23,6 +32,12 @@ pub enum DeviceLiteral {
 pub enum DeviceConfig {
     /// DRAM behind one channel.
     Dram(DramConfig),
+    /// Persistent memory on the memory bus.
+    Pmem(PmemConfig),
+    /// DRAM behind a CXL link.
+    Cxl(CxlConfig),
+    /// A tier of measured bandwidth–latency curves.
+    Curve(CurveConfig),
 }
 
 impl DeviceConfig {
@@ -55,6 +70,9 @@ impl DeviceConfig {
             .map_err(|error| Error::Toml { file: file.to_owned(), message: error.to_string() })?;
         Ok(match literal {
             DeviceLiteral::Dram(literal) => Self::Dram(literal.check(file)?),
+            DeviceLiteral::Pmem(literal) => Self::Pmem(literal.check(file)?),
+            DeviceLiteral::Cxl(literal) => Self::Cxl(literal.check(file)?),
+            DeviceLiteral::Curve(literal) => Self::Curve(literal.check(file)?),
         })
     }
 
@@ -62,6 +80,9 @@ impl DeviceConfig {
     pub fn build(&self) -> Box<dyn Device> {
         match self {
             Self::Dram(config) => Box::new(Dram::new(config)),
+            Self::Pmem(config) => Box::new(Pmem::new(config)),
+            Self::Cxl(config) => Box::new(Cxl::new(config)),
+            Self::Curve(config) => Box::new(Curve::new(config)),
         }
     }
 
@@ -69,6 +90,9 @@ impl DeviceConfig {
     pub const fn capacity_bytes(&self) -> u64 {
         match self {
             Self::Dram(config) => config.capacity_bytes(),
+            Self::Pmem(config) => config.capacity_bytes(),
+            Self::Cxl(config) => config.memory.capacity_bytes(),
+            Self::Curve(config) => config.capacity_bytes(),
         }
     }
 }

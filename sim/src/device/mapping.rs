@@ -213,7 +213,12 @@ fn hash(file: &str, xor: &XorLiteral, fields: &[Field]) -> Result<(usize, Move),
     let into = &fields[find(file, "mapping.xor.into", &xor.into, fields)?];
     let from = &fields[find(file, "mapping.xor.from", &xor.from, fields)?];
     if into.name == from.name || matches!(into.name, "row" | "column") {
-        return Err(Error::value(file, "mapping.xor.into", &xor.into, "rank, group, bank or sub-channel, not `from`"));
+        return Err(Error::value(
+            file,
+            "mapping.xor.into",
+            &xor.into,
+            "rank, group, bank or sub-channel, not `from`",
+        ));
     }
     if xor.shift >= 32 {
         return Err(Error::value(file, "mapping.xor.shift", xor.shift, "less than 32"));
@@ -241,7 +246,8 @@ pub fn shipped(name: &str) -> Result<MappingLiteral, Error> {
         let known = SHIPPED.map(|(known, _)| known).join(", ");
         return Err(Error::Unknown { what: "address mapping", found: name.to_owned(), known });
     };
-    toml::from_str(text).map_err(|error| Error::Toml { file: format!("{name}.toml"), message: error.to_string() })
+    toml::from_str(text)
+        .map_err(|error| Error::Toml { file: format!("{name}.toml"), message: error.to_string() })
 }
 
 /// How consecutive lines spread over channels: `granule_lines` to each channel in turn.
@@ -295,8 +301,10 @@ impl Interleave {
 mod tests {
     use super::*;
 
-    const DDR4: Geometry = Geometry { sub_channels: 1, ranks: 2, groups: 4, banks: 4, rows: 1 << 16, columns: 128 };
-    const DDR5: Geometry = Geometry { sub_channels: 2, ranks: 1, groups: 8, banks: 4, rows: 1 << 16, columns: 64 };
+    const DDR4: Geometry =
+        Geometry { sub_channels: 1, ranks: 2, groups: 4, banks: 4, rows: 1 << 16, columns: 128 };
+    const DDR5: Geometry =
+        Geometry { sub_channels: 2, ranks: 1, groups: 8, banks: 4, rows: 1 << 16, columns: 64 };
 
     fn mapping(name: &str, geometry: &Geometry) -> Mapping {
         Mapping::check(name, &shipped(name).unwrap(), geometry).unwrap()
@@ -370,14 +378,22 @@ mod tests {
             order: order.iter().map(ToString::to_string).collect(),
             xor: Vec::new(),
         };
-        let refuse = |order: &[&str]| Mapping::check("m.toml", &literal(order), &DDR4).unwrap_err().to_string();
+        let refuse =
+            |order: &[&str]| Mapping::check("m.toml", &literal(order), &DDR4).unwrap_err().to_string();
         let full = ["row", "bank", "group", "rank", "column", "sub-channel"];
         assert!(Mapping::check("m.toml", &literal(&full), &DDR4).is_ok());
 
-        assert!(refuse(&["row", "bonk"]).contains("m.toml: mapping.order: found bonk, need sub-channel, rank"));
+        assert!(
+            refuse(&["row", "bonk"]).contains("m.toml: mapping.order: found bonk, need sub-channel, rank")
+        );
         assert!(refuse(&full[1..]).contains("row 0 times without a count"));
         let wide = ["row", "bank:3", "bank", "group", "rank", "column", "sub-channel"];
         assert!(refuse(&wide).contains("found 3 bits of bank, need at most 2"));
-        assert!(Interleave::new("s.toml", 0, 4).unwrap_err().to_string().contains("channels: found 0, need at least 1"));
+        assert!(
+            Interleave::new("s.toml", 0, 4)
+                .unwrap_err()
+                .to_string()
+                .contains("channels: found 0, need at least 1")
+        );
     }
 }

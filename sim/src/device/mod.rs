@@ -3,9 +3,12 @@
 //! A device is told the time; it owns no clock. Requests may be pushed for instants in the future, in any order, as
 //! long as none lies before the `until` of the last [`Device::advance`]. Queues are event-driven: nothing ticks idly.
 
+pub mod curve;
+pub mod cxl;
 pub mod dram;
 pub mod literal;
 pub mod mapping;
+pub mod pmem;
 pub mod shipped;
 
 use crate::Picoseconds;

@@ -5,7 +5,7 @@ use super::filter::Filter;
 use super::gates::{Command, Gates, MAX_BANKS};
 use super::lists::{BankLists, Pool};
 use super::refresh::Refresh;
-use super::schedule::Choice;
+use super::schedule::{Choice, Memos};
 use super::timing::{Clock, Timing};
 use crate::device::Kind;
 use crate::device::mapping::{Geometry, Place};
@@ -63,23 +63,25 @@ pub struct Channel {
     /// Bit per bank with an open row.
     pub(super) open: u64,
     rows: [u32; MAX_BANKS],
-    /// Bit per bank whose row was opened for a request that is still here.
-    pub(super) owed: u64,
-    pub(super) owed_kind: [Kind; MAX_BANKS],
+    /// Bit per bank whose row was opened for a request that is still here, by direction of that request.
+    pub(super) owed: [u64; 2],
     pub(super) last_use: [Clock; MAX_BANKS],
     pub(super) refresh: Refresh,
     written: Filter,
     choice: Choice,
+    pub(super) memos: Memos,
     is_stale: bool,
     pub(super) now: Clock,
     arrivals: u64,
+    latest: Clock,
     tally: Tally,
 }
 
 impl Channel {
     /// An idle sub-channel at clock 0, all rows closed. `geometry` has at most 64 banks and 8 ranks a sub-channel.
     pub fn new(timing: Timing, geometry: &Geometry, controller: Controller) -> Self {
-        let (ranks, groups, banks) = (geometry.ranks as usize, geometry.groups as usize, geometry.banks as usize);
+        let (ranks, groups, banks) =
+            (geometry.ranks as usize, geometry.groups as usize, geometry.banks as usize);
         Self {
             timing,
             gates: Gates::new(timing, ranks, groups, banks),
@@ -91,15 +93,16 @@ impl Channel {
             is_writing: false,
             open: 0,
             rows: [0; MAX_BANKS],
-            owed: 0,
-            owed_kind: [Kind::Read; MAX_BANKS],
+            owed: [0; 2],
             last_use: [0; MAX_BANKS],
             refresh: Refresh::new(&timing, ranks, groups * banks),
             written: Filter::new(),
             choice: Choice::NONE,
+            memos: Memos::UNKNOWN,
             is_stale: false,
             now: 0,
             arrivals: 0,
+            latest: 0,
             tally: Tally::default(),
         }
     }
@@ -117,13 +120,19 @@ impl Channel {
     /// Whether no request is inside.
     #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.queued[0] + self.queued[1] == 0 && self.owed == 0
+        self.queued[0] + self.queued[1] == 0 && self.owed[0] | self.owed[1] == 0
     }
 
     /// The first clock for which no command has been decided yet: the earliest possible acceptance.
     #[inline]
     pub fn free_from(&self) -> Clock {
         self.gates.command_free().max(self.now)
+    }
+
+    /// The clock of the latest command.
+    #[inline]
+    pub const fn latest(&self) -> Clock {
+        self.latest
     }
 
     /// What was done so far.
@@ -134,12 +143,21 @@ impl Channel {
     /// Takes a request for which there is room. A read of a line that waits to be written is answered from the write
     /// queue one clock later; it goes to `served` at once.
     #[inline]
-    pub fn accept(&mut self, token: u64, kind: Kind, place: Place, at: Clock, served: &mut impl FnMut(Served)) {
+    pub fn accept(
+        &mut self,
+        token: u64,
+        kind: Kind,
+        place: Place,
+        at: Clock,
+        served: &mut impl FnMut(Served),
+    ) {
         debug_assert!(self.has_room(kind), "the caller asks for room first");
         let (bank, row, column) = (place.bank as usize & (MAX_BANKS - 1), place.row, place.column);
         self.now = self.now.max(at);
         match kind {
-            Kind::Read if self.written.may_contain(bank, row, column) && self.is_written(bank, row, column) => {
+            Kind::Read
+                if self.written.may_contain(bank, row, column) && self.is_written(bank, row, column) =>
+            {
                 self.tally.forwarded += 1;
                 served(Served { token, kind, arrived: at, done: at + 1 });
                 return;
@@ -151,8 +169,12 @@ impl Channel {
         self.arrivals += 1;
         self.queued[kind as usize] += 1;
         let is_hit = self.open >> bank & 1 == 1 && self.rows[bank] == row;
-        let lists = if is_hit { &mut self.hits } else { &mut self.waits };
-        lists[kind as usize].push(&mut self.pool, bank, slot);
+        let list = if is_hit { &mut self.hits[kind as usize] } else { &mut self.waits[kind as usize] };
+        let is_first = list.occupied >> bank & 1 == 0;
+        list.push(&mut self.pool, bank, slot);
+        if is_first {
+            self.note_first(kind, bank, is_hit);
+        }
         self.is_stale = true;
     }
 
@@ -163,18 +185,10 @@ impl Channel {
     }
 
     /// When the next command for a request is due if nothing more is accepted, refresh aside; `None` when empty.
-    pub fn next_command(&self) -> Option<Clock> {
-        let choice = if self.is_stale { self.choose(self.next_direction()) } else { self.choice };
-        (!self.is_empty()).then_some(choice.at)
-    }
-
-    #[inline]
-    fn refresh_choice(&mut self) {
-        if self.is_stale {
-            self.is_writing = self.next_direction();
-            self.choice = self.choose(self.is_writing);
-            self.is_stale = false;
-        }
+    /// Asked after a [`Channel::step`] that returned false.
+    pub const fn next_command(&self) -> Option<Clock> {
+        debug_assert!(!self.is_stale, "the last step found nothing to do");
+        if self.is_empty() { None } else { Some(self.choice.at()) }
     }
 
     /// Issues the next command if its clock lies before `before`; false if none does. An idle channel is refreshed on
@@ -182,8 +196,11 @@ impl Channel {
     #[inline]
     pub fn step(&mut self, before: Clock, served: &mut impl FnMut(Served)) -> bool {
         loop {
-            self.refresh_choice();
-            let (at, due) = (self.choice.at, self.refresh.next_due());
+            if self.is_stale {
+                self.choice = self.choose();
+                self.is_stale = false;
+            }
+            let (at, due) = (self.choice.at(), self.refresh.next_due());
             if at.min(due) >= before || (at == Clock::MAX && before == Clock::MAX) {
                 return false;
             }
@@ -202,25 +219,29 @@ impl Channel {
         }
         let due = due.max(self.refresh.next_due());
         self.refresh.fall_due();
+        self.memos = Memos::UNKNOWN;
         self.now = self.now.max(due);
         self.is_stale = true;
     }
 
     #[inline]
     fn issue(&mut self, choice: Choice, served: &mut impl FnMut(Served)) {
-        let Choice { at, command, bank, kind, .. } = choice;
+        let (at, (command, bank)) = (choice.at(), choice.command());
         self.is_stale = true;
+        self.latest = at;
         match command {
-            Command::Column(_) | Command::ColumnClosing(_) => self.issue_column(kind, bank, at, served),
-            Command::Activate => self.issue_activate(kind, bank, at),
+            Command::Column(kind) | Command::ColumnClosing(kind) => self.issue_column(kind, bank, at, served),
+            Command::Activate => self.issue_activate(bank, at),
             Command::Precharge => {
                 self.gates.apply(command, bank, at);
                 self.close(bank);
+                self.note_close(bank);
             }
             Command::PrechargeAll => self.issue_precharge_all(bank, at),
             Command::Refresh => {
                 self.gates.apply(command, bank, at);
                 self.refresh.done(self.gates.rank(bank));
+                self.memos = Memos::UNKNOWN;
                 self.tally.refreshes += 1;
             }
         }
@@ -233,8 +254,8 @@ impl Channel {
         let entry = *self.pool.get(slot);
         self.pool.give_back(slot);
         self.tally.columns[kind as usize] += 1;
-        if self.owed & bit != 0 && self.owed_kind[bank] == kind {
-            self.owed &= !bit;
+        if self.owed[kind as usize] & bit != 0 {
+            self.owed[kind as usize] &= !bit;
         } else {
             self.queued[kind as usize] -= 1;
             self.tally.hits[kind as usize] += 1;
@@ -247,6 +268,7 @@ impl Channel {
         } else {
             self.gates.apply(Command::Column(kind), bank, at);
         }
+        self.note_column(bank);
         let latency = match kind {
             Kind::Read => self.timing.cl,
             Kind::Write => {
@@ -254,11 +276,17 @@ impl Channel {
                 self.timing.cwl
             }
         };
-        served(Served { token: entry.token, kind, arrived: entry.arrived, done: at + latency + self.timing.burst });
+        served(Served {
+            token: entry.token,
+            kind,
+            arrived: entry.arrived,
+            done: at + latency + self.timing.burst,
+        });
     }
 
     #[inline]
-    fn issue_activate(&mut self, kind: Kind, bank: usize, at: Clock) {
+    fn issue_activate(&mut self, bank: usize, at: Clock) {
+        let kind = if self.is_writing { Kind::Write } else { Kind::Read };
         self.gates.apply(Command::Activate, bank, at);
         let row = self.waits[kind as usize].first(&self.pool, bank).row;
         for (waits, hits) in self.waits.iter_mut().zip(&mut self.hits) {
@@ -266,11 +294,11 @@ impl Channel {
         }
         self.open |= 1 << bank;
         self.rows[bank] = row;
-        self.owed |= 1 << bank;
-        self.owed_kind[bank] = kind;
+        self.owed[kind as usize] |= 1 << bank;
         self.queued[kind as usize] -= 1;
         self.last_use[bank] = at;
         self.tally.activates += 1;
+        self.note_activate(kind, bank);
     }
 
     fn issue_precharge_all(&mut self, bank: usize, at: Clock) {
@@ -280,6 +308,7 @@ impl Channel {
             self.close(banks.trailing_zeros() as usize);
             banks &= banks - 1;
         }
+        self.memos = Memos::UNKNOWN;
     }
 
     /// Marks a row closed; requests that would have hit it wait again.
@@ -289,7 +318,7 @@ impl Channel {
         for kind in KINDS {
             let kind = kind as usize;
             if self.hits[kind].occupied >> bank & 1 == 1 {
-                self.hits[kind].merge_into(&mut self.waits[kind], &mut self.pool, bank);
+                self.waits[kind].merge(&mut self.hits[kind], &mut self.pool, bank);
             }
         }
     }

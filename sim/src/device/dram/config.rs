@@ -2,16 +2,18 @@
 
 use serde::Deserialize;
 
-use super::lists::MAX_ENTRIES;
 use super::gates::{MAX_BANKS, MAX_RANKS};
+use super::lists::MAX_ENTRIES;
+use super::schedule::MAX_DELAY;
 use super::timing::{Clock, Timing};
 use crate::Error;
 use crate::device::mapping::{self, Geometry, Mapping, MappingLiteral};
 
 /// Bytes that one request moves.
 const LINE_BYTES: u64 = 64;
-/// Longest timeout and longest timing, in clocks: what the scheduler's keys hold with room to spare.
-const MAX_CLOCKS: u64 = 1 << 20;
+/// Longest timeout and longest timing, in clocks. A write that closes its row holds the bank for at most four of them
+/// (CWL, burst, tWR, tRP), and the scheduler's keys hold as much. The refresh interval is no delay and may be longer.
+const MAX_CLOCKS: u64 = MAX_DELAY / 4;
 
 /// What a controller does with a row that no waiting request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -81,7 +83,12 @@ impl ControllerLiteral {
         if let Page::Timeout(clocks) = self.page
             && !(1..=MAX_CLOCKS).contains(&clocks)
         {
-            return Err(Error::value(file, "controller.page.timeout_clocks", clocks, format!("1 to {MAX_CLOCKS}")));
+            return Err(Error::value(
+                file,
+                "controller.page.timeout_clocks",
+                clocks,
+                format!("1 to {MAX_CLOCKS}"),
+            ));
         }
         let &Self { read_queue, write_queue, drain_above, drain_below, page, .. } = self;
         Ok(Controller { read_queue, write_queue, drain_above, drain_below, page })
@@ -251,20 +258,29 @@ impl OrganisationLiteral {
                 return refuse(key, u64::from(count), "a power of two");
             }
         }
-        if ranks as usize > MAX_RANKS || u64::from(ranks) * u64::from(groups) * u64::from(banks) > MAX_BANKS as u64 {
+        if ranks as usize > MAX_RANKS
+            || u64::from(ranks) * u64::from(groups) * u64::from(banks) > MAX_BANKS as u64
+        {
             return refuse("ranks", u64::from(ranks), "at most 8 ranks and 64 banks in a sub-channel");
         }
         Ok(Geometry { sub_channels, ranks, groups, banks, rows, columns })
     }
 }
 
+/// The largest value of a timing.
+fn longest(key: &str) -> u64 {
+    if key == "refi_clocks" { 1 << 32 } else { MAX_CLOCKS }
+}
+
 impl TimingLiteral {
     fn check(&self, file: &str, burst_length: u64) -> Result<Timing, Error> {
         let timing = self.timing(burst_length / 2);
-        let refuse = |key: &str, found: u64, need: String| Err(Error::value(file, &format!("timing.{key}"), found, need));
+        let refuse = |key: &str, found: u64, need: String| {
+            Err(Error::value(file, &format!("timing.{key}"), found, need))
+        };
         let bounds = self.lower_bounds(&timing);
-        if let Some(&(key, found, ..)) = bounds.iter().find(|bound| bound.1 > MAX_CLOCKS) {
-            return refuse(key, found, format!("at most {MAX_CLOCKS}"));
+        if let Some(&(key, found, ..)) = bounds.iter().find(|bound| bound.1 > longest(bound.0)) {
+            return refuse(key, found, format!("at most {}", longest(key)));
         }
         if let Some(&(key, found, least, why)) = bounds.iter().find(|bound| bound.1 < bound.2) {
             return refuse(key, found, format!("at least {least} ({why})"));
@@ -281,9 +297,19 @@ impl TimingLiteral {
             ("cwl_clocks", self.cwl_clocks, 1, some),
             ("rcd_clocks", self.rcd_clocks, 1, some),
             ("rp_clocks", self.rp_clocks, 1, some),
-            ("ras_clocks", self.ras_clocks, self.rcd_clocks.saturating_add(self.rtp_clocks), "tRCD + tRTP: a row is read before it closes"),
+            (
+                "ras_clocks",
+                self.ras_clocks,
+                self.rcd_clocks.saturating_add(self.rtp_clocks),
+                "tRCD + tRTP: a row is read before it closes",
+            ),
             ("rfc_clocks", self.rfc_clocks, self.rp_clocks, "tRP: a refresh opens and closes rows"),
-            ("refi_clocks", self.refi_clocks, self.rfc_clocks.saturating_add(self.ras_clocks).saturating_add(self.rp_clocks), "tRFC + tRC: time between refreshes"),
+            (
+                "refi_clocks",
+                self.refi_clocks,
+                self.rfc_clocks.saturating_add(self.ras_clocks).saturating_add(self.rp_clocks),
+                "tRFC + tRC: time between refreshes",
+            ),
             ("rrd_s_clocks", self.rrd_s_clocks, 1, some),
             ("rrd_l_clocks", self.rrd_l_clocks, self.rrd_s_clocks, "tRRD_S"),
             ("faw_clocks", self.faw_clocks, self.rrd_s_clocks, "tRRD_S"),
@@ -294,7 +320,12 @@ impl TimingLiteral {
             ("wtr_s_clocks", self.wtr_s_clocks, 1, some),
             ("wtr_l_clocks", self.wtr_l_clocks, self.wtr_s_clocks, "tWTR_S"),
             ("rtp_clocks", self.rtp_clocks, 1, some),
-            ("turnaround_clocks", self.turnaround_clocks, self.cwl_clocks.saturating_sub(self.cl_clocks), "tCWL − tCL"),
+            (
+                "turnaround_clocks",
+                self.turnaround_clocks,
+                self.cwl_clocks.saturating_sub(self.cl_clocks),
+                "tCWL − tCL",
+            ),
             ("rank_switch_clocks", self.rank_switch_clocks, 0, some),
             ("command_clocks", self.command_clocks, 1, some),
         ]

@@ -93,7 +93,7 @@ impl Gates {
     /// The rank of a bank.
     #[inline]
     pub const fn rank(&self, bank: usize) -> usize {
-        (bank >> self.rank_shift) & (MAX_RANKS - 1)
+        if self.ranks == 1 { 0 } else { (bank >> self.rank_shift) & (MAX_RANKS - 1) }
     }
 
     #[inline]
@@ -106,7 +106,7 @@ impl Gates {
     pub fn earliest(&self, command: Command, bank: usize) -> Clock {
         match command {
             Command::Activate => self.earliest_activate(bank),
-            Command::Precharge => self.bank_precharge[bank & (MAX_BANKS - 1)],
+            Command::Precharge => self.earliest_precharge(bank),
             Command::PrechargeAll => self.earliest_precharge_all(bank),
             Command::Column(kind) | Command::ColumnClosing(kind) => self.earliest_column(kind, bank),
             Command::Refresh => self.earliest_refresh(bank),
@@ -124,6 +124,23 @@ impl Gates {
         let bank_gate = self.bank_column[bank & (MAX_BANKS - 1)];
         let group_gate = self.group_column[kind as usize][self.group(bank)];
         bank_gate.max(group_gate).max(self.rank_column[kind as usize][self.rank(bank)])
+    }
+
+    #[inline]
+    pub(super) const fn earliest_precharge(&self, bank: usize) -> Clock {
+        self.bank_precharge[bank & (MAX_BANKS - 1)]
+    }
+
+    /// No activate of any rank comes before this.
+    #[inline]
+    pub(super) fn activate_bound(&self) -> Clock {
+        least(&self.rank_activate[..self.ranks])
+    }
+
+    /// No column command of this direction comes before this, to any rank.
+    #[inline]
+    pub(super) fn column_bound(&self, kind: Kind) -> Clock {
+        least(&self.rank_column[kind as usize][..self.ranks])
     }
 
     fn earliest_precharge_all(&self, bank: usize) -> Clock {
@@ -225,7 +242,9 @@ impl Gates {
         let same = at + timing.burst + timing.rank_switch;
         let (next_read, next_write) = match kind {
             Kind::Read => (same, at + timing.read_to_write()),
-            Kind::Write => ((at + timing.cwl + timing.burst + timing.rank_switch).saturating_sub(timing.cl), same),
+            Kind::Write => {
+                ((at + timing.cwl + timing.burst + timing.rank_switch).saturating_sub(timing.cl), same)
+            }
         };
         for other in (0..self.ranks).filter(|other| *other != rank) {
             raise(&mut self.rank_column[read][other], next_read);
@@ -237,6 +256,14 @@ impl Gates {
         let rank = self.rank(bank);
         raise(&mut self.rank_activate[rank], at + self.timing.rfc);
         raise(&mut self.rank_refresh[rank], at + self.timing.rfc);
+    }
+}
+
+#[inline]
+fn least(gates: &[Clock]) -> Clock {
+    match gates {
+        [gate] => *gate,
+        gates => gates.iter().copied().min().unwrap_or(0),
     }
 }
 

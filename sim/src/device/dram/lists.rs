@@ -1,6 +1,7 @@
 //! Requests of a controller, in order of arrival per bank.
 
 use super::gates::MAX_BANKS;
+use super::schedule::order_key;
 use super::timing::Clock;
 
 /// End of a list.
@@ -62,7 +63,7 @@ impl Pool {
 /// A first-in-first-out list of entries for each bank, and the set of banks that have any.
 #[derive(Clone, Debug)]
 pub(super) struct BankLists {
-    /// Order of the first entry of each bank in `occupied`.
+    /// Of the first entry of each bank in `occupied`: order of arrival, packed for the scheduler.
     pub(super) orders: [u64; MAX_BANKS],
     heads: [u8; MAX_BANKS],
     tails: [u8; MAX_BANKS],
@@ -87,7 +88,7 @@ impl BankLists {
         if self.occupied >> bank & 1 == 0 {
             self.occupied |= 1 << bank;
             self.heads[bank] = slot;
-            self.orders[bank] = pool.get(slot).order;
+            self.orders[bank] = order_key(pool.get(slot).order, bank);
         } else {
             pool.entries[usize::from(self.tails[bank])].next = slot;
         }
@@ -109,11 +110,12 @@ impl BankLists {
         if head == NONE {
             self.occupied &= !(1 << bank);
         } else {
-            self.orders[bank] = pool.get(head).order;
+            self.orders[bank] = order_key(pool.get(head).order, bank);
         }
     }
 
     /// Moves the entries of a bank with the given row to `hits`, both in order of arrival.
+    #[inline]
     pub(super) fn split_row(&mut self, hits: &mut Self, pool: &mut Pool, bank: usize, row: u32) {
         if self.occupied >> bank & 1 == 0 {
             return;
@@ -141,27 +143,18 @@ impl BankLists {
         self.set_head(pool, bank, head);
     }
 
-    /// Moves all entries of a bank to `waits`, by order of arrival.
-    pub(super) fn merge_into(&mut self, waits: &mut Self, pool: &mut Pool, bank: usize) {
-        if self.occupied >> bank & 1 == 0 {
-            return;
-        }
-        let mut others = Self::new();
-        while waits.occupied >> bank & 1 == 1 {
-            let slot = waits.pop(pool, bank);
-            others.push(pool, bank, slot);
-        }
-        loop {
-            let mine = self.occupied >> bank & 1 == 1;
-            let theirs = others.occupied >> bank & 1 == 1;
-            let source = match (mine, theirs) {
-                (false, false) => return,
-                (true, true) if self.orders[bank] > others.orders[bank] => &mut others,
-                (true, _) => &mut *self,
-                (false, true) => &mut others,
-            };
-            let slot = source.pop(pool, bank);
-            waits.push(pool, bank, slot);
+    /// Takes all entries that `other` has for a bank, in order of arrival.
+    pub(super) fn merge(&mut self, other: &mut Self, pool: &mut Pool, bank: usize) {
+        let mine = if self.occupied >> bank & 1 == 1 { self.heads[bank] } else { NONE };
+        let mut rest = [mine, other.heads[bank]];
+        self.occupied &= !(1 << bank);
+        other.occupied &= !(1 << bank);
+        while rest != [NONE; 2] {
+            let is_other =
+                rest[0] == NONE || rest[1] != NONE && pool.get(rest[1]).order < pool.get(rest[0]).order;
+            let slot = rest[usize::from(is_other)];
+            rest[usize::from(is_other)] = pool.get(slot).next;
+            self.push(pool, bank, slot);
         }
     }
 

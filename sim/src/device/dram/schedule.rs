@@ -1,26 +1,39 @@
 //! Which command comes next: first ready, first come, with open rows protected and writes in batches.
+//!
+//! The best command of each kind is remembered until something moves that could change it: a column command moves the
+//! gates of column commands and the state of one bank, and so on. What is remembered is exact only up to its own
+//! clock, so a command that was overtaken is looked for again.
 
 use super::channel::Channel;
 use super::config::Page;
-use super::gates::Command;
+use super::gates::{Command, MAX_BANKS};
 use super::timing::Clock;
 use crate::device::Kind;
 
-/// The command that a controller issues next if nothing more arrives.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
-    /// Clock of issue; [`Clock::MAX`] when there is nothing to do.
-    pub(super) at: Clock,
-    pub(super) command: Command,
-    pub(super) bank: usize,
-    /// Direction of the request that it serves.
-    pub(super) kind: Kind,
-    /// Smaller is better: clocks from now (22 bits), tier (2 bits), order of arrival (40 bits).
-    key: u64,
-}
+/// A command packed so that the better of two at one clock is the smaller number: tier (2 bits), order of arrival
+/// (38), kind of command (3), bank (6). In front of it goes the delay from now (15), and one comparison without a
+/// branch decides.
+type Key = u64;
 
-const DELAY_BITS: u32 = 22;
-const ORDER_BITS: u32 = 40;
+const BANK_BITS: u32 = 6;
+const ACTION_BITS: u32 = 3;
+const ORDER_BITS: u32 = 38;
+const TIER_BITS: u32 = 2;
+const TIER_SHIFT: u32 = BANK_BITS + ACTION_BITS + ORDER_BITS;
+const DELAY_SHIFT: u32 = TIER_SHIFT + TIER_BITS;
+/// Longest delay that a key holds, in clocks; gates are bounded so that none is longer.
+pub(super) const MAX_DELAY: Clock = (1 << (64 - DELAY_SHIFT)) - 1;
+
+/// What a command does, as packed into a key.
+#[derive(Clone, Copy)]
+enum Action {
+    Read,
+    Write,
+    Activate,
+    Precharge,
+    PrechargeAll,
+    Refresh,
+}
 
 /// Who goes first among commands that are possible at one clock.
 #[derive(Clone, Copy)]
@@ -35,17 +48,118 @@ enum Tier {
     Idle,
 }
 
-impl Choice {
-    pub(super) const NONE: Self =
-        Self { at: Clock::MAX, command: Command::Refresh, bank: 0, kind: Kind::Read, key: u64::MAX };
+/// Packs the order of arrival of a request and its bank as the low part of a key.
+#[inline]
+pub(super) const fn order_key(order: u64, bank: usize) -> u64 {
+    (order & ((1 << ORDER_BITS) - 1)) << (BANK_BITS + ACTION_BITS) | bank as u64
+}
 
-    /// Takes a command instead if it is better.
+/// The part of a key that tier and action decide.
+const fn class(tier: Tier, action: Action) -> Key {
+    (tier as u64) << TIER_SHIFT | (action as u64) << BANK_BITS
+}
+
+const PRECHARGE: Key = class(Tier::Request, Action::Precharge);
+const ACTIVATE: Key = class(Tier::Request, Action::Activate);
+const OWED: [Key; 2] = [class(Tier::Owed, Action::Read), class(Tier::Owed, Action::Write)];
+const COLUMN: [Key; 2] = [class(Tier::Request, Action::Read), class(Tier::Request, Action::Write)];
+
+/// A command and its clock, as one number: the smaller is the better. Clock above, key below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Choice(u128);
+
+impl Choice {
+    /// Nothing to do: its clock is [`Clock::MAX`].
+    pub(super) const NONE: Self = Self(u128::MAX);
+
     #[inline]
-    fn offer(&mut self, now: Clock, earliest: Clock, tier: Tier, order: u64, what: (Command, usize, Kind)) {
-        let delay = earliest.saturating_sub(now).min((1 << DELAY_BITS) - 1);
-        let key = delay << (64 - DELAY_BITS) | (tier as u64) << ORDER_BITS | order & ((1 << ORDER_BITS) - 1);
-        if key < self.key {
-            *self = Self { at: now + delay, command: what.0, bank: what.1, kind: what.2, key };
+    const fn new(at: Clock, key: Key) -> Self {
+        Self((at as u128) << 64 | key as u128)
+    }
+
+    /// Clock of issue.
+    #[inline]
+    pub(super) const fn at(self) -> Clock {
+        (self.0 >> 64) as Clock
+    }
+
+    /// The command and its bank.
+    #[inline]
+    pub(super) const fn command(self) -> (Command, usize) {
+        let command = match (self.0 as Key >> BANK_BITS) & ((1 << ACTION_BITS) - 1) {
+            0 => Command::Column(Kind::Read),
+            1 => Command::Column(Kind::Write),
+            2 => Command::Activate,
+            3 => Command::Precharge,
+            4 => Command::PrechargeAll,
+            _ => Command::Refresh,
+        };
+        (command, self.bank())
+    }
+
+    #[inline]
+    const fn bank(self) -> usize {
+        self.0 as usize & (MAX_BANKS - 1)
+    }
+
+    #[inline]
+    fn offer(&mut self, at: Clock, key: Key) {
+        *self = (*self).min(Self::new(at, key));
+    }
+}
+
+/// The best of one kind of command, while it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memo {
+    best: Choice,
+    is_known: bool,
+}
+
+impl Memo {
+    const UNKNOWN: Self = Self { best: Choice::NONE, is_known: false };
+
+    const fn known(best: Choice) -> Self {
+        Self { best, is_known: true }
+    }
+
+    /// Whether what is remembered still holds: nothing overtook it.
+    #[inline]
+    const fn holds(&self, now: Clock) -> bool {
+        self.is_known && self.best.at() >= now
+    }
+}
+
+/// The best command of every kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memos {
+    columns: Memo,
+    activates: Memo,
+    precharges: Memo,
+}
+
+impl Memos {
+    pub(super) const UNKNOWN: Self =
+        Self { columns: Memo::UNKNOWN, activates: Memo::UNKNOWN, precharges: Memo::UNKNOWN };
+}
+
+/// The best of a scan: keys with their delay from now in front.
+struct Scan {
+    now: Clock,
+    key: Key,
+}
+
+impl Scan {
+    #[inline]
+    fn offer(&mut self, earliest: Clock, class: Key, order_key: u64) {
+        let delay = earliest.max(self.now) - self.now;
+        self.key = self.key.min(delay << DELAY_SHIFT | class | order_key);
+    }
+
+    #[inline]
+    const fn choice(&self) -> Choice {
+        match self.key {
+            Key::MAX => Choice::NONE,
+            key => Choice::new(self.now + (key >> DELAY_SHIFT), key & ((1 << DELAY_SHIFT) - 1)),
         }
     }
 }
@@ -68,18 +182,25 @@ impl Iterator for Banks {
 }
 
 impl Channel {
-    /// Finds the next command. Cost: a few steps for each bank with requests.
-    #[inline]
-    pub(super) fn choose(&self, is_writing: bool) -> Choice {
+    /// Finds the next command. Cost: a few steps for each bank that has a request for the kinds of command that moved.
+    #[inline(always)]
+    pub(super) fn choose(&mut self) -> Choice {
+        let is_writing = self.next_direction();
+        if is_writing != self.is_writing {
+            self.is_writing = is_writing;
+            self.memos = Memos::UNKNOWN;
+        }
         let now = self.free_from();
-        let kind = if is_writing { Kind::Write } else { Kind::Read };
         let mut best = Choice::NONE;
-        self.offer_owed(now, &mut best);
         if self.refresh.blocked_banks != 0 {
             self.offer_refresh(now, &mut best);
         }
-        self.offer_hits(now, kind, &mut best);
-        self.offer_rows(now, kind, &mut best);
+        if !self.memos.precharges.holds(now) {
+            self.memos.precharges = Memo::known(self.scan_precharges(now));
+        }
+        best = best.min(self.memos.precharges.best);
+        self.offer_columns(now, &mut best);
+        self.offer_activates(now, &mut best);
         if let Page::Timeout(clocks) = self.controller.page {
             self.offer_idle_rows(now, clocks, &mut best);
         }
@@ -88,22 +209,12 @@ impl Channel {
 
     /// Writes are served when their queue is nearly full, down to a low mark, and whenever there is nothing to read.
     #[inline]
-    pub(super) const fn next_direction(&self) -> bool {
+    const fn next_direction(&self) -> bool {
         let [reads, writes] = self.queued;
         if self.is_writing {
             writes >= self.controller.drain_below || reads == 0
         } else {
             writes > self.controller.drain_above || reads == 0
-        }
-    }
-
-    #[inline]
-    fn offer_owed(&self, now: Clock, best: &mut Choice) {
-        for bank in Banks(self.owed) {
-            let kind = self.owed_kind[bank];
-            let order = self.hits[kind as usize].orders[bank];
-            let earliest = self.gates.earliest_column(kind, bank);
-            best.offer(now, earliest, Tier::Owed, order, (Command::Column(kind), bank, kind));
         }
     }
 
@@ -113,47 +224,169 @@ impl Channel {
             let bank = waiting.trailing_zeros() as usize;
             let banks = self.refresh.banks_of(self.gates.rank(bank));
             waiting &= !banks;
-            if self.owed & banks != 0 {
+            if (self.owed[0] | self.owed[1]) & banks != 0 {
                 continue;
             }
-            let command = if self.open & banks == 0 { Command::Refresh } else { Command::PrechargeAll };
-            let earliest = self.gates.earliest(command, bank);
-            best.offer(now, earliest, Tier::Refresh, 0, (command, bank, Kind::Read));
+            let (command, action) = match self.open & banks {
+                0 => (Command::Refresh, Action::Refresh),
+                _ => (Command::PrechargeAll, Action::PrechargeAll),
+            };
+            let earliest = self.gates.earliest(command, bank).max(now);
+            best.offer(earliest, class(Tier::Refresh, action) | bank as u64);
         }
     }
 
+    /// The best column command: for all requests whose row was opened for them, and the hits of this direction. It is
+    /// not looked for while no column command can beat what is offered already.
     #[inline]
-    fn offer_hits(&self, now: Clock, kind: Kind, best: &mut Choice) {
-        let hits = &self.hits[kind as usize];
-        for bank in Banks(hits.occupied & !self.refresh.blocked_banks) {
-            let earliest = self.gates.earliest_column(kind, bank);
-            best.offer(now, earliest, Tier::Request, hits.orders[bank], (Command::Column(kind), bank, kind));
+    fn offer_columns(&mut self, now: Clock, best: &mut Choice) {
+        if !self.memos.columns.holds(now) {
+            let bound = self.gates.column_bound(Kind::Read).min(self.gates.column_bound(Kind::Write));
+            if bound > best.at() {
+                self.memos.columns.is_known = false;
+                return;
+            }
+            self.memos.columns = Memo::known(self.scan_columns(now));
         }
+        *best = (*best).min(self.memos.columns.best);
     }
 
     #[inline]
-    fn offer_rows(&self, now: Clock, kind: Kind, best: &mut Choice) {
-        let waits = &self.waits[kind as usize];
-        let banks = waits.occupied & !self.refresh.blocked_banks;
-        for bank in Banks(banks & !self.open) {
-            let earliest = self.gates.earliest_activate(bank);
-            best.offer(now, earliest, Tier::Request, waits.orders[bank], (Command::Activate, bank, kind));
-        }
-        let hits = &self.hits[kind as usize];
-        for bank in Banks(banks & self.open & !self.owed) {
-            if hits.occupied >> bank & 1 == 1 && hits.orders[bank] < waits.orders[bank] {
-                continue;
+    fn offer_activates(&mut self, now: Clock, best: &mut Choice) {
+        if !self.memos.activates.holds(now) {
+            if self.gates.activate_bound() > best.at() {
+                self.memos.activates.is_known = false;
+                return;
             }
-            let earliest = self.gates.earliest(Command::Precharge, bank);
-            best.offer(now, earliest, Tier::Request, waits.orders[bank], (Command::Precharge, bank, kind));
+            self.memos.activates = Memo::known(self.scan_activates(now));
         }
+        *best = (*best).min(self.memos.activates.best);
     }
 
     fn offer_idle_rows(&self, now: Clock, clocks: Clock, best: &mut Choice) {
-        let wanted = self.hits[0].occupied | self.hits[1].occupied | self.owed | self.refresh.blocked_banks;
-        for bank in Banks(self.open & !wanted) {
-            let idle = (self.last_use[bank] + clocks).max(self.gates.earliest(Command::Precharge, bank));
-            best.offer(now, idle, Tier::Idle, 0, (Command::Precharge, bank, Kind::Read));
+        for bank in Banks(self.open & !(self.hits[0].occupied | self.hits[1].occupied | self.kept())) {
+            let idle = (self.last_use[bank] + clocks).max(self.gates.earliest_precharge(bank));
+            best.offer(idle.max(now), class(Tier::Idle, Action::Precharge) | bank as u64);
+        }
+    }
+
+    #[inline]
+    fn scan_precharges(&self, now: Clock) -> Choice {
+        let kind = usize::from(self.is_writing);
+        let (waits, hits) = (&self.waits[kind], &self.hits[kind]);
+        let banks = waits.occupied & self.open & !self.kept();
+        let mut scan = Scan { now, key: Key::MAX };
+        for bank in Banks(banks & !hits.occupied) {
+            scan.offer(self.gates.earliest_precharge(bank), PRECHARGE, waits.orders[bank]);
+        }
+        for bank in Banks(banks & hits.occupied) {
+            if hits.orders[bank] > waits.orders[bank] {
+                scan.offer(self.gates.earliest_precharge(bank), PRECHARGE, waits.orders[bank]);
+            }
+        }
+        scan.choice()
+    }
+
+    /// Bit per bank whose row stays open: for the request for which it was opened, or until its rank is refreshed.
+    #[inline]
+    const fn kept(&self) -> u64 {
+        self.owed[0] | self.owed[1] | self.refresh.blocked_banks
+    }
+
+    /// A row is not closed under an older request for it, nor under the one for which it was opened.
+    #[inline]
+    fn may_close(&self, bank: usize) -> bool {
+        let kind = usize::from(self.is_writing);
+        let is_kept = self.kept() >> bank & 1 == 1;
+        let is_hit = self.hits[kind].occupied >> bank & 1 == 1;
+        !is_kept && (!is_hit || self.hits[kind].orders[bank] > self.waits[kind].orders[bank])
+    }
+
+    #[inline]
+    fn scan_columns(&self, now: Clock) -> Choice {
+        let mut scan = Scan { now, key: Key::MAX };
+        for kind in [Kind::Read, Kind::Write] {
+            self.scan_hits(self.owed[kind as usize], kind, OWED[kind as usize], &mut scan);
+        }
+        let kind = if self.is_writing { Kind::Write } else { Kind::Read };
+        let others =
+            self.hits[kind as usize].occupied & !self.owed[kind as usize] & !self.refresh.blocked_banks;
+        self.scan_hits(others, kind, COLUMN[kind as usize], &mut scan);
+        scan.choice()
+    }
+
+    #[inline]
+    fn scan_hits(&self, banks: u64, kind: Kind, class: Key, scan: &mut Scan) {
+        let hits = &self.hits[kind as usize];
+        for bank in Banks(banks) {
+            scan.offer(self.gates.earliest_column(kind, bank), class, hits.orders[bank]);
+        }
+    }
+
+    #[inline]
+    fn scan_activates(&self, now: Clock) -> Choice {
+        let waits = &self.waits[usize::from(self.is_writing)];
+        let mut scan = Scan { now, key: Key::MAX };
+        for bank in Banks(waits.occupied & !self.open & !self.refresh.blocked_banks) {
+            scan.offer(self.gates.earliest_activate(bank), ACTIVATE, waits.orders[bank]);
+        }
+        scan.choice()
+    }
+
+    /// Notes that a row was opened for a request: the gates of activates moved, and one more column command waits.
+    #[inline]
+    pub(super) fn note_activate(&mut self, kind: Kind, bank: usize) {
+        self.memos.activates = Memo::UNKNOWN;
+        let order = self.hits[kind as usize].orders[bank];
+        let at = self.gates.earliest_column(kind, bank).max(self.free_from());
+        self.memos.columns.best.offer(at, OWED[kind as usize] | order);
+        let both = self.hits[0].occupied & self.hits[1].occupied;
+        self.memos.columns.is_known &= both >> bank & 1 == 0;
+    }
+
+    /// Notes that a row was closed: its bank may be activated, and no column command goes there.
+    #[inline]
+    pub(super) fn note_close(&mut self, bank: usize) {
+        self.memos.precharges = Memo::UNKNOWN;
+        self.memos.columns.is_known &= self.memos.columns.best.bank() != bank;
+        self.offer_wait(bank);
+    }
+
+    /// Notes that a column command was issued: the gates of column commands moved, and its row may be closed.
+    #[inline]
+    pub(super) fn note_column(&mut self, bank: usize) {
+        self.memos.columns = Memo::UNKNOWN;
+        self.memos.precharges.is_known &= self.memos.precharges.best.bank() != bank;
+        self.offer_wait(bank);
+    }
+
+    /// Notes a request that is the first of its bank and direction in its list.
+    #[inline]
+    pub(super) fn note_first(&mut self, kind: Kind, bank: usize, is_hit: bool) {
+        if (kind == Kind::Write) != self.is_writing || self.refresh.blocked_banks >> bank & 1 == 1 {
+            return;
+        }
+        if is_hit {
+            let at = self.gates.earliest_column(kind, bank).max(self.free_from());
+            let order = self.hits[kind as usize].orders[bank];
+            self.memos.columns.best.offer(at, COLUMN[kind as usize] | order);
+        } else {
+            self.offer_wait(bank);
+        }
+    }
+
+    /// Offers what the first request of a bank needs that does not hit: an activate, or a precharge before it.
+    #[inline]
+    fn offer_wait(&mut self, bank: usize) {
+        let waits = &self.waits[usize::from(self.is_writing)];
+        if waits.occupied & !self.refresh.blocked_banks & 1 << bank == 0 {
+            return;
+        }
+        let (order, now) = (waits.orders[bank], self.free_from());
+        if self.open >> bank & 1 == 0 {
+            self.memos.activates.best.offer(self.gates.earliest_activate(bank).max(now), ACTIVATE | order);
+        } else if self.may_close(bank) {
+            self.memos.precharges.best.offer(self.gates.earliest_precharge(bank).max(now), PRECHARGE | order);
         }
     }
 }

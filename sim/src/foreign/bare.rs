@@ -1,0 +1,199 @@
+//! Replays lines straight on memory controllers, without caches, as other DRAM simulators do.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::ForeignAccess;
+use super::latency::{Latencies, LatencySummary};
+use crate::Error;
+use crate::device::Kind;
+use crate::device::dram::{Channel, Clock, DramConfig, Served};
+use crate::device::mapping::Interleave;
+
+const LINE_BYTES: u64 = 64;
+/// Accesses that are read before they are replayed, so that reading is not part of the time of the controllers.
+const BATCH: usize = 1 << 14;
+
+/// When accesses are offered. They are accepted in order: one that finds its queue full holds up those behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// The next at every clock, until it is accepted.
+    Saturated,
+    /// One every so many clocks, at least 1.
+    Every(Clock),
+    /// At the clocks that the trace gives; where it gives none, at once.
+    Recorded,
+}
+
+/// Channels of one kind and how lines spread over them.
+#[derive(Clone, Debug)]
+pub struct BareMemory {
+    /// What is behind each channel.
+    pub channel: DramConfig,
+    /// How lines spread over channels.
+    pub interleave: Interleave,
+}
+
+/// What a bare replay measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BareResult {
+    /// Bytes moved over the time from the first clock to the last data, in GB/s (10⁹ bytes).
+    pub gb_per_s: f64,
+    /// The same as a share of the peak of all channels.
+    pub peak_share: f64,
+    /// From arrival at the controller, when its queue accepts the read, to the last data.
+    pub read_latency_ns: LatencySummary,
+    /// From arrival at the controller to the last data on the bus.
+    pub write_latency_ns: LatencySummary,
+    /// Share of accesses for which no row had to be opened.
+    pub row_hit_rate: f64,
+    /// Accesses served.
+    pub accesses: u64,
+    /// Simulated time in nanoseconds.
+    pub simulated_ns: f64,
+}
+
+/// What the served requests add up to.
+#[derive(Default)]
+struct Meter {
+    reads: Latencies,
+    writes: Latencies,
+    last: Clock,
+}
+
+impl Meter {
+    #[inline]
+    fn record(&mut self, served: Served) {
+        let latency = served.done - served.arrived;
+        match served.kind {
+            Kind::Read => self.reads.record(latency),
+            Kind::Write => self.writes.record(latency),
+        }
+        self.last = self.last.max(served.done);
+    }
+}
+
+/// A finished bare replay: what it measured, and how long the host took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BareRun {
+    /// What was measured; the same on every host.
+    pub result: BareResult,
+    /// Time that the host spent on the controllers, without reading the trace.
+    pub host: Duration,
+}
+
+impl BareRun {
+    /// Accesses for each second of [`BareRun::host`].
+    pub fn host_accesses_per_s(&self) -> f64 {
+        self.result.accesses as f64 / self.host.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Replays a stream of lines on bare controllers. Memory does not grow with the length of the stream.
+///
+/// # Errors
+/// - The first error of the stream.
+pub fn replay(
+    mut source: impl Iterator<Item = Result<ForeignAccess, Error>>,
+    memory: &BareMemory,
+    pace: Pace,
+) -> Result<BareRun, Error> {
+    let mut bare = Bare::new(memory, pace);
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut host = Duration::ZERO;
+    loop {
+        batch.clear();
+        for access in source.by_ref().take(BATCH) {
+            batch.push(access?);
+        }
+        let start = Instant::now();
+        batch.iter().for_each(|access| bare.offer(access));
+        if batch.len() < BATCH {
+            bare.finish();
+            host += start.elapsed();
+            return Ok(BareRun { result: bare.summary(), host });
+        }
+        host += start.elapsed();
+    }
+}
+
+/// Controllers under replay.
+struct Bare<'m> {
+    memory: &'m BareMemory,
+    pace: Pace,
+    channels: Vec<Channel>,
+    meter: Meter,
+    /// The first clock at which the next access may be offered.
+    free: Clock,
+    index: u64,
+}
+
+impl<'m> Bare<'m> {
+    fn new(memory: &'m BareMemory, pace: Pace) -> Self {
+        let config = &memory.channel;
+        let channel = || Channel::new(config.timing, &config.geometry, config.controller);
+        let count = memory.interleave.channels() * u64::from(config.geometry.sub_channels);
+        let channels = (0..count).map(|_| channel()).collect();
+        Self { memory, pace, channels, meter: Meter::default(), free: 0, index: 0 }
+    }
+
+    /// Offers an access at its clock, and at every clock after that until its queue takes it.
+    #[inline]
+    fn offer(&mut self, access: &ForeignAccess) {
+        let BareMemory { channel: config, interleave } = self.memory;
+        let offered = first_offer(self.pace, self.index, access).max(self.free);
+        self.index += 1;
+        let (number, local) = interleave.split(access.line);
+        let place = config.mapping.place(local);
+        let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
+        let channel = &mut self.channels[number];
+        let mut served = |served| self.meter.record(served);
+        while channel.step(offered, &mut served) {}
+        let mut at = offered;
+        while !channel.has_room(access.kind) {
+            // Room is made by a command, and seen at its clock.
+            channel.step(Clock::MAX, &mut served);
+            at = offered.max(channel.latest());
+        }
+        channel.accept(0, access.kind, place, at, &mut served);
+        self.free = at + 1;
+    }
+
+    /// Serves what is left.
+    fn finish(&mut self) {
+        for channel in &mut self.channels {
+            while channel.step(Clock::MAX, &mut |served| self.meter.record(served)) {}
+        }
+    }
+
+    fn summary(&self) -> BareResult {
+        let config = &self.memory.channel;
+        let sum = |of: fn(&Channel) -> u64| self.channels.iter().map(of).sum::<u64>();
+        let columns = sum(|channel| channel.tally().columns.iter().sum());
+        let hits = sum(|channel| channel.tally().hits.iter().sum());
+        let accesses = columns + sum(|channel| channel.tally().forwarded);
+        let simulated_ns = (self.meter.last * config.timing.clock_ps) as f64 / 1e3;
+        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        let gb_per_s = share((accesses * LINE_BYTES) as f64, simulated_ns);
+        BareResult {
+            gb_per_s,
+            peak_share: gb_per_s / (config.peak_gb_per_s() * self.memory.interleave.channels() as f64),
+            read_latency_ns: self.meter.reads.summary(config.timing.clock_ps),
+            write_latency_ns: self.meter.writes.summary(config.timing.clock_ps),
+            row_hit_rate: share(hits as f64, columns as f64),
+            accesses,
+            simulated_ns,
+        }
+    }
+}
+
+/// The clock at which an access is first offered, if nothing before it is held up.
+#[inline]
+fn first_offer(pace: Pace, index: u64, access: &ForeignAccess) -> Clock {
+    match pace {
+        Pace::Saturated => 0,
+        Pace::Every(clocks) => index * clocks,
+        Pace::Recorded => access.clock.unwrap_or(0),
+    }
+}

@@ -1,0 +1,248 @@
+//! Traces of other tools: reading them, replaying them on bare controllers, and writing ours for them.
+//!
+//! [`read`] turns a text trace into [`ForeignAccess`]es, one for each 64-byte line touched; [`bare::replay`] sends
+//! them to controllers without caches; [`export::write`] goes the other way.
+//!
+//! ```
+//! use hetier_sim::foreign::{self, ImportFormat};
+//!
+//! let trace = "LD 0x40\nST 0x80\n";
+//! let accesses = foreign::read(ImportFormat::named("ramulator2")?, "tiny.trace", trace.as_bytes());
+//! assert_eq!(accesses.map(|access| access.unwrap().line).collect::<Vec<_>>(), [1, 2]);
+//! # Ok::<(), hetier_sim::Error>(())
+//! ```
+
+pub mod bare;
+pub mod export;
+pub mod latency;
+pub mod streams;
+
+mod dinero;
+mod dramsim3;
+mod lackey;
+mod number;
+mod ramulator;
+
+use std::io::BufRead;
+
+use crate::Error;
+use crate::device::Kind;
+
+/// One access of a foreign trace, as the line it touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForeignAccess {
+    /// Byte address ÷ 64.
+    pub line: u64,
+    /// Direction; instruction fetches are reads.
+    pub kind: Kind,
+    /// Clock of arrival, where the format has one.
+    pub clock: Option<u64>,
+}
+
+/// Appends the accesses of one line of text; `None` if it is not of the format.
+type ParseLine = fn(&[u8], &mut Vec<ForeignAccess>) -> Option<()>;
+
+/// A text format that can be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportFormat {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// What a line looks like, for help and errors.
+    pub form: &'static str,
+    parse: ParseLine,
+}
+
+/// Every format that can be read, in order of listing.
+pub const IMPORTS: [ImportFormat; 5] =
+    [ramulator::LOAD_STORE, ramulator::READ_WRITE, dramsim3::FORMAT, dinero::FORMAT, lackey::FORMAT];
+
+impl ImportFormat {
+    /// The format of a name.
+    ///
+    /// # Errors
+    /// - [`Error::Unknown`] if none has it.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        IMPORTS.into_iter().find(|format| format.name == name).ok_or_else(|| Error::Unknown {
+            what: "trace format",
+            found: name.to_owned(),
+            known: IMPORTS.map(|format| format.name).join(", "),
+        })
+    }
+}
+
+/// Reads a text trace line by line; memory does not grow with its length. Empty lines and lines that begin with `#`
+/// are skipped. Iteration ends with the first error.
+pub fn read<R: BufRead>(format: ImportFormat, file: &str, input: R) -> Reader<R> {
+    Reader {
+        format,
+        file: file.to_owned(),
+        input,
+        text: Vec::new(),
+        number: 0,
+        accesses: Vec::new(),
+        next: 0,
+        has_failed: false,
+    }
+}
+
+/// The accesses of a text trace; made by [`read`].
+#[derive(Debug)]
+pub struct Reader<R> {
+    format: ImportFormat,
+    file: String,
+    input: R,
+    text: Vec<u8>,
+    number: u64,
+    /// Accesses of the current line, from `next` on not yet given out.
+    accesses: Vec<ForeignAccess>,
+    next: usize,
+    has_failed: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads lines until one has accesses: false at the end.
+    fn refill(&mut self) -> Result<bool, Error> {
+        self.accesses.clear();
+        self.next = 0;
+        while self.accesses.is_empty() {
+            self.text.clear();
+            self.number += 1;
+            let length = self.input.read_until(b'\n', &mut self.text);
+            if length.map_err(|source| Error::Io { path: self.file.clone().into(), source })? == 0 {
+                return Ok(false);
+            }
+            let text = self.text.trim_ascii_end();
+            if text.is_empty() || text.starts_with(b"#") {
+                continue;
+            }
+            if (self.format.parse)(text, &mut self.accesses).is_none() {
+                return Err(self.refuse());
+            }
+        }
+        Ok(true)
+    }
+
+    fn refuse(&self) -> Error {
+        let text = String::from_utf8_lossy(self.text.trim_ascii_end());
+        Error::Foreign {
+            file: self.file.clone(),
+            line: self.number,
+            format: self.format.name,
+            found: text.chars().take(60).collect(),
+            need: self.format.form,
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<ForeignAccess, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_failed {
+            return None;
+        }
+        if self.next == self.accesses.len() {
+            match self.refill() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.has_failed = true;
+                    return None;
+                }
+                Err(error) => {
+                    self.has_failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.next += 1;
+        Some(Ok(self.accesses[self.next - 1]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(format: &str, text: &str) -> Result<Vec<ForeignAccess>, Error> {
+        read(ImportFormat::named(format).unwrap(), "t", text.as_bytes()).collect()
+    }
+
+    fn access(line: u64, kind: Kind) -> ForeignAccess {
+        ForeignAccess { line, kind, clock: None }
+    }
+
+    #[test]
+    fn every_format_reads_its_documented_record() {
+        use Kind::{Read, Write};
+        let reads = |format, text, expected: &[ForeignAccess]| {
+            assert_eq!(all(format, text).unwrap(), expected, "{text}")
+        };
+
+        reads("ramulator2", "LD 0x1000\nST 128\n", &[access(64, Read), access(2, Write)]);
+        reads(
+            "ramulator1",
+            "# c\n0x40 R\n0x80 W\n0xc0 C\n0x100 R:12\r\n",
+            &[access(1, Read), access(2, Write), access(3, Read), access(4, Read)],
+        );
+        let timed = |line, kind, clock| ForeignAccess { line, kind, clock: Some(clock) };
+        reads("dramsim3", "0x40 READ 0\n\n0x80 WRITE 12", &[timed(1, Read, 0), timed(2, Write, 12)]);
+        reads(
+            "dinero",
+            "0 40\n1 80\n2 ffc0 extra\n",
+            &[access(1, Read), access(2, Write), access(1023, Read)],
+        );
+        reads(
+            "lackey",
+            "==7== Lackey\nI  0040,3\n L 80,8\n S c0,4\n M 100,8\n",
+            &[access(1, Read), access(2, Read), access(3, Write), access(4, Read), access(4, Write)],
+        );
+    }
+
+    #[test]
+    fn an_access_over_a_line_boundary_touches_both_lines() {
+        use Kind::{Read, Write};
+
+        assert_eq!(all("lackey", " L 3c,8\n").unwrap(), [access(0, Read), access(1, Read)]);
+        assert_eq!(all("lackey", " L 38,8\n").unwrap(), [access(0, Read)]);
+        assert_eq!(
+            all("lackey", " M 3f,2\n").unwrap(),
+            [Read, Read, Write, Write]
+                .map(|k| k)
+                .iter()
+                .zip([0, 1, 0, 1])
+                .map(|(k, l)| access(l, *k))
+                .collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn a_bad_line_is_refused_with_file_line_and_form() {
+        let bad = [
+            ("ramulator2", "LD 0x40\nLX 0x40\n", 2),
+            ("ramulator2", "LD 0x40 7\n", 1),
+            ("ramulator1", "0x40 R\n\n40 Q\n", 3),
+            ("ramulator1", "0x40 R:x\n", 1),
+            ("dramsim3", "0x40 READ\n", 1),
+            ("dramsim3", "0x10000000000000000 READ 1\n", 1),
+            ("dinero", "3 40\n", 1),
+            ("dinero", "0 0x40\n", 1),
+            ("lackey", " L 40\n", 1),
+            ("lackey", " L 40,0\n", 1),
+        ];
+        for (format, text, line) in bad {
+            let message = all(format, text).unwrap_err().to_string();
+            assert!(message.starts_with(&format!("t:{line}: {format}: found ")), "{message}");
+            assert!(message.contains(ImportFormat::named(format).unwrap().form), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused_with_the_list() {
+        let message = ImportFormat::named("vcd").unwrap_err().to_string();
+
+        assert_eq!(
+            message,
+            "trace format: found vcd, need one of ramulator2, ramulator1, dramsim3, dinero, lackey"
+        );
+    }
+}
