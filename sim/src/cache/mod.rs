@@ -107,9 +107,14 @@ impl Caches {
         &self.counters
     }
 
-    /// The counters that translation keeps in the same place.
-    pub(crate) const fn counters_mut(&mut self) -> &mut CacheResult {
-        &mut self.counters
+    /// Counts a walk of the page tables.
+    pub const fn count_walk(&mut self) {
+        self.counters.page_walks += 1;
+    }
+
+    /// Counts a first touch of a page.
+    pub const fn count_fault(&mut self) {
+        self.counters.page_faults += 1;
     }
 
     /// Tries the first level alone. Costs a few nanoseconds and touches no heap; counts nothing but hits.

@@ -128,6 +128,16 @@ impl Machine {
     /// - Those of the workload.
     /// - [`Error::Stuck`] if nothing can happen although threads wait.
     pub fn run(&mut self, workload: &mut impl Workload) -> Result<(), Error> {
+        self.proceed(workload)?;
+        self.finish();
+        Ok(())
+    }
+
+    /// Runs a workload until all its threads have finished; memory may still be at work on their last stores.
+    ///
+    /// # Errors
+    /// As [`Machine::run`].
+    pub fn proceed(&mut self, workload: &mut impl Workload) -> Result<(), Error> {
         // 1. Take the core that is furthest behind.
         while let Some((core, limit)) = self.lowest() {
             // 2. If it can run, let it run a little past the next one.
@@ -144,7 +154,6 @@ impl Machine {
         if parked > 0 {
             return Err(self.stuck(parked));
         }
-        self.drain();
         Ok(())
     }
 
@@ -225,7 +234,7 @@ impl Machine {
     }
 
     /// Lets memory finish what is under way.
-    fn drain(&mut self) {
+    pub fn finish(&mut self) {
         while self.memory.next_event() < Picoseconds::NEVER {
             let until = self.memory.next_event().max(self.memory.horizon()) + self.memory.lookahead();
             let mut answers = std::mem::take(&mut self.answers);

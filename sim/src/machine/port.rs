@@ -73,7 +73,9 @@ impl Port<'_> {
         let translation = core.tlb.translate(page);
         if translation.cost > Picoseconds::ZERO {
             core.wait(translation.cost, Source::TRANSLATION);
-            self.machine.caches.counters_mut().page_walks += u64::from(translation.walked);
+            if translation.walked {
+                self.machine.caches.count_walk();
+            }
         }
     }
 

@@ -25,6 +25,7 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
         name: literal.name.clone(),
         summary: literal.summary.clone(),
         file: file.to_owned(),
+        hash: String::new(),
         sockets,
         cores_per_socket: check.count(
             "processor.cores_per_socket",

@@ -26,6 +26,8 @@ pub struct System {
     pub summary: String,
     /// File that it came from, for messages.
     pub file: String,
+    /// Identity of the file's contents, hexadecimal.
+    pub hash: String,
     /// Sockets, in [1, 8].
     pub sockets: usize,
     /// Cores of a socket.
@@ -198,7 +200,9 @@ impl System {
             file: file.to_owned(),
             message: error.to_string().trim_end().to_owned(),
         })?;
-        check::check(file, &literal)
+        let mut system = check::check(file, &literal)?;
+        system.hash = identity(text);
+        Ok(system)
     }
 
     /// Cores of all sockets.
@@ -221,6 +225,14 @@ impl System {
     pub fn tier_bytes(&self, name: &str) -> u64 {
         self.tier(name).map_or(0, |tier| self.tiers[tier].socket_bytes() * self.sockets as u64)
     }
+}
+
+/// FNV-1a over 64 bits: tells two descriptions apart; not meant against forgery.
+fn identity(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]

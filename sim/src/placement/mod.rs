@@ -1,0 +1,77 @@
+//! Placement policies: in which tier an object is born when a mode offers several.
+//!
+//! Homomorphic encryption is oblivious, so what a policy learns from the trace beforehand is exact.
+
+mod all_dram;
+mod all_pmem;
+mod by_class;
+mod first_touch;
+
+use hetier_traces::Class;
+
+use crate::Error;
+
+/// An object that is about to be born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newborn {
+    /// What it holds.
+    pub class: Class,
+    /// Bytes of it, padded to lines.
+    pub bytes: u64,
+    /// Bytes of fast memory that the process may still take for it; what its allocator can reuse counts.
+    pub fast_room: u64,
+}
+
+/// Where an object goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The first tier of the mode.
+    Fast,
+    /// The second.
+    Slow,
+}
+
+/// What a policy knows beforehand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Foresight {
+    /// Most live bytes of each class, in the order of [`Class::ALL`].
+    pub peak_by_class: [u64; Class::ALL.len()],
+}
+
+/// A placement policy. Called for every object that is born and every one that dies, in order of simulated time.
+pub trait Placement: Send {
+    /// Chooses a tier. A choice of fast memory without room ends the run with a capacity error.
+    fn choose(&mut self, newborn: Newborn) -> Choice;
+
+    /// Tells that an object of a class died that was placed by `choice`.
+    fn died(&mut self, class: Class, bytes: u64, choice: Choice) {
+        let _ = (class, bytes, choice);
+    }
+}
+
+type Build = fn(&Foresight) -> Box<dyn Placement>;
+
+/// Every policy by name.
+const POLICIES: &[(&str, Build)] = &[
+    ("all-dram", all_dram::build),
+    ("all-pmem", all_pmem::build),
+    ("first-touch", first_touch::build),
+    ("by-class", by_class::build),
+];
+
+/// Names of the policies.
+pub fn names() -> Vec<&'static str> {
+    POLICIES.iter().map(|(name, _)| *name).collect()
+}
+
+/// Builds a policy.
+///
+/// # Errors
+/// - [`Error::UnknownName`] with the nearest name.
+pub fn build(name: &str, foresight: &Foresight) -> Result<Box<dyn Placement>, Error> {
+    let build = crate::pages::choose("placement", name, POLICIES)?;
+    Ok(build(foresight))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+use super::*;
+
+fn newborn(class: Class, bytes: u64, fast_room: u64) -> Newborn {
+    Newborn { class, bytes, fast_room }
+}
+
+#[test]
+fn unknown_policy_names_the_nearest() {
+    let error = build("by-clas", &Foresight::default()).err().unwrap().to_string();
+
+    assert!(error.contains("did you mean by-class?"), "{error}");
+}
+
+#[test]
+fn only_all_dram_takes_fast_memory_that_is_not_there() {
+    for name in names() {
+        let mut policy = build(name, &Foresight::default()).unwrap();
+        let choice = policy.choose(newborn(Class::Ciphertext, 100, 99));
+
+        assert_eq!(choice == Choice::Fast, name == "all-dram", "{name}");
+    }
+}
+
+#[test]
+fn first_touch_fills_fast_memory_to_the_last_byte() {
+    let mut policy = build("first-touch", &Foresight::default()).unwrap();
+
+    assert_eq!(policy.choose(newborn(Class::Scratch, 100, 100)), Choice::Fast);
+}
+
+#[test]
+fn ciphertexts_leave_room_for_keys_that_come_later() {
+    let mut peaks = [0; Class::ALL.len()];
+    peaks[Class::ALL.iter().position(|class| *class == Class::EvaluationKey).unwrap()] = 60;
+    let mut policy = build("by-class", &Foresight { peak_by_class: peaks }).unwrap();
+
+    assert_eq!(policy.choose(newborn(Class::Ciphertext, 41, 100)), Choice::Slow);
+    assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 100)), Choice::Fast);
+    assert_eq!(policy.choose(newborn(Class::EvaluationKey, 60, 60)), Choice::Fast);
+    // With the keys in place nothing is kept free any more.
+    policy.died(Class::Ciphertext, 40, Choice::Fast);
+    assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 40)), Choice::Fast);
+}

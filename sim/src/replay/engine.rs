@@ -1,0 +1,292 @@
+//! What all threads of a replay share: definitions, objects, page tables and tallies.
+
+use std::collections::BTreeMap;
+
+use hetier_traces::loops::Scope;
+use hetier_traces::walk::{Call, Node, Run};
+use hetier_traces::{Class, Directory, Facts, PhaseHead, Trace};
+
+use super::Watched;
+use super::calls::{CallState, Progress};
+use super::lanes::Primitive;
+use super::memory_map::MemoryMap;
+use super::objects::{Budget, Objects, resolve};
+use super::settings::Resolved;
+use super::team::{Schedule, Team, indices};
+use crate::allocator::Allocator;
+use crate::core::{Source, State};
+use crate::machine::{Activity, Machine, Port, Workload};
+use crate::pages::{PageTable, SocketBytes};
+use crate::placement::{self, Foresight};
+use crate::result::{NearMemory, Traffic};
+use crate::system::System;
+use crate::{Error, Picoseconds};
+
+/// Line accesses between two looks at the progress callback.
+const REPORT_EVERY: u64 = 1 << 18;
+
+/// Time and calls of one HE primitive, over all cores.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spent {
+    pub calls: u64,
+    pub accesses: u64,
+    pub total: u64,
+    pub compute: u64,
+    pub stalls: [u64; Source::COUNT],
+}
+
+/// Counters of the whole machine at one instant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub compute: u64,
+    pub stalls: [u64; Source::COUNT],
+    pub accesses: u64,
+    pub traffic: Vec<Traffic>,
+    pub near: Option<NearMemory>,
+}
+
+/// The shared side of a replay.
+pub(super) struct Engine {
+    pub directory: Directory,
+    primitives: Vec<Primitive>,
+    /// Names of primitives, by number; 0 is everything outside calls.
+    pub names: Vec<String>,
+    pub objects: Objects,
+    pub map: MemoryMap,
+    pub schedule: Schedule,
+    pub spent: Vec<Spent>,
+    pub accesses: u64,
+    pub class_accesses: [u64; Class::ALL.len()],
+    /// Accesses at which the callback is due.
+    report_at: u64,
+    is_due: bool,
+    /// Most live bytes, from the facts of the trace.
+    pub peak_live: u64,
+    system: String,
+    phase: String,
+}
+
+impl Engine {
+    pub fn new(
+        trace: &Trace,
+        directory: Directory,
+        system: &System,
+        settings: &Resolved,
+        facts: &Facts,
+        machine: &Machine,
+    ) -> Result<Self, Error> {
+        let mut names = vec![String::new()];
+        let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
+        let primitives = trace.macros.iter().map(|source| {
+            let number = *numbers.entry(&source.name).or_insert_with(|| {
+                names.push(source.name.clone());
+                names.len() as u16 - 1
+            });
+            Primitive::new(source, number, system)
+        });
+        let primitives = primitives.collect();
+        let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
+        let placement = placement::build(&settings.placement, &foresight(facts))?;
+        let tables = tables(system, settings, &budgets, facts.peak_footprint_bytes);
+        let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
+        let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
+        let is_huge = usize::from(settings.pages == crate::pages::Pages::Random2m);
+        Ok(Self {
+            objects: Objects::new(&directory, allocator, placement, budgets),
+            directory,
+            primitives,
+            spent: vec![Spent::default(); names.len()],
+            names,
+            map: MemoryMap { tables, stores: settings.stores, fault: system.translation.fault[is_huge] },
+            schedule: settings.schedule,
+            accesses: 0,
+            class_accesses: [0; Class::ALL.len()],
+            report_at: REPORT_EVERY,
+            is_due: false,
+            peak_live: facts.peak_footprint_bytes,
+            system: system.name.clone(),
+            phase: String::new(),
+        })
+    }
+
+    /// Runs one phase from an instant at which all cores are free.
+    pub fn run_phase(
+        &mut self,
+        head: &PhaseHead,
+        nodes: &[Node],
+        machine: &mut Machine,
+        start: Picoseconds,
+        watched: &mut Watched<'_, '_>,
+    ) -> Result<(), Error> {
+        self.phase.clone_from(&head.name);
+        for (number, core) in machine.cores.iter_mut().enumerate() {
+            core.wait_until(start, Source::IDLE);
+            core.primitive = 0;
+            // Core 0 walks the phase and wakes the others when it has work for them.
+            core.state = if number == 0 { State::Ready } else { State::Parked };
+        }
+        let threads = machine.cores.len();
+        let mut watching = Watching { team: Team::new(self, nodes, threads), watched };
+        let ran = machine.proceed(&mut watching);
+        ran.map_err(|error| self.name_system(error))
+    }
+
+    /// Puts the system's name into a capacity error from deep inside.
+    fn name_system(&self, error: Error) -> Error {
+        match error {
+            Error::Capacity { what, needed_bytes, capacity_bytes, .. } => {
+                Error::Capacity { system: self.system.clone(), what, needed_bytes, capacity_bytes }
+            }
+            other => other,
+        }
+    }
+
+    /// Resolves a call's operands and readies its state.
+    pub fn begin_call(
+        &mut self,
+        state: &mut CallState,
+        call: &Call,
+        scope: &Scope,
+        port: &mut Port<'_>,
+    ) -> Result<(), Error> {
+        let callee = call.callee.0 as usize;
+        state.start(callee);
+        for place in &call.operands {
+            let object = resolve(&self.directory, place.array, place.index.value(scope))?;
+            let located = self.objects.locate(object).ok_or_else(|| Error::Dead {
+                phase: self.phase.clone(),
+                label: self.directory.label(object.array).to_owned(),
+                index: object.index,
+            })?;
+            state.push(located);
+        }
+        port.set_primitive(self.primitives[callee].name);
+        let number = port.core();
+        let core = &port.machine().cores[number];
+        state.since = (core.clock, core.compute, core.stalls);
+        Ok(())
+    }
+
+    pub fn run_call(
+        &mut self,
+        state: &mut CallState,
+        port: &mut Port<'_>,
+        until: Picoseconds,
+    ) -> Result<Progress, Error> {
+        state.run(&self.primitives[state.callee], &mut self.map, port, until)
+    }
+
+    /// Books a finished call.
+    pub fn finish_call(&mut self, state: &CallState, port: &mut Port<'_>) {
+        let number = port.core();
+        let core = &mut port.machine().cores[number];
+        core.primitive = 0;
+        let (clock, compute, stalls) = state.since;
+        let spent = &mut self.spent[usize::from(self.primitives[state.callee].name)];
+        spent.calls += 1;
+        spent.accesses += state.accesses;
+        spent.total += (core.clock - clock).0;
+        spent.compute += (core.compute - compute).0;
+        for (sum, (now, before)) in spent.stalls.iter_mut().zip(core.stalls.iter().zip(stalls)) {
+            *sum += now - before;
+        }
+        for (sum, more) in self.class_accesses.iter_mut().zip(state.class_accesses) {
+            *sum += more;
+        }
+        self.accesses += state.accesses;
+        self.is_due |= self.accesses >= self.report_at;
+    }
+
+    pub fn alloc(&mut self, run: &Run, scope: &Scope, port: &mut Port<'_>) -> Result<(), Error> {
+        let at = port.clock().0;
+        indices(run, scope).try_for_each(|index| self.objects.alloc(&self.directory, run.array, index, at))
+    }
+
+    pub fn free(&mut self, run: &Run, scope: &Scope, port: &mut Port<'_>) -> Result<(), Error> {
+        let at = port.clock().0;
+        for index in indices(run, scope) {
+            if let Some((block, bytes)) = self.objects.free(&self.directory, run.array, index, at)? {
+                let table = &mut self.map.tables[block.tier];
+                let first = block.line / table.page_lines();
+                let lines = bytes / hetier_traces::LINE_BYTES;
+                table.unmap(first..first + lines.div_ceil(table.page_lines()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the progress callback is due; resets it.
+    fn take_due(&mut self) -> Option<u64> {
+        if !self.is_due {
+            return None;
+        }
+        self.is_due = false;
+        self.report_at = self.accesses + REPORT_EVERY;
+        Some(self.accesses)
+    }
+
+    /// Counters now.
+    pub fn snapshot(&self, machine: &Machine) -> Snapshot {
+        let tiers = self.map.tables.len();
+        let mut stalls = [0; Source::COUNT];
+        for core in &machine.cores {
+            for (sum, more) in stalls.iter_mut().zip(core.stalls) {
+                *sum += more;
+            }
+        }
+        Snapshot {
+            compute: machine.cores.iter().map(|core| core.compute.0).sum(),
+            stalls,
+            accesses: self.accesses,
+            traffic: (0..tiers).map(|tier| machine.memory.traffic().total(tier)).collect(),
+            near: machine.memory.mode().near_memory(),
+        }
+    }
+}
+
+/// A team whose caller is told about progress between turns.
+struct Watching<'a, 'e, 'n, 'w, 'p> {
+    team: Team<'e, 'n>,
+    watched: &'a mut Watched<'w, 'p>,
+}
+
+impl Workload for Watching<'_, '_, '_, '_, '_> {
+    fn run(&mut self, port: &mut Port<'_>, until: Picoseconds) -> Result<Activity, Error> {
+        if let Some(accesses) = self.team.engine().take_due() {
+            self.watched.report(accesses)?;
+        }
+        self.team.run(port, until)
+    }
+}
+
+/// Most live bytes of each class.
+pub(crate) fn foresight(facts: &Facts) -> Foresight {
+    let mut peak_by_class = [0; Class::ALL.len()];
+    for point in &facts.footprint {
+        for (peak, class) in peak_by_class.iter_mut().zip(Class::ALL) {
+            *peak = (*peak).max(point.peak.of(class)).max(point.end.of(class));
+        }
+    }
+    Foresight { peak_by_class }
+}
+
+/// Page tables of all tiers. Frames are scattered over what is installed, or over twice the footprint if "enough"
+/// DRAM was asked for and the system has less.
+fn tables(system: &System, settings: &Resolved, budgets: &[Budget], peak: u64) -> Vec<PageTable> {
+    let sockets = system.sockets as u64;
+    let table = |tier: usize| {
+        let installed = system.tiers[tier].socket_bytes();
+        let usable = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
+        let bytes = SocketBytes {
+            installed: if usable == u64::MAX {
+                installed.max(2 * peak)
+            } else {
+                installed.max(usable / sockets)
+            },
+            usable: usable.div_ceil(sockets),
+        };
+        let tables = vec![bytes; system.sockets];
+        PageTable::new(tier, settings.pages, settings.numa, settings.seed, &tables)
+    };
+    (0..system.tiers.len()).map(table).collect()
+}

@@ -1,0 +1,142 @@
+//! Line fidelity: every 64-byte line of every sweep goes through caches, modes and devices.
+//!
+//! The recipe of [`replay`]: (1) facts of the trace give footprint and line count; (2) the settings are resolved
+//! against the system; (3) mode, placement, allocator, page tables and machine are built; (4) each phase is run by a
+//! [`Team`](team::Team) of simulated threads, with a barrier between phases; (5) counters become a [`RunResult`].
+
+mod calls;
+pub(crate) mod engine;
+mod footprint;
+mod lanes;
+mod memory_map;
+pub(crate) mod objects;
+pub(crate) mod report;
+pub(crate) mod settings;
+mod team;
+
+use std::ops::ControlFlow;
+
+use hetier_traces::expand::Program;
+use hetier_traces::{Directory, Facts, Trace};
+
+pub use calls::Stores;
+pub use footprint::Footprint;
+pub use settings::{DramSize, Pinning, Settings};
+pub use team::Schedule;
+
+use engine::Engine;
+
+use crate::machine::{Layout, Machine, MachineSettings};
+use crate::mode::{self, ModeSettings};
+use crate::result::RunResult;
+use crate::system::System;
+use crate::{Error, Picoseconds};
+
+/// Hears from a replay how far it is, in [0, 1], and may stop it.
+pub type Progress<'p> = dyn FnMut(f64) -> ControlFlow<()> + 'p;
+
+/// Replays a trace on a system at line fidelity.
+///
+/// Costs about 0.1–0.2 µs of host time per line access on one host core. The same trace, system and settings give the
+/// same result, on any host.
+///
+/// # Errors
+/// - [`Error::UnknownName`], [`Error::Unsupported`] for settings that the system cannot serve.
+/// - [`Error::Capacity`] if the objects do not fit, with what is missing.
+/// - [`Error::Trace`] and [`Error::Dead`] if the trace is wrong.
+/// - [`Error::Cancelled`] if `progress` breaks.
+pub fn replay(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
+    let settings = settings.resolve(system)?;
+    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
+    let sockets = settings.pinning.sockets(system, settings.threads)?;
+    let mut machine = build_machine(system, &settings, &sockets, &facts)?;
+    check_capacity(system, &settings, &machine, &facts)?;
+
+    let directory = Directory::of(&trace.definitions)?;
+    let program = Program::new(trace)?;
+    let mut engine = Engine::new(trace, directory, system, &settings, &facts, &machine)?;
+    let mut phases = Vec::new();
+    let mut start = Picoseconds::ZERO;
+    let mut watched = Watched { progress, total: facts.activity.line_accesses.max(1) };
+    for (phase, nodes) in trace.phases.iter().zip(program.phases()) {
+        let before = engine.snapshot(&machine);
+        engine.run_phase(&phase.head, nodes, &mut machine, start, &mut watched)?;
+        let end = machine.cores.iter().map(|core| core.clock).max().unwrap_or(start);
+        phases.push(report::phase(&phase.head, start, end, &before, &engine.snapshot(&machine), system));
+        start = end;
+    }
+    machine.finish();
+    Ok(report::result(report::Parts {
+        trace,
+        system,
+        settings: &settings,
+        engine: &engine,
+        machine: &machine,
+        phases,
+    }))
+}
+
+/// A caller's progress callback with the whole of the work.
+struct Watched<'w, 'p> {
+    progress: &'w mut Progress<'p>,
+    total: u64,
+}
+
+impl Watched<'_, '_> {
+    fn report(&mut self, accesses: u64) -> Result<(), Error> {
+        let share = (accesses as f64 / self.total as f64).min(1.0);
+        match (self.progress)(share) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled { percent: (share * 100.0) as u32 }),
+        }
+    }
+}
+
+fn build_machine(
+    system: &System,
+    settings: &settings::Resolved,
+    sockets: &[usize],
+    facts: &Facts,
+) -> Result<Machine, Error> {
+    let near_bytes = settings.dram.bytes(facts.peak_footprint_bytes, system.tier_bytes("dram"));
+    let mode_settings = ModeSettings {
+        near_bytes,
+        write_miss_fetches: settings.write_miss_fetches,
+        near_start: settings.near_start,
+    };
+    let mode = mode::build(&settings.mode, system, &Layout::new(system), &mode_settings)?;
+    let machine_settings = MachineSettings {
+        sockets,
+        prefetches: settings.prefetches,
+        has_huge_pages: settings.pages == crate::pages::Pages::Random2m,
+    };
+    Machine::new(system, &machine_settings, mode)
+}
+
+/// Refuses a trace whose live objects cannot fit, before any work.
+fn check_capacity(
+    system: &System,
+    settings: &settings::Resolved,
+    machine: &Machine,
+    facts: &Facts,
+) -> Result<(), Error> {
+    let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
+    let capacity = budgets.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
+    if facts.peak_footprint_bytes <= capacity {
+        return Ok(());
+    }
+    Err(Error::Capacity {
+        system: system.name.clone(),
+        what: format!("the footprint in mode {}", settings.mode),
+        needed_bytes: facts.peak_footprint_bytes,
+        capacity_bytes: capacity,
+    })
+}
+
+#[cfg(test)]
+mod tests;
