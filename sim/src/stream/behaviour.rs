@@ -1,0 +1,259 @@
+//! Bandwidth and latency of a tier over load and mix: what the stream engine knows of a device.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::micro::{Measured, Micro, measure};
+use crate::Error;
+use crate::device::literal::DeviceConfig;
+use crate::system::System;
+
+/// Steps of utilisation in the load tables.
+pub const LOAD_STEPS: usize = 16;
+
+/// Read shares at which capacity is known: 0, 1/4, 1/2, 3/4, 1.
+pub const MIXES: usize = 5;
+
+/// What reading costs a core at one utilisation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Femtoseconds that one line of a sequential stream holds the core.
+    pub line_fs: u64,
+    /// Latency of one line, core to data, picoseconds.
+    pub latency_ps: u64,
+}
+
+/// What the media of a device did for the requests of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MediaRatio {
+    /// Bytes that the media read per byte asked for.
+    pub read: f64,
+    /// Bytes that the media wrote per byte asked for.
+    pub write: f64,
+    /// Share of requests that an open row or a buffer served.
+    pub hit_rate: f64,
+}
+
+/// One tier as seen from the cores, one socket's channels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TierBehaviour {
+    /// Femtoseconds of service per line at saturation, by read share.
+    pub saturated_fs: [u64; MIXES],
+    /// Reading from the own socket and from another, by utilisation.
+    pub loads: [[Load; LOAD_STEPS]; 2],
+    /// Femtoseconds that a non-temporal line holds a core that does nothing else.
+    pub store_fs: u64,
+    /// Reads and writes at the media.
+    pub media: [MediaRatio; 2],
+}
+
+impl TierBehaviour {
+    /// Service per line, femtoseconds, by direction at a read share in [0, 1]: the same for both directions, since
+    /// the saturated rate of a mix already weighs them.
+    pub fn service_fs(&self, read_share: f64) -> [u64; 2] {
+        let place = read_share.clamp(0.0, 1.0) * (MIXES - 1) as f64;
+        let low = (place as usize).min(MIXES - 2);
+        let part = place - low as f64;
+        let between = |from: u64, to: u64| (from as f64 * (1.0 - part) + to as f64 * part).round() as u64;
+        let line_fs = between(self.saturated_fs[low], self.saturated_fs[low + 1]);
+        [line_fs, line_fs]
+    }
+}
+
+/// Everything that the stream engine knows about the speed of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Behaviour {
+    /// By position of the tier in the system.
+    pub tiers: Vec<TierBehaviour>,
+    /// Femtoseconds that a line holds a core, in a stream, by where it is found.
+    pub caches: CacheTimes,
+}
+
+/// Femtoseconds that a line of a sequential stream holds a core, by where it is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheTimes {
+    /// Second level.
+    pub second_level: u64,
+    /// Last level of the own socket.
+    pub last_level: u64,
+    /// Last level of another socket.
+    pub remote_last_level: u64,
+    /// Private cache of another core of the socket.
+    pub forwarded: u64,
+    /// Private cache of a core of another socket.
+    pub remote_forwarded: u64,
+}
+
+/// Lines of a page, to which the prefetcher's streams are confined.
+const PAGE_LINES: u64 = 64;
+
+/// Demand accesses of a page before the prefetcher runs (two ascending steps after the first).
+const TRAINING_LINES: u64 = 3;
+
+impl CacheTimes {
+    /// From the latencies and limits of a system: a core has `loads` lines in flight. Behind a running prefetcher a
+    /// hit in the last level costs what the second level costs, because the line is there when it is asked for;
+    /// lines that another core holds are not prefetched.
+    pub fn new(system: &System, prefetches: bool) -> Self {
+        let loads = system.limits.loads as u64;
+        let stream = |latency_ps: u64| latency_ps * 1000 / loads;
+        let second_level = stream(system.l2.latency.0);
+        let behind = |direct: u64| match prefetches {
+            true => (direct * TRAINING_LINES + second_level * (PAGE_LINES - TRAINING_LINES)) / PAGE_LINES,
+            false => direct,
+        };
+        let link = system.link.map_or(0, |link| link.request.0 + link.response.0);
+        Self {
+            second_level,
+            last_level: behind(stream(system.l3.latency.0)),
+            remote_last_level: behind(stream(system.l3.latency.0 + link)),
+            forwarded: stream(system.forward.0),
+            remote_forwarded: stream(system.forward.0 + link),
+        }
+    }
+}
+
+/// What a behaviour is derived for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conditions<'c> {
+    /// Memory mode.
+    pub mode: &'c str,
+    /// Whether the prefetcher is on.
+    pub prefetches: bool,
+}
+
+/// Lines of each core in a short run.
+const RUN_LINES: u64 = 4096;
+
+/// Cores at work in the runs that give latency over load, as far as the socket has them.
+const THREADS: [usize; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 24];
+
+impl Behaviour {
+    /// Derives the behaviour of a system from short runs of its line model, in parallel on all host cores. Costs
+    /// about 0.1 s for each tier and ten simulated cores of a socket.
+    ///
+    /// # Errors
+    /// Those of the device files and modes.
+    pub fn derive(system: &System, conditions: Conditions<'_>) -> Result<Self, Error> {
+        let tiers = (0..system.tiers.len()).into_par_iter().map(|tier| derive_tier(system, tier, conditions));
+        let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { tiers, caches: CacheTimes::new(system, conditions.prefetches) })
+    }
+
+    /// As [`Behaviour::derive`], looking in a folder first and leaving the answer there. The folder may be lost at
+    /// any time; files that cannot be read or written are passed over.
+    ///
+    /// # Errors
+    /// Those of [`Behaviour::derive`].
+    pub fn cached(system: &System, conditions: Conditions<'_>, folder: Option<&Path>) -> Result<Self, Error> {
+        let Some(folder) = folder else { return Self::derive(system, conditions) };
+        let path = folder.join(format!("behaviour-{:016x}.json", identity(system, conditions)?));
+        let found = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(behaviour) = found {
+            return Ok(behaviour);
+        }
+        let behaviour = Self::derive(system, conditions)?;
+        if let Ok(bytes) = serde_json::to_vec(&behaviour) {
+            // Written beside and renamed, so that two runs at once leave a whole file.
+            let draft = path.with_extension(format!("{}", std::process::id()));
+            let _ = std::fs::create_dir_all(folder);
+            let _ = std::fs::write(&draft, bytes).and_then(|()| std::fs::rename(&draft, &path));
+        }
+        Ok(behaviour)
+    }
+}
+
+/// A hash (64-bit FNV-1a) of everything that a behaviour depends on.
+fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
+    let devices = system.tiers.iter().map(|tier| DeviceConfig::load(&tier.device));
+    let devices = devices.collect::<Result<Vec<_>, _>>()?;
+    let text = format!("{} {system:?} {devices:?} {conditions:?}", env!("CARGO_PKG_VERSION"));
+    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    Ok(text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
+}
+
+fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Result<TierBehaviour, Error> {
+    let own_mode = mode_of(system, tier);
+    let is_behind_near = conditions.mode == "memory-mode" && own_mode != "dram-only";
+    let loads_mode = if is_behind_near { "memory-mode" } else { own_mode };
+    let cores = system.cores_per_socket;
+    let run = |mode: &'static str, threads: usize, reads_of_four: u64, is_remote: bool| {
+        let prefetches = conditions.prefetches;
+        measure(system, &Micro { mode, tier, threads, reads_of_four, lines: RUN_LINES, is_remote, prefetches })
+    };
+    let mixes = (0..MIXES as u64).into_par_iter().map(|reads| run(own_mode, cores, reads, false));
+    let mixes = mixes.collect::<Result<Vec<_>, _>>()?;
+    let mut threads: Vec<usize> = THREADS.into_iter().filter(|threads| *threads < cores).collect();
+    threads.push(cores);
+    let loads = threads.par_iter().map(|threads| run(loads_mode, *threads, MIXES as u64 - 1, false));
+    let loads = loads.collect::<Result<Vec<_>, _>>()?;
+    let saturated_fs = std::array::from_fn(|mix| mixes[mix].line_fs());
+    let local = load_table(&threads, &loads, saturated_fs[MIXES - 1]);
+    let remote = match system.sockets {
+        1 => local,
+        _ => farther(&local, &loads[0], &run(loads_mode, 1, MIXES as u64 - 1, true)?),
+    };
+    let store_fs = run(own_mode, 1, 0, false)?.line_fs();
+    Ok(TierBehaviour { saturated_fs, loads: [local, remote], store_fs, media: media(&mixes) })
+}
+
+/// The mode in which a tier is reached directly.
+fn mode_of(system: &System, tier: usize) -> &'static str {
+    if system.tiers[tier].name == "dram" { "dram-only" } else { "pmem-only" }
+}
+
+/// Time and latency per line at steps of utilisation, interpolated between runs.
+fn load_table(threads: &[usize], runs: &[Measured], saturated_fs: u64) -> [Load; LOAD_STEPS] {
+    let points: Vec<(f64, Load)> = threads
+        .iter()
+        .zip(runs)
+        .map(|(threads, run)| {
+            let line_fs = run.line_fs() * *threads as u64;
+            (saturated_fs as f64 / run.line_fs().max(1) as f64, Load { line_fs, latency_ps: run.latency_ps })
+        })
+        // At saturation the time per line is the queue's, which servers keep themselves.
+        .filter(|(utilisation, _)| *utilisation < KNEE)
+        .collect();
+    let idle = Load { line_fs: runs[0].line_fs() * threads[0] as u64, latency_ps: runs[0].latency_ps };
+    std::array::from_fn(|step| interpolate(&points, (step as f64 + 0.5) / LOAD_STEPS as f64, idle))
+}
+
+/// Utilisation from which a run counts as saturated.
+const KNEE: f64 = 0.93;
+
+fn interpolate(points: &[(f64, Load)], at: f64, idle: Load) -> Load {
+    let above = points.iter().position(|point| point.0 >= at);
+    let (low, high) = match above {
+        Some(0) => return points[0].1,
+        Some(above) => (points[above - 1], points[above]),
+        None => return points.last().map_or(idle, |point| point.1),
+    };
+    let part = (at - low.0) / (high.0 - low.0).max(f64::MIN_POSITIVE);
+    let between = |low: u64, high: u64| (low as f64 + (high as f64 - low as f64) * part).round() as u64;
+    Load {
+        line_fs: between(low.1.line_fs, high.1.line_fs),
+        latency_ps: between(low.1.latency_ps, high.1.latency_ps),
+    }
+}
+
+/// The same loads from another socket: what an idle remote read costs more is added throughout.
+fn farther(local: &[Load; LOAD_STEPS], near: &Measured, far: &Measured) -> [Load; LOAD_STEPS] {
+    let line_fs = far.line_fs().saturating_sub(near.line_fs());
+    let latency_ps = far.latency_ps.saturating_sub(near.latency_ps);
+    local.map(|load| Load { line_fs: load.line_fs + line_fs, latency_ps: load.latency_ps + latency_ps })
+}
+
+/// Media bytes per byte of each direction, from the runs that only read and only write.
+fn media(mixes: &[Measured]) -> [MediaRatio; 2] {
+    let ratio = |run: &Measured, direction: usize| {
+        let bytes = run.interface[direction].max(1) as f64;
+        MediaRatio {
+            read: run.media[0] as f64 / bytes,
+            write: run.media[1] as f64 / bytes,
+            hit_rate: run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64 / bytes,
+        }
+    };
+    [ratio(&mixes[MIXES - 1], 0), ratio(&mixes[0], 1)]
+}

@@ -1,0 +1,126 @@
+//! Memory blocks by dense number: what an allocator hands out, and what caches know of each.
+//!
+//! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
+//! So everything here is kept per block, and an object is a number that points to one.
+
+/// No block.
+pub const NONE: u32 = u32::MAX;
+
+/// What is known of a block; 64 bytes, one line of the host.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// Cores that hold lines of it in their private caches, as a bit set.
+    pub holders: u128,
+    /// First virtual line in its tier.
+    pub line: u64,
+    /// When the latest fill from memory is complete, picoseconds.
+    pub ready_ps: u64,
+    /// Dirty lines that came out of a last-level cache and are dirty still in a private one.
+    pub carried: u32,
+    /// First entry in the memory side's list of places.
+    pub place: u32,
+    /// Number of entries.
+    pub places: u16,
+    /// Class of the object in it.
+    pub class: u8,
+    /// Number of its shape.
+    pub shape: u8,
+    /// Tier among those of the mode.
+    pub tier: u8,
+    /// Whether its pages are mapped.
+    pub is_mapped: bool,
+    /// Whether home memory says that a remote socket may hold it.
+    pub is_remote: bool,
+}
+
+/// Blocks of all sizes, and which object is where.
+#[derive(Clone, Debug)]
+pub struct Blocks {
+    /// Block of each object.
+    of: Vec<u32>,
+    /// References to each object: its own allocation and those of views.
+    references: Vec<u16>,
+    /// The blocks.
+    pub blocks: Vec<Block>,
+}
+
+impl Blocks {
+    /// No block, and `objects` objects that are not alive.
+    pub fn new(objects: u32) -> Self {
+        // Zero stands for no block, so that memory of objects never touched costs nothing.
+        let objects = objects as usize;
+        Self { of: vec![0; objects], references: vec![0; objects], blocks: Vec::new() }
+    }
+
+    /// The block of an object; [`NONE`] if it is not alive.
+    #[inline]
+    pub fn of(&self, object: u32) -> u32 {
+        self.of[object as usize].wrapping_sub(1)
+    }
+
+    /// Puts an object into a block.
+    #[inline]
+    pub fn put(&mut self, object: u32, block: u32) {
+        self.of[object as usize] = block + 1;
+        self.references[object as usize] = 1;
+    }
+
+    /// Adds a reference to an object; false if it is not alive.
+    pub fn refer(&mut self, object: u32) -> bool {
+        let references = &mut self.references[object as usize];
+        *references = references.saturating_add(1);
+        self.of[object as usize] != 0
+    }
+
+    /// Drops a reference; gives the block if it was the last, [`NONE`] if not, and `None` if the object is not alive.
+    #[inline]
+    pub fn release(&mut self, object: u32) -> Option<u32> {
+        let block = self.of(object);
+        if block == NONE {
+            return None;
+        }
+        let references = &mut self.references[object as usize];
+        *references -= 1;
+        if *references > 0 {
+            return Some(NONE);
+        }
+        self.of[object as usize] = 0;
+        Some(block)
+    }
+
+    /// Adds a block at a virtual line of a tier.
+    pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
+        self.blocks.push(Block {
+            holders: 0,
+            line,
+            ready_ps: 0,
+            carried: 0,
+            place: 0,
+            places: 0,
+            class: 0,
+            shape,
+            tier,
+            is_mapped: false,
+            is_remote: false,
+        });
+        self.blocks.len() as u32 - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_lives_until_its_last_reference_is_dropped() {
+        let mut blocks = Blocks::new(4);
+        let block = blocks.add(4096, 0, 0);
+        blocks.put(2, block);
+
+        assert!(blocks.refer(2) && !blocks.refer(3));
+        assert_eq!(blocks.release(2), Some(NONE));
+        assert_eq!(blocks.of(2), block);
+        assert_eq!(blocks.release(2), Some(block));
+        assert_eq!((blocks.of(2), blocks.release(2)), (NONE, None));
+    }
+}

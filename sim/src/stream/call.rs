@@ -1,0 +1,414 @@
+//! One call of one core: the inner event of the stream engine.
+
+use hetier_traces::Class;
+
+use super::blocks::NONE;
+use super::engine::{Engine, SiteFacts};
+use super::memory::Client;
+use super::pieces::{Event, EventKind};
+use super::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
+use crate::Error;
+use crate::core::Source;
+use crate::system::Inclusion;
+
+/// Tracked operands of one call.
+const MOST: usize = 32;
+
+/// What a segment's traffic cost so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Toll {
+    /// Femtoseconds that lines hold the core.
+    hold_fs: u64,
+    /// When everything is there.
+    done_ps: u64,
+    /// Source of most of the time, by [`Source`].
+    source: u8,
+    /// Class of the object fetched last.
+    class: u8,
+    /// Picoseconds of page faults.
+    fault_ps: u64,
+    /// Femtoseconds of page walks.
+    walk_fs: u64,
+}
+
+impl Engine<'_> {
+    /// Runs a call on the objects named, from the core's clock on.
+    #[inline]
+    pub(super) fn call(&mut self, number: usize, site: SiteFacts, objects: &[u32]) -> Result<(), Error> {
+        self.calls += 1;
+        self.tallies[site.callee as usize].calls += 1;
+        let me = 1_u128 << number;
+        let mut blocks = [NONE; MOST];
+        let mut others = 0;
+        // 1. Where are the operands?
+        let mut key = Key::new(site.signature);
+        let mut whereabouts = [Whereabouts::Slot(0); MOST];
+        let is_wide = objects.len() > MOST_OPERANDS;
+        for (at, object) in objects.iter().enumerate().take(MOST) {
+            let block = self.heap.blocks.of(*object);
+            if block == NONE {
+                return Err(self.dead(*object));
+            }
+            let entry = &self.heap.blocks.blocks[block as usize];
+            others |= entry.holders & !me;
+            whereabouts[at] = if entry.holders & me != 0 {
+                let slot = self.cores[number].slots.iter().position(|held| *held == block);
+                slot.map_or(Whereabouts::Absent(entry.shape), |slot| Whereabouts::Slot(slot as u16))
+            } else {
+                let earlier = blocks[..at].iter().position(|earlier| *earlier == block);
+                earlier.map_or(Whereabouts::Absent(entry.shape), |earlier| Whereabouts::Same(earlier as u8))
+            };
+            blocks[at] = block;
+            if is_wide { key.mix(whereabouts[at]) } else { key.push(whereabouts[at]) }
+        }
+        let blocks = &blocks[..objects.len().min(MOST)];
+        // 2. What do the private caches make of it?
+        let transition = match self.private.find(self.cores[number].state, key) {
+            Some(transition) => *transition,
+            None => self.learn(number, key, site, &whereabouts[..blocks.len()]),
+        };
+        self.seat(number, &transition, blocks);
+        // 3. Time, and traffic beyond the private caches.
+        let plan = &self.plans[site.callee as usize];
+        let (compute_fs, accesses) = (plan.compute_fs, plan.accesses);
+        self.accesses += accesses;
+        self.cores[number].compute_fs += compute_fs;
+        let mut elapsed_fs = self.cores[number].carry_fs + transition.inside_fs;
+        let inside_stall = transition.inside_fs - transition.inside_compute_fs;
+        self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
+        let segments = transition.segments as usize..(transition.segments + transition.segment_count) as usize;
+        for segment in segments {
+            let segment = self.private.segments[segment];
+            elapsed_fs += self.segment(number, site, segment, elapsed_fs / 1000)?;
+        }
+        self.caches.l2.hits += transition.second_level;
+        self.caches.l2.misses += transition.fetched;
+        self.tallies[site.callee as usize].total_ps += elapsed_fs / 1000;
+        let core = &mut self.cores[number];
+        core.clock_ps += elapsed_fs / 1000;
+        core.carry_fs = elapsed_fs % 1000;
+        // 4. Stores leave no other copy.
+        if others != 0 && site.written != 0 {
+            self.own(number, site.written, blocks);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn learn(&mut self, number: usize, key: Key, site: SiteFacts, operands: &[Whereabouts]) -> Transition {
+        if self.private.is_full() {
+            let mut states: Vec<u32> = self.cores.iter().map(|core| core.state).collect();
+            self.private.compact(&mut states);
+            self.cores.iter_mut().zip(states).for_each(|(core, state)| core.state = state);
+        }
+        let plan = &self.plans[site.callee as usize];
+        let state = self.cores[number].state;
+        let learnt = self.private.learn(state, key, plan, site.signature, operands);
+        *self.private.transition(learnt)
+    }
+
+    /// Puts the operands into their slots and the core into its next state.
+    #[inline]
+    fn seat(&mut self, number: usize, transition: &Transition, blocks: &[u32]) {
+        let core = &mut self.cores[number];
+        core.state = transition.next;
+        let places = &self.private.places[transition.places as usize..];
+        for (block, place) in blocks.iter().zip(places) {
+            let place = usize::from(*place);
+            if core.slots.len() <= place {
+                core.slots.resize(place + 1, NONE);
+            }
+            core.slots[place] = *block;
+            self.heap.blocks.blocks[*block as usize].holders |= 1 << number;
+        }
+    }
+
+    #[inline]
+    fn stall(&mut self, number: usize, callee: u32, source: u8, ps: u64) {
+        self.cores[number].stalls[usize::from(source)] += ps;
+        self.tallies[callee as usize].stalls[usize::from(source)] += ps;
+    }
+
+    /// Femtoseconds of a segment that starts `elapsed_ps` into the call.
+    fn segment(&mut self, number: usize, site: SiteFacts, segment: Segment, elapsed_ps: u64) -> Result<u64, Error> {
+        let now_ps = self.cores[number].clock_ps + elapsed_ps;
+        let mut toll = Toll { source: Source::CACHE.0, ..Toll::default() };
+        toll.hold_fs = u64::from(segment.second_level) * self.times.second_level;
+        for event in segment.first as usize..(segment.first + segment.count) as usize {
+            let event = self.private.events[event];
+            match event.kind {
+                EventKind::Fetch => self.fetch(number, site, event, now_ps, &mut toll)?,
+                EventKind::Bypass => self.bypass(number, site, event, now_ps, &mut toll)?,
+                EventKind::Evict | EventKind::Leave => self.evict(number, site, event, now_ps, &mut toll),
+            }
+        }
+        let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
+        let busy_fs = segment.compute_fs.max(toll.hold_fs).max(wait_fs);
+        let stalled_ps = (busy_fs - segment.compute_fs) / 1000;
+        self.stall(number, site.callee, toll.source, stalled_ps);
+        self.class_stalls[usize::from(toll.class)] += stalled_ps;
+        if toll.fault_ps > 0 {
+            self.stall(number, site.callee, Source::FAULT.0, toll.fault_ps);
+        }
+        self.stall(number, site.callee, Source::TRANSLATION.0, toll.walk_fs / 1000);
+        let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
+        self.mark_ready(number, segment, now_ps + total_fs / 1000);
+        Ok(total_fs)
+    }
+
+    /// Says when the blocks that a segment fetched are complete: cores that follow cannot overtake.
+    fn mark_ready(&mut self, number: usize, segment: Segment, ready_ps: u64) {
+        for event in segment.first as usize..(segment.first + segment.count) as usize {
+            let event = self.private.events[event];
+            let block = self.cores[number].slots[usize::from(event.slot)];
+            if event.kind == EventKind::Fetch && block != NONE {
+                let entry = &mut self.heap.blocks.blocks[block as usize];
+                entry.ready_ps = entry.ready_ps.max(ready_ps);
+            }
+        }
+    }
+
+    fn client(&self, number: usize, site: SiteFacts, class: u8, now_ps: u64) -> Client {
+        let socket = self.cores[number].socket;
+        Client { socket, class, primitive: site.primitive, now_ps, is_noted: false }
+    }
+
+    /// Lines come into the private caches: from other cores, the last levels, or memory.
+    fn fetch(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        event: Event,
+        now_ps: u64,
+        toll: &mut Toll,
+    ) -> Result<(), Error> {
+        let block = self.cores[number].slots[usize::from(event.slot)];
+        let entry = self.heap.blocks.blocks[block as usize];
+        let home = self.cores[number].socket;
+        let mut left = event.lines;
+        toll.class = entry.class;
+        toll.walk_fs += u64::from(event.lines) * self.translation_fs[1];
+        // 1. Other cores.
+        let others = entry.holders & !(1 << number);
+        if others != 0 {
+            left -= self.forward(number, block, others, left, toll);
+        }
+        // 2. Last levels, the own socket's first.
+        let asked = left;
+        for step in 0..self.shared.len() {
+            if left == 0 {
+                break;
+            }
+            let socket = (home + step) % self.shared.len();
+            let found = self.take_shared(socket, block, left);
+            left -= found;
+            let line_fs = if step == 0 { self.times.last_level } else { self.times.remote_last_level };
+            toll.hold_fs += u64::from(found) * line_fs;
+        }
+        self.caches.l3.hits += u64::from(asked - left);
+        self.caches.l3.misses += u64::from(left);
+        if left < event.lines {
+            toll.done_ps = toll.done_ps.max(entry.ready_ps);
+        }
+        // 3. Memory.
+        if left > 0 {
+            self.read_memory(number, site, block, left, now_ps, toll)?;
+        }
+        Ok(())
+    }
+
+    /// Takes lines from the private caches of other cores; gives how many.
+    fn forward(&mut self, number: usize, block: u32, others: u128, wanted: u32, toll: &mut Toll) -> u32 {
+        let home = self.cores[number].socket;
+        let (mut most, mut is_local, mut left) = (0, false, others);
+        while left != 0 {
+            let other = left.trailing_zeros() as usize;
+            left &= left - 1;
+            let core = &self.cores[other];
+            if let Some(slot) = core.slots.iter().position(|held| *held == block) {
+                most = most.max(self.private.resident(core.state, slot as u16).0);
+                is_local |= core.socket == home;
+            }
+        }
+        let lines = most.min(wanted);
+        let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
+        toll.hold_fs += u64::from(lines) * line_fs;
+        self.caches.forwarded_lines += u64::from(lines);
+        lines
+    }
+
+    /// Finds lines in a last level; a victim cache gives them away.
+    fn take_shared(&mut self, socket: usize, block: u32, wanted: u32) -> u32 {
+        let shared = &mut self.shared[socket];
+        if self.inclusion == Inclusion::Inclusive {
+            shared.refresh(block);
+            return shared.lines(block).0.min(wanted);
+        }
+        let (lines, dirty) = shared.take(block, wanted);
+        self.heap.blocks.blocks[block as usize].carried += dirty;
+        lines
+    }
+
+    fn read_memory(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        block: u32,
+        lines: u32,
+        now_ps: u64,
+        toll: &mut Toll,
+    ) -> Result<(), Error> {
+        let socket = self.cores[number].socket;
+        self.touch(block, socket, toll)?;
+        let entry = &mut self.heap.blocks.blocks[block as usize];
+        let (place, places, class) = (entry.place, entry.places, entry.class);
+        let is_new_reader = !entry.is_remote
+            && self.memory.has_memory_directory()
+            && self.memory.is_remote(place, places, socket);
+        entry.is_remote |= is_new_reader;
+        let mut client = self.client(number, site, class, now_ps);
+        client.is_noted = is_new_reader;
+        let cost = self.memory.read(place, places, u64::from(lines), client);
+        toll.hold_fs += cost.hold_fs;
+        toll.done_ps = toll.done_ps.max(cost.done_ps);
+        toll.source = cost.tier;
+        if self.inclusion == Inclusion::Inclusive {
+            self.keep(number, site, block, lines, 0, now_ps, toll);
+        }
+        Ok(())
+    }
+
+    /// Maps a block's pages at its first touch.
+    #[inline]
+    fn touch(&mut self, block: u32, socket: usize, toll: &mut Toll) -> Result<(), Error> {
+        if !self.heap.blocks.blocks[block as usize].is_mapped {
+            let faults = self.heap.map(block, socket, &mut self.memory)?;
+            self.caches.page_faults += faults;
+            toll.fault_ps += faults * self.fault_ps;
+        }
+        Ok(())
+    }
+
+    /// Lines leave the private caches.
+    fn evict(&mut self, number: usize, site: SiteFacts, event: Event, now_ps: u64, toll: &mut Toll) {
+        let slot = usize::from(event.slot);
+        let block = self.cores[number].slots[slot];
+        let entry = &mut self.heap.blocks.blocks[block as usize];
+        if event.kind == EventKind::Leave {
+            entry.holders &= !(1 << number);
+            self.cores[number].slots[slot] = NONE;
+        }
+        let carried = entry.carried.min(event.lines - event.marked);
+        entry.carried -= carried;
+        let dirty = event.marked + carried;
+        let has_others = entry.holders & !(1 << number) != 0;
+        match self.inclusion {
+            // A clean line that another core still holds needs no second copy.
+            Inclusion::Victim => {
+                let lines = if has_others { dirty } else { event.lines };
+                self.keep(number, site, block, lines, dirty, now_ps, toll);
+            }
+            Inclusion::Inclusive => {
+                let socket = self.cores[number].socket;
+                let stays = self.shared[socket].soil(block, dirty);
+                if dirty > stays {
+                    self.write_memory(number, site, block, dirty - stays, now_ps, toll);
+                }
+            }
+        }
+    }
+
+    /// Puts lines into the last level of the core's socket and writes what has to leave it.
+    #[expect(clippy::too_many_arguments, reason = "all of them describe one movement of lines")]
+    fn keep(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        block: u32,
+        lines: u32,
+        dirty: u32,
+        now_ps: u64,
+        toll: &mut Toll,
+    ) {
+        let socket = self.cores[number].socket;
+        let mut leaving = std::mem::take(&mut self.leaving);
+        self.shared[socket].insert(block, lines, dirty, &mut leaving);
+        for left in leaving.drain(..) {
+            self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
+        }
+        self.leaving = leaving;
+    }
+
+    fn write_memory(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        block: u32,
+        lines: u32,
+        now_ps: u64,
+        toll: &mut Toll,
+    ) {
+        let entry = &mut self.heap.blocks.blocks[block as usize];
+        entry.is_remote = false;
+        let (place, places, class) = (entry.place, entry.places, entry.class);
+        let client = self.client(number, site, class, now_ps);
+        let done_ps = self.memory.write(place, places, u64::from(lines), client);
+        toll.done_ps = toll.done_ps.max(done_ps);
+    }
+
+    /// Non-temporal stores: to memory, and no cache keeps a copy.
+    fn bypass(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        event: Event,
+        now_ps: u64,
+        toll: &mut Toll,
+    ) -> Result<(), Error> {
+        let block = self.cores[number].slots[usize::from(event.slot)];
+        let socket = self.cores[number].socket;
+        self.touch(block, socket, toll)?;
+        for shared in &mut self.shared {
+            shared.take(block, event.lines);
+        }
+        let entry = &self.heap.blocks.blocks[block as usize];
+        toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(entry.place);
+        self.write_memory(number, site, block, event.lines, now_ps, toll);
+        Ok(())
+    }
+
+    /// Makes a core the only holder of what it wrote.
+    fn own(&mut self, number: usize, written: u64, blocks: &[u32]) {
+        let me = 1_u128 << number;
+        for (at, block) in blocks.iter().enumerate() {
+            if written >> (at % 64) & 1 == 0 {
+                continue;
+            }
+            let mut others = self.heap.blocks.blocks[*block as usize].holders & !me;
+            if others == 0 {
+                continue;
+            }
+            self.heap.blocks.blocks[*block as usize].holders &= me;
+            while others != 0 {
+                let other = others.trailing_zeros() as usize;
+                others &= others - 1;
+                self.drop_private(other, *block);
+            }
+            for shared in &mut self.shared {
+                shared.take(*block, u32::MAX);
+            }
+        }
+    }
+
+    fn drop_private(&mut self, other: usize, block: u32) {
+        let core = &mut self.cores[other];
+        let Some(slot) = core.slots.iter().position(|held| *held == block) else { return };
+        let lines = self.private.resident(core.state, slot as u16).0;
+        self.caches.invalidated_lines += u64::from(lines);
+        core.state = self.private.without(core.state, slot as u16);
+        core.slots[slot] = NONE;
+    }
+}
+
+/// Classes are kept as their position, which is their discriminant.
+const _: () = assert!(Class::Message as usize + 1 == Class::ALL.len());

@@ -1,0 +1,570 @@
+//! The event loop: simulated cores in order of their clocks, one call at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hetier_traces::{Class, Trace};
+
+use super::behaviour::{Behaviour, CacheTimes};
+use super::blocks::NONE;
+use super::feeder::{Feeder, Status};
+use super::heap::Heap;
+use super::memory::Memory;
+use super::options::Pace;
+use super::plan::MacroPlan;
+use super::private::{Geometry, Private, Signature};
+use super::program::{Op, Program, Region, payload};
+use super::queue::{NEVER, Queue};
+use super::shared::{Leaving, Shared};
+use crate::Error;
+use crate::core::Source;
+use crate::replay::{Footprint, Schedule};
+use crate::result::CacheResult;
+use crate::system::{Inclusion, System};
+
+/// Words that a core reads ahead.
+const WORDS: usize = 2048;
+
+/// Births and deaths between two points of the footprint.
+const FOOTPRINT_STEP: u32 = 1024;
+
+/// Turns between two looks at the progress callback.
+const REPORT_EVERY: u32 = 1 << 20;
+
+/// A call site, ready for use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SiteFacts {
+    /// Number of its [`Signature`].
+    pub signature: u32,
+    /// Macro.
+    pub callee: u32,
+    /// Number of the macro's name.
+    pub primitive: u16,
+    /// Tracked operands.
+    pub count: u8,
+    /// Tracked operands that are written, as a bit set.
+    pub written: u64,
+}
+
+/// What the calls of one macro added up to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallTally {
+    /// Calls.
+    pub calls: u64,
+    /// Core time, picoseconds.
+    pub total_ps: u64,
+    /// Core time waited, picoseconds, by source.
+    pub stalls: [u64; Source::COUNT],
+}
+
+/// A simulated core.
+pub(super) struct Core<'p> {
+    pub socket: usize,
+    pub clock_ps: u64,
+    /// Femtoseconds not yet in `clock_ps`, below 1000.
+    pub carry_fs: u64,
+    /// State of the private caches.
+    pub state: u32,
+    /// Block by slot of the private caches.
+    pub slots: Vec<u32>,
+    pub compute_fs: u64,
+    pub stalls: [u64; Source::COUNT],
+    words: Vec<u32>,
+    at: usize,
+    share: Option<Share<'p>>,
+    waiting: VecDeque<Share<'p>>,
+}
+
+/// A core's part of a region.
+struct Share<'p> {
+    dealt: usize,
+    feeder: Feeder<'p>,
+    is_done: bool,
+    /// First iteration past the present chunk.
+    end: u64,
+}
+
+/// A region that was dealt.
+struct Dealt<'p> {
+    region: &'p Region,
+    feeder: Feeder<'p>,
+    iterations: u64,
+    next: u64,
+}
+
+/// Totals at one instant, for differences between phases.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Core time of arithmetic.
+    pub compute_fs: u128,
+    /// Core time waited, by source.
+    pub stalls: [u64; Source::COUNT],
+    /// Line requests at the first level.
+    pub accesses: u64,
+    /// Lines by tier and direction.
+    pub traffic: Vec<crate::result::Traffic>,
+}
+
+/// What an engine is built from.
+pub(super) struct Parts<'p> {
+    pub trace: &'p Trace,
+    pub program: &'p Program,
+    pub system: &'p System,
+    pub plans: Vec<MacroPlan>,
+    pub behaviour: Behaviour,
+    pub heap: Heap,
+    pub shapes: Vec<super::pieces::Shape>,
+    pub memory: Memory,
+    /// Socket of each thread.
+    pub sockets: Vec<usize>,
+    pub schedule: Schedule,
+    /// Picoseconds of a page fault.
+    pub fault_ps: u64,
+}
+
+/// The engine.
+pub(super) struct Engine<'p> {
+    pub(super) program: &'p Program,
+    trace: &'p Trace,
+    pub(super) plans: Vec<MacroPlan>,
+    /// Names of primitives, and the number of the name of each macro.
+    pub(super) names: Vec<String>,
+    pub(super) name_of: Vec<u16>,
+    pub(super) sites: Vec<SiteFacts>,
+    pub(super) heap: Heap,
+    pub(super) private: Private,
+    pub(super) shared: Vec<Shared>,
+    pub(super) memory: Memory,
+    pub(super) cores: Vec<Core<'p>>,
+    pub(super) times: CacheTimes,
+    pub(super) inclusion: Inclusion,
+    pub(super) fault_ps: u64,
+    /// Femtoseconds of translation per line touched and per line fetched.
+    pub(super) translation_fs: [u64; 2],
+    pub(super) tallies: Vec<CallTally>,
+    pub(super) class_stalls: [u64; Class::ALL.len()],
+    pub(super) caches: CacheResult,
+    pub(super) accesses: u64,
+    pub(super) leaving: Vec<Leaving>,
+    /// Live and resident bytes over time.
+    pub footprint: Footprint,
+    footprint_due: u32,
+    queue: Queue,
+    schedule: Schedule,
+    dealt: Vec<Dealt<'p>>,
+    outstanding: usize,
+    latest_ps: u64,
+    phase: usize,
+    /// Calls simulated.
+    pub calls: u64,
+}
+
+impl<'p> Engine<'p> {
+    pub(super) fn new(parts: Parts<'p>) -> Self {
+        let Parts { trace, program, system, plans, behaviour, heap, shapes, memory, sockets, schedule, fault_ps } =
+            parts;
+        let (names, name_of) = name(trace);
+        let mut signatures: Vec<Signature> = Vec::new();
+        let sites = program.sites.iter().map(|site| {
+            let signature = Signature { callee: site.callee, operands: site.operands.clone() };
+            let found = signatures.iter().position(|known| *known == signature);
+            let number = found.unwrap_or_else(|| {
+                signatures.push(signature);
+                signatures.len() - 1
+            });
+            let written = plans[site.callee as usize].written;
+            let is_written = |operand: &u8| written >> (operand % 64) & 1;
+            let written = site.operands.iter().enumerate().map(|(at, operand)| is_written(operand) << (at % 64)).sum();
+            SiteFacts {
+                signature: number as u32,
+                callee: site.callee,
+                primitive: name_of[site.callee as usize],
+                count: site.operands.len() as u8,
+                written,
+            }
+        });
+        let sites = sites.collect();
+        let lines = |geometry: &crate::system::Geometry| (geometry.sets * geometry.ways) as u64;
+        let geometry = Geometry {
+            lines: lines(&system.l2),
+            first_level_lines: lines(&system.l1),
+            second_level_fs: behaviour.caches.second_level,
+        };
+        let used = sockets.iter().max().map_or(1, |last| last + 1);
+        let cores: Vec<Core<'p>> = sockets.iter().map(|socket| Core::new(*socket)).collect();
+        let page = heap.page_lines();
+        let costs = &system.translation;
+        let walk = costs.walk[usize::from(heap.has_huge_pages())].0;
+        Self {
+            program,
+            trace,
+            tallies: vec![CallTally::default(); plans.len()],
+            plans,
+            names,
+            sites,
+            private: Private::new(geometry, shapes, signatures),
+            name_of,
+            shared: (0..used).map(|_| Shared::new(lines(&system.l3), system.l3.ways)).collect(),
+            heap,
+            memory,
+            queue: Queue::new(cores.len()),
+            cores,
+            times: behaviour.caches,
+            inclusion: system.inclusion,
+            fault_ps,
+            translation_fs: [costs.second_level.0 * 1000 / page, walk * 1000 / page],
+            class_stalls: [0; Class::ALL.len()],
+            caches: CacheResult::default(),
+            accesses: 0,
+            leaving: Vec::new(),
+            footprint: Footprint::default(),
+            footprint_due: 0,
+            schedule,
+            dealt: Vec::new(),
+            outstanding: 0,
+            latest_ps: 0,
+            phase: 0,
+            calls: 0,
+        }
+    }
+
+    /// The latest clock.
+    pub(super) fn clock_ps(&self) -> u64 {
+        self.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0)
+    }
+
+    /// Name of the present phase.
+    pub(super) fn phase_name(&self) -> &str {
+        self.trace.phases.get(self.phase).map_or("", |phase| &phase.head.name)
+    }
+
+    /// Totals so far.
+    pub(super) fn totals(&self) -> Totals {
+        let mut stalls = [0; Source::COUNT];
+        for core in &self.cores {
+            stalls.iter_mut().zip(&core.stalls).for_each(|(sum, stall)| *sum += stall);
+        }
+        let tiers = self.memory.servers().len() / self.memory.sockets();
+        Totals {
+            compute_fs: self.cores.iter().map(|core| u128::from(core.compute_fs)).sum(),
+            stalls,
+            accesses: self.accesses,
+            traffic: (0..tiers).map(|tier| self.memory.traffic.total(tier)).collect(),
+        }
+    }
+
+    /// Runs a phase to its end; all cores leave it at the same instant.
+    pub(super) fn run_phase(&mut self, phase: usize, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+        self.phase = phase;
+        let program = self.program;
+        let mut serial = Feeder::serial(&program.phases[phase]);
+        loop {
+            // 1. Core 0 runs up to the next region or the end.
+            pace.report(self.accesses)?;
+            let status = self.run_serial(&mut serial)?;
+            match status {
+                Status::Full => {}
+                Status::Done => break,
+                // 2. The region is dealt; without a barrier only core 0's own share is run now.
+                Status::Region(region) => {
+                    self.deal(region, &serial);
+                    if !region.nowait {
+                        self.run_team(None, pace)?;
+                        self.meet();
+                    } else {
+                        self.run_team(Some(0), pace)?;
+                    }
+                }
+            }
+        }
+        // 3. All meet at the end.
+        self.run_team(None, pace)?;
+        self.meet();
+        self.dealt.clear();
+        self.note_footprint(self.cores[0].clock_ps);
+        Ok(())
+    }
+
+    /// One buffer of serial words on core 0, shares of earlier regions running beside.
+    fn run_serial(&mut self, serial: &mut Feeder<'p>) -> Result<Status<'p>, Error> {
+        let mut words = std::mem::take(&mut self.cores[0].words);
+        words.clear();
+        let status = serial.fill(&mut words, WORDS)?;
+        let mut at = 0;
+        while at < words.len() {
+            if self.outstanding > 0 {
+                self.run_others_until(self.cores[0].clock_ps)?;
+            }
+            at = self.step(0, &words, at)?;
+        }
+        self.cores[0].words = words;
+        self.cores[0].at = usize::MAX;
+        Ok(status)
+    }
+
+    /// Deals a region to all cores from core 0's present clock on.
+    fn deal(&mut self, region: &'p Region, serial: &Feeder<'p>) {
+        let mut scope = serial.scope().clone();
+        let iterations = region.iterations(&mut scope);
+        let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
+        let number = self.dealt.len();
+        self.dealt.push(Dealt { region, feeder, iterations, next: 0 });
+        let now = self.cores[0].clock_ps;
+        self.memory.rest(now);
+        for core in 0..self.cores.len() {
+            let Some((begin, end)) = self.first_chunk(core as u64, number) else { continue };
+            let share = self.share(number, begin, end);
+            self.outstanding += 1;
+            let own = &mut self.cores[core];
+            let is_idle = own.share.is_none();
+            own.waiting.push_back(share);
+            if is_idle {
+                own.idle_until(now);
+                own.next_share();
+                let clock = own.clock_ps;
+                self.queue.set(core, clock);
+            }
+        }
+    }
+
+    fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
+        let Dealt { region, feeder, .. } = &self.dealt[dealt];
+        let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
+        Share { dealt, feeder, is_done: false, end }
+    }
+
+    /// The first iterations of a core; `None` if it has none.
+    fn first_chunk(&mut self, core: u64, dealt: usize) -> Option<(u64, u64)> {
+        let threads = self.cores.len() as u64;
+        let iterations = self.dealt[dealt].iterations;
+        let (begin, end) = match self.schedule {
+            Schedule::Static => {
+                let (each, more) = (iterations / threads, iterations % threads);
+                let begin = core * each + core.min(more);
+                (begin, begin + each + u64::from(core < more))
+            }
+            Schedule::StaticChunk(chunk) => (core * chunk, ((core + 1) * chunk).min(iterations)),
+            Schedule::Dynamic(chunk) => {
+                let begin = self.dealt[dealt].next;
+                self.dealt[dealt].next = (begin + chunk).min(iterations);
+                (begin, (begin + chunk).min(iterations))
+            }
+        };
+        (begin < end).then_some((begin, end))
+    }
+
+    /// The chunk after one that a core has finished.
+    fn next_chunk(&mut self, dealt: usize, end: u64) -> Option<(u64, u64)> {
+        let threads = self.cores.len() as u64;
+        let dealt = &mut self.dealt[dealt];
+        let (begin, chunk) = match self.schedule {
+            Schedule::Static => return None,
+            Schedule::StaticChunk(chunk) => (end + (threads - 1) * chunk, chunk),
+            Schedule::Dynamic(chunk) => {
+                let begin = dealt.next;
+                dealt.next = begin.saturating_add(chunk);
+                (begin, chunk)
+            }
+        };
+        (begin < dealt.iterations).then(|| (begin, (begin + chunk).min(dealt.iterations)))
+    }
+
+    /// Runs shares until none is left, or until a core has none left.
+    fn run_team(&mut self, until_idle: Option<usize>, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+        let mut turns = 0_u32;
+        while let Some((core, _)) = self.queue.first() {
+            if until_idle.is_some_and(|core| self.cores[core].share.is_none()) {
+                break;
+            }
+            self.turn(core)?;
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(REPORT_EVERY) {
+                pace.report(self.accesses)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs shares of other cores up to an instant.
+    fn run_others_until(&mut self, until_ps: u64) -> Result<(), Error> {
+        while let Some((core, clock)) = self.queue.first() {
+            if clock > until_ps {
+                break;
+            }
+            self.turn(core)?;
+        }
+        Ok(())
+    }
+
+    /// One event of a core: everything up to the end of its next call.
+    #[inline]
+    fn turn(&mut self, number: usize) -> Result<(), Error> {
+        let core = &mut self.cores[number];
+        if core.at >= core.words.len() && !self.refill(number)? {
+            let core = &mut self.cores[number];
+            self.latest_ps = self.latest_ps.max(core.clock_ps);
+            self.outstanding -= 1;
+            core.next_share();
+            let clock = if core.share.is_some() { core.clock_ps } else { NEVER };
+            self.queue.set(number, clock);
+            return Ok(());
+        }
+        let words = std::mem::take(&mut self.cores[number].words);
+        let at = self.cores[number].at;
+        let result = self.step(number, &words, at);
+        let core = &mut self.cores[number];
+        core.words = words;
+        core.at = result?;
+        let clock = core.clock_ps;
+        self.queue.set(number, clock);
+        Ok(())
+    }
+
+    /// Gets a core more words; false if its share is done.
+    fn refill(&mut self, number: usize) -> Result<bool, Error> {
+        loop {
+            let core = &mut self.cores[number];
+            let Some(share) = &mut core.share else { return Ok(false) };
+            core.words.clear();
+            core.at = 0;
+            if !share.is_done {
+                let status = share.feeder.fill(&mut core.words, WORDS)?;
+                share.is_done = matches!(status, Status::Done);
+            }
+            if !core.words.is_empty() {
+                return Ok(true);
+            }
+            let (dealt, end) = (share.dealt, share.end);
+            let Some((begin, end)) = self.next_chunk(dealt, end) else { return Ok(false) };
+            let share = self.share(dealt, begin, end);
+            self.cores[number].share = Some(share);
+        }
+    }
+
+    /// Does what words say, up to and including the next call; gives the position behind.
+    #[inline]
+    fn step(&mut self, number: usize, words: &[u32], mut at: usize) -> Result<usize, Error> {
+        while at < words.len() {
+            let header = words[at];
+            match Op::of(header) {
+                Op::Call => {
+                    let site = self.sites[payload(header) as usize];
+                    let end = at + 1 + usize::from(site.count);
+                    self.call(number, site, &words[at + 1..end])?;
+                    return Ok(end);
+                }
+                Op::Birth if words[at + 2] == 1 => {
+                    self.heap.birth(words[at + 1])?;
+                    at += 4;
+                    self.count_lifetime(number);
+                }
+                Op::Death if words[at + 2] == 1 => {
+                    self.die(words[at + 1])?;
+                    at += 4;
+                    self.count_lifetime(number);
+                }
+                op @ (Op::SmallBirth | Op::SmallDeath) => {
+                    self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
+                    at += 2;
+                }
+                op => {
+                    self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?;
+                    at += 4;
+                    self.count_lifetime(number);
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    #[inline]
+    fn count_lifetime(&mut self, number: usize) {
+        self.footprint_due += 1;
+        if self.footprint_due >= FOOTPRINT_STEP {
+            self.note_footprint(self.cores[number].clock_ps);
+        }
+    }
+
+    fn note_footprint(&mut self, now_ps: u64) {
+        self.footprint_due = 0;
+        self.heap.note(now_ps, &mut self.footprint);
+    }
+
+    fn run_of(&mut self, op: Op, first: u32, count: u32, stride: i32) -> Result<(), Error> {
+        for place in 0..count as i32 {
+            let object = first.wrapping_add_signed(place.wrapping_mul(stride));
+            match op {
+                Op::Birth => self.heap.birth(object)?,
+                Op::Refer if !self.heap.blocks.refer(object) => return Err(self.dead(object)),
+                Op::Refer => {}
+                _ => self.die(object)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn die(&mut self, object: u32) -> Result<(), Error> {
+        if self.heap.death(object) { Ok(()) } else { Err(self.dead(object)) }
+    }
+
+    /// The error of a use after death.
+    #[cold]
+    pub(super) fn dead(&mut self, object: u32) -> Error {
+        let (array, index) = self.heap.locate(object);
+        let label = self.trace.definitions.get(array.0 as usize).map_or("", |definition| definition.label());
+        Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index }
+    }
+
+    /// All cores wait for the slowest.
+    fn meet(&mut self) {
+        let clocks = self.cores.iter().map(|core| core.clock_ps);
+        let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
+        self.cores.iter_mut().for_each(|core| core.idle_until(latest));
+        self.memory.rest(latest);
+    }
+}
+
+impl Core<'_> {
+    fn new(socket: usize) -> Self {
+        Self {
+            socket,
+            clock_ps: 0,
+            carry_fs: 0,
+            state: 0,
+            slots: vec![NONE; 64],
+            compute_fs: 0,
+            stalls: [0; Source::COUNT],
+            words: Vec::new(),
+            at: usize::MAX,
+            share: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    fn idle_until(&mut self, at_ps: u64) {
+        if at_ps > self.clock_ps {
+            self.stalls[usize::from(Source::IDLE.0)] += at_ps - self.clock_ps;
+            self.clock_ps = at_ps;
+        }
+    }
+
+    fn next_share(&mut self) {
+        self.share = self.waiting.pop_front();
+        self.words.clear();
+        self.at = usize::MAX;
+    }
+}
+
+/// Names of primitives, and the number of the name of each macro.
+fn name(trace: &Trace) -> (Vec<String>, Vec<u16>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
+    let of = trace.macros.iter().map(|called| {
+        *numbers.entry(&called.name).or_insert_with(|| {
+            names.push(called.name.clone());
+            names.len() as u16 - 1
+        })
+    });
+    let of = of.collect();
+    (names, of)
+}

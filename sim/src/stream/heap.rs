@@ -1,0 +1,385 @@
+//! The process: births and deaths of objects, their blocks, tiers and pages.
+//!
+//! The same allocator, placement policy and page table as at line fidelity, with free lists of block numbers instead
+//! of addresses, so that the scratch of four billion calls costs a few nanoseconds each.
+
+use hetier_traces::Class;
+
+use super::blocks::{Blocks, NONE};
+use super::memory::{Memory, Place};
+use super::near::PAGE_LINES;
+use super::pieces::Shape;
+use super::program::{ArrayFacts, Program};
+use crate::Error;
+use crate::allocator::{Allocator, AllocatorKind, padded};
+use crate::machine::Line;
+use crate::pages::{PageTable, Pages};
+use crate::placement::{Choice, Newborn, Placement};
+use crate::replay::Footprint;
+
+/// Sizes that blocks have.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    bytes: u64,
+}
+
+/// A change of what is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Live bytes by class, in the order of [`Class::ALL`].
+    pub live: [u64; Class::ALL.len()],
+    /// Their sum.
+    pub total: u64,
+    /// Bytes that the process holds.
+    pub resident: u64,
+}
+
+/// The process's memory.
+pub struct Heap {
+    /// Objects and blocks.
+    pub blocks: Blocks,
+    kind: AllocatorKind,
+    allocator: Allocator,
+    sizes: Vec<Size>,
+    /// Free blocks by tier of the mode and size.
+    free: Vec<Vec<Vec<u32>>>,
+    /// Position in the system of the tiers that the mode offers.
+    tiers: Vec<usize>,
+    /// Bytes that each of them may hold.
+    limits: Vec<u64>,
+    placement: Box<dyn Placement>,
+    tables: Vec<PageTable>,
+    pages: Pages,
+    sample: u64,
+    is_warm: bool,
+    /// Array of objects by first object number, for classes and messages.
+    arrays: Vec<ArrayFacts>,
+    /// Number of the size of each array.
+    array_sizes: Vec<u8>,
+    /// Arrays that number their objects stand first.
+    numbered: usize,
+    /// Last array looked up.
+    last: usize,
+    /// Now.
+    pub held: Held,
+    /// Most that was held, each for itself.
+    pub peak: Held,
+    /// Live and most live elements of small arrays.
+    small_live: Vec<u64>,
+    small_most: Vec<u64>,
+    /// Live bytes at the last [`Heap::note`].
+    noted: [u64; Class::ALL.len()],
+    scratch: Vec<Place>,
+    system: String,
+}
+
+/// What a heap is made from.
+pub struct HeapParts {
+    /// Kind of allocator.
+    pub kind: AllocatorKind,
+    /// Tiers of the mode.
+    pub tiers: Vec<usize>,
+    /// Bytes that each may hold.
+    pub limits: Vec<u64>,
+    /// Policy.
+    pub placement: Box<dyn Placement>,
+    /// Page tables of the tiers; of every `sample`-th page where pages have 4 KiB.
+    pub tables: Vec<PageTable>,
+    /// Page placement.
+    pub pages: Pages,
+    /// Pages that a followed one stands for.
+    pub sample: u64,
+    /// Whether near memory holds an earlier run's data.
+    pub is_warm: bool,
+    /// Name of the system, for messages.
+    pub system: String,
+}
+
+impl Heap {
+    /// An empty process for a program; also gives the shapes of blocks for private caches of `cache_lines`.
+    pub fn new(program: &Program, parts: HeapParts, cache_lines: u64) -> (Self, Vec<Shape>) {
+        let mut sizes: Vec<Size> = Vec::new();
+        let mut array_sizes = Vec::with_capacity(program.arrays.len());
+        for array in program.arrays.iter().filter(|array| array.first.is_some()) {
+            let bytes = padded(array.capacity_bytes);
+            let found = sizes.iter().position(|size| size.bytes == bytes);
+            let number = found.unwrap_or_else(|| {
+                sizes.push(Size { bytes });
+                sizes.len() - 1
+            });
+            array_sizes.push(number.min(usize::from(u8::MAX)) as u8);
+        }
+        let shapes = sizes.iter().map(|size| Shape::new(size.bytes / hetier_traces::LINE_BYTES, cache_lines));
+        let shapes = shapes.collect();
+        let page_lines = parts.pages.bytes() / hetier_traces::LINE_BYTES;
+        let heap = Self {
+            blocks: Blocks::new(program.objects),
+            kind: parts.kind,
+            allocator: Allocator::new(parts.kind, parts.tiers.len(), page_lines),
+            free: vec![vec![Vec::new(); sizes.len()]; parts.tiers.len()],
+            sizes,
+            tiers: parts.tiers,
+            limits: parts.limits,
+            placement: parts.placement,
+            tables: parts.tables,
+            pages: parts.pages,
+            sample: parts.sample,
+            is_warm: parts.is_warm,
+            arrays: program.arrays.clone(),
+            array_sizes,
+            numbered: program.arrays.iter().filter(|array| array.first.is_some()).count(),
+            last: 0,
+            held: Held::default(),
+            peak: Held::default(),
+            small_live: vec![0; program.arrays.len()],
+            small_most: vec![0; program.arrays.len()],
+            noted: [0; Class::ALL.len()],
+            scratch: Vec::new(),
+            system: parts.system,
+        };
+        (heap, shapes)
+    }
+
+    /// Array of an object.
+    #[inline]
+    fn array_of(&mut self, object: u32) -> usize {
+        let starts_before = |at: usize| self.arrays[at].first.is_some_and(|first| first <= object);
+        let is_inside = |at: usize| starts_before(at) && (at + 1 >= self.numbered || !starts_before(at + 1));
+        if !is_inside(self.last) {
+            let numbered = &self.arrays[..self.numbered];
+            let after = numbered.partition_point(|array| array.first.is_some_and(|first| first <= object));
+            self.last = after.saturating_sub(1);
+        }
+        self.last
+    }
+
+    /// Lines of a page.
+    pub const fn page_lines(&self) -> u64 {
+        self.pages.bytes() / hetier_traces::LINE_BYTES
+    }
+
+    /// Whether pages have 2 MiB.
+    pub fn has_huge_pages(&self) -> bool {
+        self.pages == Pages::Random2m
+    }
+
+    /// Brings the record of the footprint up to an instant.
+    pub fn note(&mut self, now_ps: u64, footprint: &mut Footprint) {
+        for class in 0..Class::ALL.len() {
+            let (now, before) = (self.held.live[class], self.noted[class]);
+            let resident = self.held.resident;
+            match now.checked_sub(before) {
+                Some(more) => footprint.born(now_ps, class as u8, more, resident),
+                None => footprint.died(now_ps, class as u8, before - now, resident),
+            }
+        }
+        self.noted = self.held.live;
+    }
+
+    /// Array and index of an object, for messages.
+    pub fn locate(&mut self, object: u32) -> (hetier_traces::ArrayId, u64) {
+        let array = self.array_of(object);
+        let facts = &self.arrays[array];
+        (facts.id, u64::from(object - facts.first.unwrap_or(0)))
+    }
+
+    /// Brings an object to life.
+    ///
+    /// # Errors
+    /// - [`Error::Capacity`] if the tier that the policy chose is full.
+    #[inline]
+    pub fn birth(&mut self, object: u32) -> Result<(), Error> {
+        let array = self.array_of(object);
+        let class = self.arrays[array].class;
+        let size = usize::from(self.array_sizes[array]);
+        let bytes = self.sizes[size].bytes;
+        let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, bytes, size) };
+        let block = match self.free[tier][size].pop() {
+            Some(block) => block,
+            None => self.fresh(tier, size, bytes)?,
+        };
+        self.blocks.blocks[block as usize].class = class as u8;
+        self.blocks.put(object, block);
+        let live = self.arrays[array].capacity_bytes;
+        self.held.live[class as usize] += live;
+        self.held.total += live;
+        self.peak.total = self.peak.total.max(self.held.total);
+        Ok(())
+    }
+
+    /// Takes an object's life, or one reference of it; false if it was not alive.
+    #[inline]
+    pub fn death(&mut self, object: u32) -> bool {
+        let Some(block) = self.blocks.release(object) else { return false };
+        if block == NONE {
+            return true;
+        }
+        let entry = &self.blocks.blocks[block as usize];
+        let (size, class) = (usize::from(entry.shape), entry.class);
+        let bytes = self.sizes[size].bytes;
+        let tier = usize::from(entry.tier);
+        let array = self.array_of(object);
+        let live = self.arrays[array].capacity_bytes;
+        self.held.live[usize::from(class)] -= live;
+        self.held.total -= live;
+        if self.tiers.len() > 1 {
+            let choice = if tier == 0 { Choice::Fast } else { Choice::Slow };
+            self.placement.died(Class::ALL[usize::from(class)], bytes, choice);
+        }
+        match self.kind {
+            AllocatorKind::SealPool => self.free[tier][size].push(block),
+            AllocatorKind::Bump => {}
+            AllocatorKind::Map => self.unmap(block, tier, bytes),
+        }
+        true
+    }
+
+    /// Births (or deaths) of objects too small to be numbered: they count, and that is all.
+    pub fn small(&mut self, array: u32, count: u64, is_birth: bool) {
+        let facts = &self.arrays[array as usize];
+        let (class, bytes) = (facts.class as usize, facts.capacity_bytes * count);
+        if !is_birth {
+            self.held.live[class] = self.held.live[class].saturating_sub(bytes);
+            self.held.total = self.held.total.saturating_sub(bytes);
+            let live = &mut self.small_live[array as usize];
+            *live = live.saturating_sub(count);
+            return;
+        }
+        self.held.live[class] += bytes;
+        self.held.total += bytes;
+        // The pool keeps what it has: only growth counts.
+        let (live, most) = (&mut self.small_live[array as usize], &mut self.small_most[array as usize]);
+        *live += count;
+        let growth = live.saturating_sub(*most);
+        *most += growth;
+        self.held.resident += padded(facts.capacity_bytes) * growth;
+        self.peak.total = self.peak.total.max(self.held.total);
+        self.peak.resident = self.peak.resident.max(self.held.resident);
+    }
+
+    /// Asks the policy for a tier.
+    fn choose(&mut self, class: Class, bytes: u64, size: usize) -> usize {
+        let reusable = self.free[0][size].len() as u64 * bytes;
+        let room = self.limits[0].saturating_sub(self.allocator.resident(0));
+        let fast_room = if reusable > 0 { room.max(bytes) } else { room };
+        match self.placement.choose(Newborn { class, bytes, fast_room }) {
+            Choice::Fast => 0,
+            Choice::Slow => 1,
+        }
+    }
+
+    #[cold]
+    fn fresh(&mut self, tier: usize, size: usize, bytes: u64) -> Result<u32, Error> {
+        let needed_bytes = self.allocator.resident(tier) + bytes;
+        if needed_bytes > self.limits[tier] {
+            let what = format!("memory tier {}", self.tiers[tier]);
+            let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
+            return Err(Error::Capacity { system, what, needed_bytes, capacity_bytes });
+        }
+        let line = self.allocator.alloc(tier, bytes).line;
+        self.held.resident += bytes;
+        self.peak.resident = self.peak.resident.max(self.held.resident);
+        Ok(self.blocks.add(line, size as u8, tier as u8))
+    }
+
+    fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
+        let line = self.blocks.blocks[block as usize].line;
+        self.allocator.free(crate::allocator::Block { tier, line }, bytes);
+        self.held.resident -= bytes;
+        let page = self.tables[tier].page_lines();
+        if self.sample == 1 || self.pages == Pages::Random2m {
+            self.tables[tier].unmap(line / page..(line + bytes / hetier_traces::LINE_BYTES).div_ceil(page));
+        }
+    }
+
+    /// Gives a block's pages their frames, for a core on `socket`; gives the number of pages that faulted.
+    ///
+    /// # Errors
+    /// - [`Error::Capacity`] if no frame is left.
+    #[cold]
+    pub fn map(&mut self, block: u32, socket: usize, memory: &mut Memory) -> Result<u64, Error> {
+        let entry = self.blocks.blocks[block as usize];
+        let lines = self.sizes[usize::from(entry.shape)].bytes / hetier_traces::LINE_BYTES;
+        let tier = usize::from(entry.tier);
+        let (first, last) = (entry.line / PAGE_LINES, (entry.line + lines - 1) / PAGE_LINES);
+        let step = self.sample;
+        let mut page = first.next_multiple_of(step);
+        if page > last {
+            page = first / step * step;
+        }
+        self.scratch.clear();
+        let mut faults = 0;
+        while page <= last {
+            let (line, is_new) = self.frame(tier, page, socket)?;
+            faults += u64::from(is_new);
+            if let Some(near) = memory.near_mut().filter(|_| self.is_warm) {
+                near.warm(near.home(line.socket, line.local / PAGE_LINES));
+            }
+            let lines = self.lines_inside(page, entry.line, lines);
+            self.lay(tier, line, lines, memory);
+            page += step;
+        }
+        if step > 1 && self.pages != Pages::Random2m {
+            // Pages that begin in the block are its own.
+            faults = (entry.line + lines).div_ceil(PAGE_LINES) - entry.line.div_ceil(PAGE_LINES);
+        }
+        let entry = &mut self.blocks.blocks[block as usize];
+        entry.place = memory.settle(&self.scratch);
+        entry.places = self.scratch.len() as u16;
+        entry.is_mapped = true;
+        Ok(faults)
+    }
+
+    /// Lines of a page that a block has; at scale all pages count alike.
+    fn lines_inside(&self, page: u64, line: u64, lines: u64) -> u8 {
+        if self.sample > 1 {
+            return 1;
+        }
+        let (start, end) = ((page * PAGE_LINES).max(line), ((page + 1) * PAGE_LINES).min(line + lines));
+        end.saturating_sub(start) as u8
+    }
+
+    /// Physical line of a virtual 4 KiB page, and whether it was mapped just now.
+    fn frame(&mut self, tier: usize, page: u64, socket: usize) -> Result<(Line, bool), Error> {
+        let table = &mut self.tables[tier];
+        let (number, inside) = match self.pages {
+            Pages::Random2m => {
+                let pages = table.page_lines() / PAGE_LINES;
+                (page / pages, page % pages * PAGE_LINES)
+            }
+            Pages::Contiguous | Pages::Random4k => (page / self.sample, 0),
+        };
+        let (line, is_new) = match table.find(number) {
+            Some(line) => (Some(line), false),
+            None => (table.map(number, socket), true),
+        };
+        let Some(line) = line else {
+            let what = format!("frames of memory tier {}", self.tiers[tier]);
+            let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
+            return Err(Error::Capacity { system, what, needed_bytes: capacity_bytes + 4096, capacity_bytes });
+        };
+        let mut line = Line::unpack(line);
+        if self.pages != Pages::Random2m {
+            line.local *= self.sample;
+        }
+        line.local += inside;
+        Ok((line, is_new))
+    }
+
+    /// Adds a page to the places of the block being mapped: each by itself in near memory, by server without.
+    fn lay(&mut self, tier: usize, line: Line, lines: u8, memory: &mut Memory) {
+        let server = memory.server(self.tiers[tier], line.socket);
+        let home = memory.near().map(|near| near.home(line.socket, line.local / PAGE_LINES));
+        if let (None, Some(place)) = (home, self.scratch.iter_mut().find(|place| place.server == server)) {
+            place.weight += u32::from(lines);
+            return;
+        }
+        let place = Place {
+            home: home.unwrap_or_default(),
+            server,
+            socket: line.socket as u8,
+            weight: u32::from(lines),
+        };
+        self.scratch.push(place);
+    }
+}

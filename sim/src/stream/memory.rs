@@ -1,0 +1,289 @@
+//! The memory side: where blocks lie, near memory, the tiers' servers and the links between sockets.
+
+use super::behaviour::Behaviour;
+use super::near::{Found, Home, Near};
+use super::servers::{Fetched, Server};
+use crate::Picoseconds;
+use crate::device::Kind;
+use crate::machine::TrafficCounters;
+use crate::system::{DirectoryPlace, System};
+
+/// A part of a block: pages of one home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Where the page belongs in near memory, in Memory Mode.
+    pub home: Home,
+    /// Server of the tier on the home socket.
+    pub server: u16,
+    /// Home socket.
+    pub socket: u8,
+    /// Parts of the block's lines here, relative to the other places.
+    pub weight: u32,
+}
+
+/// For whom memory works.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Socket of the core.
+    pub socket: usize,
+    /// Class of the object.
+    pub class: u8,
+    /// HE primitive at work.
+    pub primitive: u16,
+    /// When.
+    pub now_ps: u64,
+    /// Whether home memory has to note a remote reader.
+    pub is_noted: bool,
+}
+
+/// What a fetch from memory cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Femtoseconds that the lines hold the core, by its own limits.
+    pub hold_fs: u64,
+    /// When the queues have served them.
+    pub done_ps: u64,
+    /// Tier that most came from.
+    pub tier: u8,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    /// By home socket: lines from it, lines to it.
+    free_ps: Vec<[u64; 2]>,
+    line_ps: [u64; 2],
+    has_memory_directory: bool,
+}
+
+impl Link {
+    fn pass(&mut self, home: usize, direction: usize, now_ps: u64, lines: u64) -> u64 {
+        let free = &mut self.free_ps[home][direction];
+        *free = (*free).max(now_ps) + lines * self.line_ps[direction];
+        *free
+    }
+}
+
+/// All memory of the machine.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    servers: Vec<Server>,
+    sockets: usize,
+    links: Option<Link>,
+    near: Option<Near>,
+    /// Position of the near tier.
+    near_tier: usize,
+    write_miss_fetches: bool,
+    places: Vec<Place>,
+    /// Demand at the devices.
+    pub traffic: TrafficCounters,
+}
+
+impl Memory {
+    /// Idle memory; `near` in Memory Mode.
+    pub fn new(system: &System, behaviour: &Behaviour, threads: usize, near: Option<Near>, fetches: bool) -> Self {
+        let each = threads.div_ceil(system.sockets);
+        let servers = behaviour.tiers.iter().flat_map(|tier| {
+            (0..system.sockets).map(move |_| Server::new(tier.clone(), each))
+        });
+        let links = system.link.filter(|_| system.sockets > 1).map(|link| Link {
+            free_ps: vec![[0; 2]; system.sockets],
+            line_ps: [link.read_line.0, link.write_line.0],
+            has_memory_directory: link.directory == DirectoryPlace::Memory,
+        });
+        Self {
+            servers: servers.collect(),
+            sockets: system.sockets,
+            links,
+            near,
+            near_tier: system.tier("dram").unwrap_or(0),
+            write_miss_fetches: fetches,
+            places: Vec::new(),
+            traffic: TrafficCounters::new(system.tiers.len()),
+        }
+    }
+
+    /// Number of sockets.
+    pub const fn sockets(&self) -> usize {
+        self.sockets
+    }
+
+    /// Femtoseconds that a non-temporal line holds a core, by the first place of its block.
+    pub fn store_fs(&self, place: u32) -> u64 {
+        let server = self.places[place as usize].server;
+        self.servers[usize::from(server)].behaviour().store_fs
+    }
+
+    /// Near memory, in Memory Mode.
+    pub const fn near(&self) -> Option<&Near> {
+        self.near.as_ref()
+    }
+
+    /// Near memory, to warm it.
+    pub const fn near_mut(&mut self) -> Option<&mut Near> {
+        self.near.as_mut()
+    }
+
+    /// The servers, by tier and socket.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
+    }
+
+    /// Number of the server of a tier on a socket.
+    pub const fn server(&self, tier: usize, socket: usize) -> u16 {
+        (tier * self.sockets + socket) as u16
+    }
+
+    /// Keeps the places of a block; gives the number of the first.
+    pub fn settle(&mut self, places: &[Place]) -> u32 {
+        self.places.extend_from_slice(places);
+        (self.places.len() - places.len()) as u32
+    }
+
+    /// Whether home memory keeps who reads from afar.
+    pub fn has_memory_directory(&self) -> bool {
+        self.links.as_ref().is_some_and(|links| links.has_memory_directory)
+    }
+
+    /// Whether a block lies on another socket, in part at least.
+    pub fn is_remote(&self, first: u32, count: u16, socket: usize) -> bool {
+        self.places[first as usize..first as usize + usize::from(count)]
+            .iter()
+            .any(|place| usize::from(place.socket) != socket)
+    }
+
+    /// The queues are empty at a barrier.
+    pub fn rest(&mut self, now_ps: u64) {
+        self.servers.iter_mut().for_each(|server| server.rest(now_ps));
+    }
+
+    /// Reads lines of a block at places `first .. first + count`.
+    #[inline]
+    pub fn read(&mut self, first: u32, count: u16, lines: u64, client: Client) -> Cost {
+        let mut cost = Cost::default();
+        self.spread(first, count, lines, |memory, place, lines| {
+            let is_remote = usize::from(place.socket) != client.socket;
+            let (fetched, tier) = match memory.near {
+                None => (memory.read_flat(place, lines, is_remote, client), place.server as usize / memory.sockets),
+                Some(_) => memory.read_near(place, lines, is_remote, client),
+            };
+            let mut done_ps = fetched.done_ps;
+            if is_remote {
+                done_ps = done_ps.max(memory.cross(place, lines, client));
+            }
+            cost.hold_fs += lines * fetched.line_fs;
+            cost.done_ps = cost.done_ps.max(done_ps);
+            cost.tier = tier as u8;
+        });
+        cost
+    }
+
+    /// Writes lines of a block; gives when the queues have taken them.
+    #[inline]
+    pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) -> u64 {
+        let mut done_ps = 0;
+        self.spread(first, count, lines, |memory, place, lines| {
+            let home = usize::from(place.socket);
+            if home != client.socket
+                && let Some(links) = &mut memory.links
+            {
+                done_ps = done_ps.max(links.pass(home, 1, client.now_ps, lines));
+            }
+            done_ps = done_ps.max(match memory.near {
+                None => memory.post(place.server as usize, Kind::Write, lines, client),
+                Some(_) => memory.write_near(place, lines, client),
+            });
+        });
+        done_ps
+    }
+
+    /// Deals lines to places by weight; what division leaves goes to the last.
+    #[inline]
+    fn spread(&mut self, first: u32, count: u16, lines: u64, mut to: impl FnMut(&mut Self, Place, u64)) {
+        let range = first as usize..first as usize + usize::from(count);
+        if count == 1 {
+            let place = self.places[range.start];
+            return to(self, place, lines);
+        }
+        let total: u64 = self.places[range.clone()].iter().map(|place| u64::from(place.weight)).sum();
+        let (mut weight, mut given) = (0, 0);
+        for number in range {
+            let place = self.places[number];
+            weight += u64::from(place.weight);
+            let until = lines * weight / total;
+            if until > given {
+                to(self, place, until - given);
+                given = until;
+            }
+        }
+    }
+
+    fn read_flat(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> Fetched {
+        let server = place.server as usize;
+        self.count(server, Kind::Read, lines, client);
+        let fetched = self.servers[server].read(client.now_ps, lines, is_remote);
+        if is_remote && client.is_noted {
+            self.post(server, Kind::Write, lines, client);
+        }
+        fetched
+    }
+
+    /// Rows of reads in the table of Memory Mode.
+    fn read_near(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> (Fetched, usize) {
+        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
+        let found = self.near.as_mut().map_or(Found::Hit, |near| near.exchange(place.home, false, lines));
+        if is_remote && client.is_noted {
+            self.post(near_server, Kind::Write, lines, client);
+        }
+        if found == Found::Hit {
+            self.count(near_server, Kind::Read, lines, client);
+            return (self.servers[near_server].read(client.now_ps, lines, is_remote), self.near_tier);
+        }
+        let probed_ps = self.post(near_server, Kind::Read, lines, client);
+        let far_server = place.server as usize;
+        self.count(far_server, Kind::Read, lines, client);
+        let far = self.servers[far_server].read(client.now_ps, lines, is_remote);
+        self.post(near_server, Kind::Write, lines, client);
+        if found == Found::Dirty {
+            self.post(far_server, Kind::Write, lines, client);
+        }
+        (Fetched { done_ps: far.done_ps.max(probed_ps), ..far }, far_server / self.sockets)
+    }
+
+    /// Rows of writes.
+    fn write_near(&mut self, place: Place, lines: u64, client: Client) -> u64 {
+        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
+        let far_server = place.server as usize;
+        let found = self.near.as_mut().map_or(Found::Hit, |near| near.exchange(place.home, true, lines));
+        self.post(near_server, Kind::Read, lines, client);
+        let mut done_ps = self.post(near_server, Kind::Write, lines, client);
+        if found != Found::Hit && self.write_miss_fetches {
+            done_ps = done_ps.max(self.post(far_server, Kind::Read, lines, client));
+            self.post(near_server, Kind::Write, lines, client);
+        }
+        if found == Found::Dirty {
+            done_ps = done_ps.max(self.post(far_server, Kind::Write, lines, client));
+        }
+        done_ps
+    }
+
+    /// Work for a server that nobody waits for.
+    fn post(&mut self, server: usize, kind: Kind, lines: u64, client: Client) -> u64 {
+        self.count(server, kind, lines, client);
+        match kind {
+            Kind::Read => self.servers[server].post_read(client.now_ps, lines),
+            Kind::Write => self.servers[server].write(client.now_ps, lines),
+        }
+    }
+
+    #[inline]
+    fn count(&mut self, server: usize, kind: Kind, lines: u64, client: Client) {
+        let tier = server / self.sockets;
+        let at = Picoseconds(client.now_ps);
+        self.traffic.count_lines(tier, kind, client.class, client.primitive, at, lines);
+    }
+
+    fn cross(&mut self, place: Place, lines: u64, client: Client) -> u64 {
+        let home = usize::from(place.socket);
+        self.links.as_mut().map_or(0, |links| links.pass(home, 0, client.now_ps, lines))
+    }
+}

@@ -1,0 +1,277 @@
+//! Stream fidelity: whole calls at a time, for networks of billions of calls.
+//!
+//! The inner event is one call of one core, at the granularity of ciphertexts:
+//!
+//! 1. [`feeder`] writes what each core does, ahead of time, from the folded trace;
+//! 2. [`queue`] picks the core with the lowest clock;
+//! 3. [`private`] looks up what the call does inside the core's private caches: a memoised transition that says how
+//!    many lines of which operand cross their border, in which sweep;
+//! 4. [`shared`] (last levels, as objects in order of use), other cores, [`near`] memory (real tags of every page, or
+//!    of a sample of pages) and the [`servers`] of the tiers see every one of those movements;
+//! 5. the call's sweeps last as long as their arithmetic, as the lines in flight that a core may have, or as the
+//!    queues of the tiers, whichever is longest.
+//!
+//! Bandwidth and latency of the tiers come from short runs of the line model of the same system ([`micro`],
+//! [`behaviour`]). Nothing is extrapolated: threads drift, convoys form and share what they fetch as in the machine.
+//! State is carried from phase to phase.
+//!
+//! **Budget**, written down before the first line of code (ResNet-50: 3.9·10⁹ calls, 48 cores, 60 s on two host
+//! cores): 30 ns a call: words 5, queue 6, transition 5, last level 5, near memory 4, servers 3, tallies 2. State: 64
+//! bytes a block and 4 for each socket (2 million blocks: 150 MB), 6 bytes an object (20 million: 120 MB), tags of the
+//! sampled pages 2 MB for 32 GB of near memory, private states 64 MB at most.
+//!
+//! **Known to be wrong**: private caches have no conflicts; objects below 1 KiB never leave them; a page of near
+//! memory is present or absent as a whole; latency histograms lack the spread between lines of one call; PMem's
+//! buffers and wear-levelling show as averages. Memory-bound phases are metastable in reality: look at the spread
+//! over seeds, not at one number.
+
+pub mod behaviour;
+mod blocks;
+mod call;
+mod engine;
+mod feeder;
+mod heap;
+mod memory;
+pub mod micro;
+mod near;
+mod options;
+mod pieces;
+mod plan;
+mod private;
+mod program;
+mod queue;
+mod report;
+mod servers;
+mod shared;
+
+use std::ops::ControlFlow;
+
+use hetier_traces::{Facts, LINE_BYTES, Trace};
+
+pub use behaviour::{Behaviour, Conditions};
+pub use options::{Options, Pace};
+
+use engine::Engine;
+use heap::{Heap, HeapParts};
+use memory::Memory;
+use near::{Near, PAGE_LINES};
+use plan::MacroPlan;
+use program::{Program, SMALL_BYTES};
+
+use crate::Error;
+use crate::machine::Layout;
+use crate::mode::{self, ModeSettings, NearStart};
+use crate::pages::{PageTable, Pages, SocketBytes};
+use crate::placement;
+use crate::replay::engine::{Snapshot, foresight};
+use crate::replay::objects::Budget;
+use crate::replay::settings::Resolved;
+use crate::replay::{Progress, Settings};
+use crate::result::RunResult;
+use crate::system::System;
+
+/// Replays a trace at stream fidelity, with [`Options::default`].
+///
+/// Costs 20–50 ns of host time a call. The same trace, system and settings give the same result on any host.
+///
+/// # Errors
+/// Those of [`crate::replay::replay`].
+pub fn replay(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
+    replay_with(trace, system, settings, &Options::default(), progress)
+}
+
+/// Replays a trace at stream fidelity.
+///
+/// # Errors
+/// Those of [`crate::replay::replay`].
+pub fn replay_with(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    options: &Options,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
+    let settings = settings.resolve(system)?;
+    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
+    let program = Program::new(trace)?;
+    let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, &facts)?;
+    let mut phases = Vec::with_capacity(trace.phases.len());
+    let mut pace = Pace::new(progress, facts.activity.line_accesses);
+    let mut before = snapshot(&engine, near_bytes);
+    for (number, phase) in trace.phases.iter().enumerate() {
+        let start = crate::Picoseconds(engine.clock_ps());
+        engine.run_phase(number, &mut pace)?;
+        let (end, after) = (crate::Picoseconds(engine.clock_ps()), snapshot(&engine, near_bytes));
+        phases.push(crate::replay::report::phase(&phase.head, start, end, &before, &after, system));
+        before = after;
+    }
+    let facts = &facts;
+    let settings = &settings;
+    Ok(report::result(report::Parts { trace, system, settings, facts, engine: &engine, near_bytes, phases }))
+}
+
+/// Line accesses from which a replay whose fidelity is left open goes to stream.
+pub const AUTO_LINES: u64 = 100_000_000;
+
+/// Replays at line fidelity if the trace is small enough, at stream fidelity otherwise.
+///
+/// # Errors
+/// Those of [`crate::replay::replay`].
+pub fn replay_auto(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    options: &Options,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
+    let threads = settings.resolve(system)?.threads as u64;
+    match hetier_traces::facts(trace, threads)?.activity.line_accesses {
+        0..AUTO_LINES => crate::replay::replay(trace, system, settings, progress),
+        _ => replay_with(trace, system, settings, options, progress),
+    }
+}
+
+fn snapshot(engine: &Engine<'_>, near_bytes: u64) -> Snapshot {
+    let totals = engine.totals();
+    Snapshot {
+        compute: (totals.compute_fs / 1000) as u64,
+        stalls: totals.stalls,
+        accesses: totals.accesses,
+        traffic: totals.traffic,
+        near: report::near(engine, near_bytes),
+    }
+}
+
+fn build<'p>(
+    trace: &'p Trace,
+    program: &'p Program,
+    system: &'p System,
+    settings: &Resolved,
+    options: &Options,
+    facts: &Facts,
+) -> Result<(Engine<'p>, u64), Error> {
+    let layout = Layout::new(system);
+    let near_bytes = settings.dram.bytes(facts.peak_footprint_bytes, system.tier_bytes("dram"));
+    let (write_miss_fetches, near_start) = (settings.write_miss_fetches, settings.near_start);
+    let mode_settings = ModeSettings { near_bytes, write_miss_fetches, near_start };
+    let mode = mode::build(&settings.mode, system, &layout, &mode_settings)?;
+    let tiers = mode.tiers().to_vec();
+    let budgets = settings.budgets(system, &tiers, facts.peak_footprint_bytes);
+    check_capacity(system, settings, &budgets, facts)?;
+    let sample = options.sample_pages.unwrap_or_else(|| sample_of(trace, settings.pages));
+    let near_bytes = mode.near_memory().map(|near| near.capacity_bytes);
+    let near = near_bytes.map(|bytes| near_tags(system, &layout, bytes, sample, tiers[0]));
+    let sockets = settings.pinning.sockets(system, settings.threads)?;
+    let behaviour = options.behaviour(system, &settings.mode, settings.prefetches)?;
+    let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
+    let parts = HeapParts {
+        kind: settings.allocator,
+        limits: budgets.iter().map(|budget| budget.bytes).collect(),
+        placement: placement::build(&settings.placement, &foresight(facts))?,
+        tables: tables(system, settings, &budgets, facts.peak_footprint_bytes, sample),
+        tiers,
+        pages: settings.pages,
+        sample,
+        is_warm: near_start == NearStart::Warm,
+        system: system.name.clone(),
+    };
+    let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES);
+    let plans = trace.macros.iter().map(|called| MacroPlan::new(called, system, settings.stores)).collect();
+    let fault_ps = system.translation.fault[usize::from(settings.pages == Pages::Random2m)].0;
+    let schedule = settings.schedule;
+    let parts = engine::Parts {
+        trace,
+        program,
+        system,
+        plans,
+        behaviour,
+        heap,
+        shapes,
+        memory,
+        sockets,
+        schedule,
+        fault_ps,
+    };
+    Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
+}
+
+/// Refuses a trace whose live objects cannot fit, before any work.
+fn check_capacity(system: &System, settings: &Resolved, budgets: &[Budget], facts: &Facts) -> Result<(), Error> {
+    let capacity_bytes = budgets.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
+    let needed_bytes = facts.peak_footprint_bytes;
+    if needed_bytes <= capacity_bytes {
+        return Ok(());
+    }
+    let what = format!("the footprint in mode {}", settings.mode);
+    Err(Error::Capacity { system: system.name.clone(), what, needed_bytes, capacity_bytes })
+}
+
+/// Bytes of objects up to which every page is followed.
+const EXACT_BYTES: u64 = 1 << 30;
+
+/// Followed pages that the average block should have at least.
+const FOLLOWED_PAGES: u64 = 3;
+
+/// One page in how many is followed: all of small traces; of large ones three of an average object.
+fn sample_of(trace: &Trace, pages: Pages) -> u64 {
+    let arrays = trace.definitions.iter().filter_map(|definition| match definition {
+        hetier_traces::Definition::Array(array) if array.capacity_bytes >= SMALL_BYTES => Some(array),
+        _ => None,
+    });
+    let (mut bytes, mut weighted) = (0_u128, 0_u128);
+    for array in arrays {
+        let all = u128::from(array.capacity_bytes) * u128::from(array.elements);
+        bytes += all;
+        weighted += all * u128::from(array.capacity_bytes);
+    }
+    if bytes <= u128::from(EXACT_BYTES) || pages == Pages::Random2m && bytes <= u128::from(64 * EXACT_BYTES) {
+        return 1;
+    }
+    let average = (weighted / bytes) as u64;
+    let most = average / (PAGE_LINES * LINE_BYTES) / FOLLOWED_PAGES;
+    // Runs of pages beyond 64 would be coarse against small near memories.
+    if most == 0 { 1 } else { (1 << most.ilog2()).min(64) }
+}
+
+fn near_tags(system: &System, layout: &Layout, bytes: u64, sample: u64, far: usize) -> Near {
+    let wanted = system.controllers_per_socket as u64;
+    let dram = system.tier("dram").unwrap_or(0);
+    let divides = |tier: usize| layout.tiers[tier].channels.is_multiple_of(wanted);
+    let controllers = if divides(dram) && divides(far) { wanted } else { 1 };
+    let pages = bytes / LINE_BYTES / PAGE_LINES / (controllers * system.sockets as u64);
+    Near::new(pages, system.sockets, controllers, &layout.tiers[far], sample)
+}
+
+/// Page tables of the mode's tiers, as at line fidelity; of followed pages alone where pages have 4 KiB.
+fn tables(system: &System, settings: &Resolved, budgets: &[Budget], peak: u64, sample: u64) -> Vec<PageTable> {
+    let scale = if settings.pages == Pages::Random2m { 1 } else { sample };
+    let sockets = system.sockets as u64;
+    let table = |budget: &Budget| {
+        let installed = system.tiers[budget.tier].socket_bytes();
+        let usable = budget.bytes;
+        let installed = if usable == u64::MAX { installed.max(2 * peak) } else { installed.max(usable / sockets) };
+        let bytes =
+            SocketBytes { installed: installed / scale, usable: usable.div_ceil(sockets).div_ceil(scale) };
+        PageTable::new(budget.tier, settings.pages, settings.numa, settings.seed, &vec![bytes; system.sockets])
+    };
+    budgets.iter().map(table).collect()
+}
+
+impl Pace<'_, '_> {
+    /// Tells the caller how far the replay is.
+    ///
+    /// # Errors
+    /// - [`Error::Cancelled`] if the caller wants no more.
+    pub fn report(&mut self, accesses: u64) -> Result<(), Error> {
+        let share = (accesses as f64 / self.total as f64).min(1.0);
+        match (self.progress)(share) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled { percent: (share * 100.0) as u32 }),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! A private cache as a list of object pieces in order of use: the mechanism that [`private`](super::private)
+//! memoises.
+//!
+//! An object is cut into at least 16 pieces, none larger than 1/64 of the cache; a piece comes and goes as a whole.
+//! So the cache is fully associative here; conflicts of a set-associative cache are left out, known to be too kind
+//! where a call needs more than about three quarters of the cache.
+
+use hetier_traces::Access;
+
+use super::plan::{LanePlan, SweepPlan};
+
+const NONE: u32 = u32::MAX;
+
+/// How objects of one size are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Lines of the object.
+    pub lines: u32,
+    /// Lines of a piece; the last may be shorter.
+    pub piece_lines: u32,
+}
+
+impl Shape {
+    /// Cuts an object of `lines` for a cache of `cache_lines`.
+    pub fn new(lines: u64, cache_lines: u64) -> Self {
+        let piece = (lines.div_ceil(16)).min(cache_lines / 64).max(1).max(lines.div_ceil(1 << 14));
+        Self { lines: lines as u32, piece_lines: piece.min(u64::from(u16::MAX)) as u32 }
+    }
+
+    fn pieces(self) -> usize {
+        self.lines.div_ceil(self.piece_lines) as usize
+    }
+}
+
+/// A resident piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Piece {
+    slot: u16,
+    number: u16,
+    lines: u16,
+    dirty: u16,
+}
+
+/// An object of which a piece is resident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// How the object is cut; `None` if the slot is free.
+    pub shape: Option<Shape>,
+    /// Clean lines that left and were not announced yet.
+    pub clean_out: u32,
+    /// Dirty lines that left and were not announced yet.
+    pub dirty_out: u32,
+}
+
+const FREE: Slot = Slot { shape: None, clean_out: 0, dirty_out: 0 };
+
+/// What a private cache holds, in a form that two cores can be compared by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Contents {
+    /// Pieces, least recently used first.
+    pub pieces: Vec<Piece>,
+    /// Objects by slot; no free slot at the end.
+    pub slots: Vec<Slot>,
+}
+
+impl Contents {
+    /// Resident and dirty lines of a slot.
+    pub fn resident(&self, slot: u16) -> (u32, u32) {
+        let pieces = self.pieces.iter().filter(|piece| piece.slot == slot);
+        pieces.fold((0, 0), |(lines, dirty), piece| {
+            (lines + u32::from(piece.lines), dirty + u32::from(piece.dirty))
+        })
+    }
+
+    /// Removes a slot.
+    pub fn remove(&mut self, slot: u16) {
+        self.pieces.retain(|piece| piece.slot != slot);
+        self.slots[usize::from(slot)] = FREE;
+        self.trim();
+    }
+
+    fn trim(&mut self) {
+        while self.slots.last().is_some_and(|slot| slot.shape.is_none()) {
+            self.slots.pop();
+        }
+    }
+}
+
+/// What happens at the border of the private cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which way.
+    pub kind: EventKind,
+    /// The object.
+    pub slot: u16,
+    /// Lines; of an eviction, clean and dirty ones.
+    pub lines: u32,
+    /// Of a fetch, those fetched for a store; of an eviction, the dirty ones.
+    pub marked: u32,
+}
+
+/// Which way lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Into the private cache.
+    Fetch,
+    /// Past it, to memory: non-temporal stores.
+    Bypass,
+    /// Out of it; the object stays in part.
+    Evict,
+    /// Out of it, and nothing of the object is left.
+    Leave,
+}
+
+/// What one sweep found in the private cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Lines found in the second level that the first had lost.
+    pub second_level: u64,
+    /// Lines fetched from outside.
+    pub fetched: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    piece: Piece,
+    before: u32,
+    after: u32,
+    /// Value of the clock at the last touch.
+    stamp: u64,
+}
+
+/// A private cache at work.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    oldest: u32,
+    newest: u32,
+    /// Node by slot and piece.
+    at: Vec<Vec<u32>>,
+    slots: Vec<Slot>,
+    resident: u64,
+    capacity: u64,
+    first_level: u64,
+    /// Lines touched so far.
+    clock: u64,
+    /// What crossed the border.
+    pub events: Vec<Event>,
+}
+
+impl Cache {
+    /// Sets a cache of `capacity` lines up with what it holds, behind a first level of `first_level` lines.
+    pub fn new(contents: &Contents, capacity: u64, first_level: u64) -> Self {
+        let at = contents.slots.iter().map(|slot| vec![NONE; slot.shape.map_or(0, Shape::pieces)]).collect();
+        let mut cache = Self {
+            nodes: Vec::with_capacity(contents.pieces.len() + 64),
+            free: Vec::new(),
+            oldest: NONE,
+            newest: NONE,
+            at,
+            slots: contents.slots.clone(),
+            resident: 0,
+            capacity,
+            first_level,
+            clock: first_level + 1,
+            events: Vec::new(),
+        };
+        for piece in &contents.pieces {
+            cache.resident += u64::from(piece.lines);
+            cache.push(*piece, 0);
+        }
+        cache
+    }
+
+    /// Takes the lowest free slot for an object that is not there.
+    pub fn claim(&mut self, shape: Shape) -> u16 {
+        let place = self.slots.iter().position(|slot| slot.shape.is_none()).unwrap_or(self.slots.len());
+        if place == self.slots.len() {
+            self.slots.push(FREE);
+            self.at.push(Vec::new());
+        }
+        self.slots[place].shape = Some(shape);
+        self.at[place] = vec![NONE; shape.pieces()];
+        place as u16
+    }
+
+    /// Runs a sweep; `slots` gives the slot of each operand of the macro, `None` for those not tracked.
+    pub fn sweep(&mut self, sweep: &SweepPlan, slots: &[Option<u16>]) -> Served {
+        let first_event = self.events.len();
+        let lanes: Vec<(&LanePlan, u16)> = sweep
+            .lanes
+            .iter()
+            .filter_map(|lane| slots.get(usize::from(lane.operand)).copied().flatten().map(|slot| (lane, slot)))
+            .collect();
+        let ranges: Vec<(u64, u64)> = lanes.iter().map(|&(lane, slot)| self.range(lane, slot)).collect();
+        let steps = ranges.iter().map(|range| range.1 - range.0).max().unwrap_or(0);
+        let mut served = Served::default();
+        for step in 0..steps {
+            for (&(lane, slot), &(from, to)) in lanes.iter().zip(&ranges) {
+                let pieces = to - from;
+                for number in from + step * pieces / steps..from + (step + 1) * pieces / steps {
+                    self.touch(lane, slot, number as u16, first_event, &mut served);
+                }
+            }
+        }
+        served
+    }
+
+    /// Pieces that a lane overlaps.
+    fn range(&self, lane: &LanePlan, slot: u16) -> (u64, u64) {
+        let Some(shape) = self.slots[usize::from(slot)].shape else { return (0, 0) };
+        let piece = u64::from(shape.piece_lines);
+        let end = (lane.first_line + lane.extent_lines).min(u64::from(shape.lines));
+        (lane.first_line.min(end) / piece, end.div_ceil(piece))
+    }
+
+    fn touch(&mut self, lane: &LanePlan, slot: u16, number: u16, first_event: usize, served: &mut Served) {
+        let Some(shape) = self.slots[usize::from(slot)].shape else { return };
+        let lines = overlap(lane, shape, number);
+        self.clock += u64::from(lines);
+        if lane.bypasses {
+            return self.bypass(slot, number, lines, first_event);
+        }
+        let is_write = lane.access.is_write();
+        let node = self.at[usize::from(slot)][usize::from(number)];
+        let held = if node == NONE { 0 } else { u32::from(self.nodes[node as usize].piece.lines) };
+        let fetched = lines.saturating_sub(held);
+        let found = lines - fetched;
+        if node != NONE {
+            let is_near = self.clock - self.nodes[node as usize].stamp <= self.first_level;
+            served.second_level += if is_near { 0 } else { u64::from(found) };
+        }
+        if fetched > 0 {
+            served.fetched += u64::from(fetched);
+            self.fetch(slot, fetched, lane.access == Access::Write, first_event);
+        }
+        let mut piece = if node == NONE {
+            Piece { slot, number, lines: 0, dirty: 0 }
+        } else {
+            self.unlink(node);
+            self.nodes[node as usize].piece
+        };
+        piece.lines = piece.lines.max(lines as u16);
+        piece.dirty = if is_write { piece.dirty.max(lines as u16) } else { piece.dirty };
+        self.resident += u64::from(fetched);
+        self.push(piece, self.clock);
+        self.shrink();
+    }
+
+    fn fetch(&mut self, slot: u16, lines: u32, is_store: bool, first_event: usize) {
+        let marked = if is_store { lines } else { 0 };
+        self.cross(Event { kind: EventKind::Fetch, slot, lines, marked }, first_event);
+    }
+
+    /// Stores past the cache; what it held of the piece is overwritten in memory.
+    fn bypass(&mut self, slot: u16, number: u16, lines: u32, first_event: usize) {
+        let node = self.at[usize::from(slot)][usize::from(number)];
+        if node != NONE {
+            self.resident -= u64::from(self.nodes[node as usize].piece.lines);
+            self.unlink(node);
+        }
+        self.cross(Event { kind: EventKind::Bypass, slot, lines, marked: 0 }, first_event);
+    }
+
+    /// Adds to the event of its kind in this sweep, or starts one.
+    fn cross(&mut self, crossing: Event, first_event: usize) {
+        let is_same = |event: &&mut Event| event.slot == crossing.slot && event.kind == crossing.kind;
+        if let Some(event) = self.events[first_event..].iter_mut().find(is_same) {
+            event.lines += crossing.lines;
+            event.marked += crossing.marked;
+            return;
+        }
+        self.announce(crossing.slot, EventKind::Evict);
+        self.events.push(crossing);
+    }
+
+    /// Announces what left a slot, if anything did or `kind` is `Leave`.
+    fn announce(&mut self, slot: u16, kind: EventKind) {
+        let held = &mut self.slots[usize::from(slot)];
+        let lines = held.clean_out + held.dirty_out;
+        if lines > 0 || kind == EventKind::Leave {
+            let marked = held.dirty_out;
+            (held.clean_out, held.dirty_out) = (0, 0);
+            self.events.push(Event { kind, slot, lines, marked });
+        }
+    }
+
+    fn shrink(&mut self) {
+        while self.resident > self.capacity && self.oldest != self.newest {
+            let node = self.oldest;
+            self.unlink(node);
+            let piece = self.nodes[node as usize].piece;
+            let held = &mut self.slots[usize::from(piece.slot)];
+            held.dirty_out += u32::from(piece.dirty);
+            held.clean_out += u32::from(piece.lines - piece.dirty);
+            self.resident -= u64::from(piece.lines);
+        }
+    }
+
+    fn push(&mut self, piece: Piece, stamp: u64) {
+        let node = Node { piece, before: self.newest, after: NONE, stamp };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.nodes[place as usize] = node;
+                place
+            }
+            None => {
+                self.nodes.push(node);
+                self.nodes.len() as u32 - 1
+            }
+        };
+        match self.newest {
+            NONE => self.oldest = place,
+            newest => self.nodes[newest as usize].after = place,
+        }
+        self.newest = place;
+        self.at[usize::from(piece.slot)][usize::from(piece.number)] = place;
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Node { piece, before, after, .. } = self.nodes[place as usize];
+        match before {
+            NONE => self.oldest = after,
+            before => self.nodes[before as usize].after = after,
+        }
+        match after {
+            NONE => self.newest = before,
+            after => self.nodes[after as usize].before = before,
+        }
+        self.at[usize::from(piece.slot)][usize::from(piece.number)] = NONE;
+        self.free.push(place);
+    }
+
+    /// Announces objects that left in whole or for the most part, and gives what remains.
+    pub fn finish(mut self) -> (Contents, Vec<Event>) {
+        for slot in 0..self.slots.len() {
+            let Slot { shape: Some(shape), clean_out, dirty_out } = self.slots[slot] else { continue };
+            if self.at[slot].iter().all(|node| *node == NONE) {
+                self.announce(slot as u16, EventKind::Leave);
+                self.slots[slot] = FREE;
+            } else if (clean_out + dirty_out) * 2 >= shape.lines {
+                self.announce(slot as u16, EventKind::Evict);
+            }
+        }
+        let mut pieces = Vec::with_capacity(self.nodes.len());
+        let mut node = self.oldest;
+        while node != NONE {
+            pieces.push(self.nodes[node as usize].piece);
+            node = self.nodes[node as usize].after;
+        }
+        let mut contents = Contents { pieces, slots: self.slots };
+        contents.trim();
+        (contents, self.events)
+    }
+}
+
+/// Lines of a piece that a lane touches.
+fn overlap(lane: &LanePlan, shape: Shape, number: u16) -> u32 {
+    let start = u64::from(number) * u64::from(shape.piece_lines);
+    let end = (start + u64::from(shape.piece_lines)).min(u64::from(shape.lines));
+    let from = start.max(lane.first_line);
+    let to = end.min(lane.first_line + lane.extent_lines);
+    let inside = to.saturating_sub(from);
+    if lane.touched_lines == lane.extent_lines {
+        return inside as u32;
+    }
+    // Spread touched lines evenly over the extent, rounding so that the parts add up.
+    let until = |line: u64| (line - lane.first_line) * lane.touched_lines / lane.extent_lines;
+    if inside == 0 { 0 } else { (until(to) - until(from)) as u32 }
+}

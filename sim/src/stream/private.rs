@@ -1,0 +1,328 @@
+//! Private caches as a finite automaton: a state is what a core holds, a transition is one call.
+//!
+//! The slots of [`Contents`] are numbers, not objects, so the same call on other objects in the same situation is
+//! the same transition. A convolution settles into a handful of them; each is worked out once by
+//! [`pieces`](super::pieces) (10–100 µs) and looked up afterwards (about 5 ns).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::pieces::{Cache, Contents, Event, Shape};
+use super::plan::MacroPlan;
+
+/// Slots that keys can name.
+const MOST_SLOTS: u16 = 2048;
+
+/// Tracked operands that a key can hold.
+pub const MOST_OPERANDS: usize = 9;
+
+/// Pieces stored over all states before the memory is cleared: 64 MiB.
+const MOST_PIECES: usize = 8 << 20;
+
+/// Transitions searched one by one before a state gets a hash table.
+const LINEAR: usize = 12;
+
+/// Where an operand of a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// Resident, in part at least.
+    Slot(u16),
+    /// Not resident; objects of this shape number.
+    Absent(u8),
+    /// The same object as an earlier tracked operand of the call.
+    Same(u8),
+}
+
+impl Whereabouts {
+    const fn code(self) -> u128 {
+        match self {
+            Self::Slot(slot) => slot as u128,
+            Self::Absent(shape) => (MOST_SLOTS + shape as u16) as u128,
+            Self::Same(operand) => (MOST_SLOTS + 1024 + operand as u16) as u128,
+        }
+    }
+}
+
+/// A call as seen from a private cache: signature and whereabouts of its operands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(u128);
+
+impl Key {
+    /// Starts with the number of a [`Signature`], below 2²⁰.
+    #[inline]
+    pub const fn new(signature: u32) -> Self {
+        Self(signature as u128)
+    }
+
+    /// Adds the next operand of a call with more than [`MOST_OPERANDS`]: 128 bits of hash (FNV-1a's prime).
+    pub const fn mix(&mut self, whereabouts: Whereabouts) {
+        let hashed = (self.0 ^ whereabouts.code()).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        self.0 = hashed | 1 << 127;
+    }
+
+    /// Adds the next operand.
+    #[inline]
+    pub const fn push(&mut self, whereabouts: Whereabouts) {
+        self.0 = self.0 << 12 | whereabouts.code();
+    }
+}
+
+/// A macro with the choice of operands that are tracked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Signature {
+    /// The macro.
+    pub callee: u32,
+    /// Macro operand of each tracked one.
+    pub operands: Box<[u8]>,
+}
+
+/// A part of a call between two points where the core and memory meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// Femtoseconds of arithmetic.
+    pub compute_fs: u64,
+    /// Lines from the second level.
+    pub second_level: u32,
+    /// Events `first .. first + count` of the arena.
+    pub first: u32,
+    /// Number of events.
+    pub count: u32,
+}
+
+/// What a call does in a state.
+#[derive(Clone, Copy, Debug)]
+pub struct Transition {
+    /// The state afterwards.
+    pub next: u32,
+    /// First in the arena of places: the slot of each tracked operand.
+    pub places: u32,
+    /// First segment in the arena.
+    pub segments: u32,
+    /// Number of segments.
+    pub segment_count: u32,
+    /// Femtoseconds of sweeps that stay inside the private caches, arithmetic or second level, whichever is longer.
+    pub inside_fs: u64,
+    /// Arithmetic in `inside_fs`.
+    pub inside_compute_fs: u64,
+    /// Lines from the second level, segments included.
+    pub second_level: u64,
+    /// Lines fetched.
+    pub fetched: u64,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    contents: Arc<Contents>,
+    entries: Vec<(Key, u32)>,
+    more: HashMap<Key, u32>,
+    resident: Box<[(u32, u32)]>,
+}
+
+/// Geometry and speed of the private caches.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Lines of the second level.
+    pub lines: u64,
+    /// Lines of the first level.
+    pub first_level_lines: u64,
+    /// Femtoseconds per line from the second level, in a stream.
+    pub second_level_fs: u64,
+}
+
+/// All states seen so far, shared by all cores.
+#[derive(Clone, Debug)]
+pub struct Private {
+    geometry: Geometry,
+    shapes: Vec<Shape>,
+    signatures: Vec<Signature>,
+    states: Vec<State>,
+    numbers: HashMap<Arc<Contents>, u32>,
+    transitions: Vec<Transition>,
+    /// Segments of transitions.
+    pub segments: Vec<Segment>,
+    /// Events of segments.
+    pub events: Vec<Event>,
+    /// Slots of tracked operands.
+    pub places: Vec<u16>,
+    drops: HashMap<(u32, u16), u32>,
+    stored: usize,
+}
+
+impl Private {
+    /// The empty state alone, number 0.
+    pub fn new(geometry: Geometry, shapes: Vec<Shape>, signatures: Vec<Signature>) -> Self {
+        let mut private = Self {
+            geometry,
+            shapes,
+            signatures,
+            states: Vec::new(),
+            numbers: HashMap::new(),
+            transitions: Vec::new(),
+            segments: Vec::new(),
+            events: Vec::new(),
+            places: Vec::new(),
+            drops: HashMap::new(),
+            stored: 0,
+        };
+        private.intern(Contents::default());
+        private
+    }
+
+    /// Looks the transition up; `None` if it was never worked out.
+    #[inline]
+    pub fn find(&self, state: u32, key: Key) -> Option<&Transition> {
+        let state = &self.states[state as usize];
+        let entry = match state.entries.iter().find(|entry| entry.0 == key) {
+            Some(entry) => entry.1,
+            None => *state.more.get(&key)?,
+        };
+        Some(&self.transitions[entry as usize])
+    }
+
+    /// Works a transition out and keeps it.
+    #[cold]
+    pub fn learn(&mut self, state: u32, key: Key, call: &MacroPlan, signature: u32, operands: &[Whereabouts]) -> u32 {
+        let contents = Arc::clone(&self.states[state as usize].contents);
+        let (first_level, lines) = (self.geometry.first_level_lines, self.geometry.lines);
+        let mut cache = Cache::new(&contents, lines, first_level);
+        let places = self.seat(&mut cache, operands);
+        let mut slots = vec![None; 64];
+        for (place, operand) in places.iter().zip(&self.signatures[signature as usize].operands) {
+            slots[usize::from(*operand) % 64] = Some(*place);
+        }
+        let mut transition = self.blank(&places);
+        let mut segments = Vec::new();
+        for sweep in &call.sweeps {
+            let before = cache.events.len();
+            let mut served = cache.sweep(sweep, &slots);
+            served.second_level += sweep.revisits(self.geometry.first_level_lines);
+            let inside_fs = served.second_level * self.geometry.second_level_fs;
+            transition.second_level += served.second_level;
+            transition.fetched += served.fetched;
+            if cache.events.len() == before {
+                transition.inside_fs += inside_fs.max(sweep.compute_fs);
+                transition.inside_compute_fs += sweep.compute_fs;
+            } else {
+                let second_level = served.second_level as u32;
+                segments.push((sweep.compute_fs, second_level, before..cache.events.len()));
+            }
+        }
+        let before = cache.events.len();
+        let (contents, events) = cache.finish();
+        if events.len() > before {
+            segments.push((0, 0, before..events.len()));
+        }
+        self.store(state, key, transition, &segments, &events, contents)
+    }
+
+    fn blank(&mut self, places: &[u16]) -> Transition {
+        let first = self.places.len() as u32;
+        self.places.extend_from_slice(places);
+        Transition {
+            next: 0,
+            places: first,
+            segments: self.segments.len() as u32,
+            segment_count: 0,
+            inside_fs: 0,
+            inside_compute_fs: 0,
+            second_level: 0,
+            fetched: 0,
+        }
+    }
+
+    /// Gives every operand a slot.
+    fn seat(&self, cache: &mut Cache, operands: &[Whereabouts]) -> Vec<u16> {
+        let mut places: Vec<u16> = Vec::with_capacity(operands.len());
+        for operand in operands {
+            places.push(match *operand {
+                Whereabouts::Slot(slot) => slot,
+                Whereabouts::Absent(shape) => cache.claim(self.shapes[usize::from(shape)]),
+                Whereabouts::Same(earlier) => places[usize::from(earlier)],
+            });
+        }
+        places
+    }
+
+    fn store(
+        &mut self,
+        state: u32,
+        key: Key,
+        mut transition: Transition,
+        segments: &[(u64, u32, std::ops::Range<usize>)],
+        events: &[Event],
+        contents: Contents,
+    ) -> u32 {
+        let first_event = self.events.len();
+        self.events.extend_from_slice(events);
+        for (compute_fs, second_level, range) in segments {
+            let (first, count) = ((first_event + range.start) as u32, range.len() as u32);
+            let segment = Segment { compute_fs: *compute_fs, second_level: *second_level, first, count };
+            self.segments.push(segment);
+        }
+        transition.segment_count = segments.len() as u32;
+        transition.next = self.intern(contents);
+        let number = self.transitions.len() as u32;
+        self.transitions.push(transition);
+        let state = &mut self.states[state as usize];
+        if state.entries.len() < LINEAR {
+            state.entries.push((key, number));
+        } else {
+            state.more.insert(key, number);
+        }
+        number
+    }
+
+    /// A transition by the number that [`Private::learn`] gave.
+    pub fn transition(&self, number: u32) -> &Transition {
+        &self.transitions[number as usize]
+    }
+
+    /// Resident and dirty lines of a slot.
+    #[inline]
+    pub fn resident(&self, state: u32, slot: u16) -> (u32, u32) {
+        self.states[state as usize].resident.get(usize::from(slot)).copied().unwrap_or_default()
+    }
+
+    /// The state without a slot: another core took the object for itself.
+    pub fn without(&mut self, state: u32, slot: u16) -> u32 {
+        if let Some(&next) = self.drops.get(&(state, slot)) {
+            return next;
+        }
+        let mut contents = Contents::clone(&self.states[state as usize].contents);
+        contents.remove(slot);
+        let next = self.intern(contents);
+        self.drops.insert((state, slot), next);
+        next
+    }
+
+    fn intern(&mut self, contents: Contents) -> u32 {
+        if let Some(&number) = self.numbers.get(&contents) {
+            return number;
+        }
+        let number = self.states.len() as u32;
+        let contents = Arc::new(contents);
+        let slots = contents.slots.len() as u16;
+        let resident = (0..slots).map(|slot| contents.resident(slot)).collect();
+        self.stored += contents.pieces.len() + 64;
+        self.numbers.insert(Arc::clone(&contents), number);
+        self.states.push(State { contents, entries: Vec::new(), more: HashMap::new(), resident });
+        number
+    }
+
+    /// Whether [`Private::compact`] is due.
+    pub const fn is_full(&self) -> bool {
+        self.stored > MOST_PIECES
+    }
+
+    /// Forgets everything but the states named, and renumbers those.
+    pub fn compact(&mut self, states: &mut [u32]) {
+        let kept: Vec<Arc<Contents>> =
+            states.iter().map(|state| Arc::clone(&self.states[*state as usize].contents)).collect();
+        let (geometry, shapes, signatures) =
+            (self.geometry, std::mem::take(&mut self.shapes), std::mem::take(&mut self.signatures));
+        *self = Self::new(geometry, shapes, signatures);
+        for (state, contents) in states.iter_mut().zip(kept) {
+            *state = self.intern(Contents::clone(&contents));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Memory tiers as servers with a next-free time, slower to answer the busier they are.
+//!
+//! One server stands for the channels that one tier has on one socket. A core that fetches `n` lines is held by the
+//! longer of two: its own limit (lines in flight, so `n` times the latency under the present load over their number)
+//! and the queue (when the server has served everything asked of it before, and these). Utilisation is measured over
+//! a window that grows with the number of cores, so it follows the phases of a run.
+
+use super::behaviour::{LOAD_STEPS, TierBehaviour};
+
+/// What a fetch costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Femtoseconds that one line holds a core, given what cores have in flight.
+    pub line_fs: u64,
+    /// When the last line is there, at the earliest.
+    pub done_ps: u64,
+    /// Latency of one line, picoseconds.
+    pub latency_ps: u64,
+}
+
+/// The channels of one tier on one socket.
+#[derive(Clone, Debug)]
+pub struct Server {
+    behaviour: TierBehaviour,
+    free_ps: u64,
+    /// Present window: start, femtoseconds of service, requests, lines by direction.
+    window_start_ps: u64,
+    window_service_fs: u64,
+    window_requests: u32,
+    window_lines: [u64; 2],
+    /// Requests that end a window.
+    window_length: u32,
+    /// Service by direction at the present mix.
+    line_fs: [u64; 2],
+    /// Step of the load tables.
+    step: usize,
+    /// All lines by direction.
+    pub lines: [u64; 2],
+    /// Lines read at each step, for the latency histogram.
+    pub read_at_step: [u64; LOAD_STEPS],
+}
+
+impl Server {
+    /// An idle server shared by so many cores.
+    pub fn new(behaviour: TierBehaviour, cores: usize) -> Self {
+        let line_fs = behaviour.service_fs(1.0);
+        Self {
+            behaviour,
+            free_ps: 0,
+            window_start_ps: 0,
+            window_service_fs: 0,
+            window_requests: 0,
+            window_lines: [0; 2],
+            window_length: (4 * cores as u32).max(16),
+            line_fs,
+            step: 0,
+            lines: [0; 2],
+            read_at_step: [0; LOAD_STEPS],
+        }
+    }
+
+    /// What the server was made from.
+    pub const fn behaviour(&self) -> &TierBehaviour {
+        &self.behaviour
+    }
+
+    /// Takes lines off the server's time, for a core `hops` sockets away (0 or 1).
+    #[inline]
+    pub fn read(&mut self, now_ps: u64, lines: u64, is_remote: bool) -> Fetched {
+        self.serve(now_ps, lines, 0);
+        self.read_at_step[self.step] += lines;
+        let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
+        Fetched { line_fs: load.line_fs, done_ps: self.free_ps, latency_ps: load.latency_ps }
+    }
+
+    /// Takes writes off the server's time; nobody waits for them but those who read later. Gives the end of the
+    /// queue.
+    #[inline]
+    pub fn write(&mut self, now_ps: u64, lines: u64) -> u64 {
+        self.serve(now_ps, lines, 1);
+        self.free_ps
+    }
+
+    /// Takes reads off the server's time that no core waits for.
+    #[inline]
+    pub fn post_read(&mut self, now_ps: u64, lines: u64) -> u64 {
+        self.serve(now_ps, lines, 0);
+        self.free_ps
+    }
+
+    #[inline]
+    fn serve(&mut self, now_ps: u64, lines: u64, direction: usize) {
+        let service_fs = lines * self.line_fs[direction];
+        self.free_ps = self.free_ps.max(now_ps) + service_fs / 1000;
+        self.lines[direction] += lines;
+        self.window_lines[direction] += lines;
+        self.window_service_fs += service_fs;
+        self.window_requests += 1;
+        if self.window_requests >= self.window_length {
+            self.roll(now_ps);
+        }
+    }
+
+    /// Starts a window, setting load and mix from the last.
+    #[cold]
+    fn roll(&mut self, now_ps: u64) {
+        let span_fs = now_ps.saturating_sub(self.window_start_ps).max(1) * 1000;
+        let busy = self.window_service_fs.saturating_mul(LOAD_STEPS as u64) / span_fs;
+        self.step = (busy as usize).min(LOAD_STEPS - 1);
+        let [reads, writes] = self.window_lines;
+        let share = reads as f64 / (reads + writes).max(1) as f64;
+        self.line_fs = self.behaviour.service_fs(share);
+        self.window_start_ps = now_ps;
+        (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
+    }
+
+    /// Forgets the load: a barrier has emptied the queues.
+    pub fn rest(&mut self, now_ps: u64) {
+        self.step = 0;
+        self.window_start_ps = now_ps;
+        (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
+    }
+}

@@ -1,0 +1,283 @@
+//! The last-level cache of a socket as objects in order of use.
+//!
+//! A set-associative cache does not forget a line exactly when the lines used since fill its capacity: with hashed
+//! sets of `w` ways a line survives while fewer than `w` younger ones share its set, a Poisson variable. So an object
+//! leaves in four quarters, each with a depth of its own: the quantiles of that distribution (for 11 ways about
+//! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps.
+
+const NONE: u32 = u32::MAX;
+
+/// Parts in which an object leaves.
+const QUARTERS: usize = 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    block: u32,
+    lines: u32,
+    dirty: u32,
+    before: u32,
+    after: u32,
+    /// Quarters that have left.
+    gone: u8,
+}
+
+/// Dirty lines that leave the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// The block.
+    pub block: u32,
+    /// Dirty lines.
+    pub dirty: u32,
+}
+
+/// The last-level cache of one socket.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// Slot by block.
+    of: Vec<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    newest: u32,
+    /// Oldest object that still has quarter `q`, and the lines from the newest to it.
+    oldest: [u32; QUARTERS],
+    depth: [u64; QUARTERS],
+    limits: [u64; QUARTERS],
+}
+
+impl Shared {
+    /// An empty cache of `lines` lines in sets of `ways`.
+    pub fn new(lines: u64, ways: usize) -> Self {
+        let limit = |quarter: usize| {
+            let survival = 1.0 - (quarter as f64 + 0.5) / QUARTERS as f64;
+            (lines as f64 * poisson_rate(ways, survival) / ways as f64).round() as u64
+        };
+        Self {
+            of: Vec::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            newest: NONE,
+            oldest: [NONE; QUARTERS],
+            depth: [0; QUARTERS],
+            limits: std::array::from_fn(limit),
+        }
+    }
+
+    /// Lines of a block that are here, and how many of them are dirty.
+    #[inline]
+    pub fn lines(&self, block: u32) -> (u32, u32) {
+        match self.of.get(block as usize) {
+            Some(&slot) if slot != NONE => (self.slots[slot as usize].lines, self.slots[slot as usize].dirty),
+            _ => (0, 0),
+        }
+    }
+
+    /// Takes up to `wanted` lines out; gives how many were there, and how many of those were dirty.
+    #[inline]
+    pub fn take(&mut self, block: u32, wanted: u32) -> (u32, u32) {
+        let Some(&place) = self.of.get(block as usize) else { return (0, 0) };
+        if place == NONE {
+            return (0, 0);
+        }
+        let slot = &mut self.slots[place as usize];
+        let lines = slot.lines.min(wanted);
+        if lines == slot.lines {
+            let dirty = slot.dirty;
+            self.remove(place);
+            return (lines, dirty);
+        }
+        let dirty = (u64::from(slot.dirty) * u64::from(lines) / u64::from(slot.lines)) as u32;
+        slot.lines -= lines;
+        slot.dirty -= dirty;
+        let gone = usize::from(slot.gone);
+        self.depth[gone..].iter_mut().for_each(|depth| *depth -= u64::from(lines));
+        (lines, dirty)
+    }
+
+    /// Makes the block the most recently used without taking it out.
+    pub fn refresh(&mut self, block: u32) {
+        let (lines, dirty) = self.take(block, u32::MAX);
+        if lines > 0 {
+            self.insert(block, lines, dirty, &mut Vec::new());
+        }
+    }
+
+    /// Marks lines that are here as dirty; gives how many could be.
+    pub fn soil(&mut self, block: u32, dirty: u32) -> u32 {
+        match self.of.get(block as usize) {
+            Some(&place) if place != NONE => {
+                let slot = &mut self.slots[place as usize];
+                let stays = dirty.min(slot.lines);
+                slot.dirty = (slot.dirty + stays).min(slot.lines);
+                stays
+            }
+            _ => 0,
+        }
+    }
+
+    /// Puts lines in as the most recently used; what has to leave is appended to `leaving`.
+    #[inline]
+    pub fn insert(&mut self, block: u32, lines: u32, dirty: u32, leaving: &mut Vec<Leaving>) {
+        if lines == 0 {
+            return;
+        }
+        let (held, held_dirty) = self.take(block, u32::MAX);
+        self.link(block, lines + held, dirty + held_dirty);
+        for quarter in 0..QUARTERS {
+            while self.depth[quarter] > self.limits[quarter] {
+                self.lose(quarter, leaving);
+            }
+        }
+    }
+
+    #[inline]
+    fn link(&mut self, block: u32, lines: u32, dirty: u32) {
+        let slot = Slot { block, lines, dirty, before: self.newest, after: NONE, gone: 0 };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.slots[place as usize] = slot;
+                place
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        };
+        if self.newest != NONE {
+            self.slots[self.newest as usize].after = place;
+        }
+        self.newest = place;
+        if self.of.len() <= block as usize {
+            self.of.resize((block as usize + 1).next_power_of_two(), NONE);
+        }
+        self.of[block as usize] = place;
+        for quarter in 0..QUARTERS {
+            self.depth[quarter] += u64::from(lines);
+            if self.oldest[quarter] == NONE {
+                self.oldest[quarter] = place;
+            }
+        }
+    }
+
+    /// The oldest object that has a quarter loses it.
+    #[inline]
+    fn lose(&mut self, quarter: usize, leaving: &mut Vec<Leaving>) {
+        let place = self.oldest[quarter];
+        let slot = &mut self.slots[place as usize];
+        let left = (QUARTERS - quarter) as u32;
+        let (lines, dirty) = (slot.lines / left, slot.dirty.div_ceil(left).min(slot.lines / left));
+        let staying = slot.lines;
+        let block = slot.block;
+        slot.lines -= lines;
+        slot.dirty -= dirty;
+        slot.gone = quarter as u8 + 1;
+        self.oldest[quarter] = slot.after;
+        self.depth[quarter] -= u64::from(staying);
+        for depth in &mut self.depth[quarter + 1..] {
+            *depth -= u64::from(lines);
+        }
+        if quarter + 1 == QUARTERS {
+            self.remove(place);
+        }
+        if dirty > 0 {
+            leaving.push(Leaving { block, dirty });
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, place: u32) {
+        let Slot { block, lines, before, after, gone, .. } = self.slots[place as usize];
+        for quarter in usize::from(gone)..QUARTERS {
+            self.depth[quarter] -= u64::from(lines);
+            if self.oldest[quarter] == place {
+                self.oldest[quarter] = after;
+            }
+        }
+        if before != NONE {
+            self.slots[before as usize].after = after;
+        }
+        match after {
+            NONE => self.newest = before,
+            after => self.slots[after as usize].before = before,
+        }
+        self.of[block as usize] = NONE;
+        self.free.push(place);
+    }
+}
+
+/// The rate at which a Poisson variable is below `ways` with probability `survival`.
+fn poisson_rate(ways: usize, survival: f64) -> f64 {
+    let below = |rate: f64| {
+        let mut term = (-rate).exp();
+        let mut sum = term;
+        for count in 1..ways {
+            term *= rate / count as f64;
+            sum += term;
+        }
+        sum
+    };
+    let (mut low, mut high) = (0.0, 4.0 * ways as f64 + 8.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if below(middle) > survival {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_conserved_between_inserts_takes_and_losses() {
+        let mut cache = Shared::new(1000, 11);
+        let mut leaving = Vec::new();
+        for block in 0..50 {
+            cache.insert(block, 100, 100, &mut leaving);
+        }
+
+        let left: u32 = leaving.iter().map(|leaving| leaving.dirty).sum();
+        let held: u32 = (0..50).map(|block| cache.lines(block).0).sum();
+        assert_eq!(left + held, 5000);
+        let taken: u32 = (0..50).map(|block| cache.take(block, u32::MAX).0).sum();
+        assert_eq!(taken, held);
+        assert!(cache.depth.iter().all(|depth| *depth == 0));
+    }
+
+    #[test]
+    fn survival_over_distance_follows_the_poisson_distribution_of_the_ways() {
+        // P(Poisson(11) < 11) = 0.460: at a distance of exactly the capacity about half survives.
+        let mut cache = Shared::new(11_000, 11);
+        let mut leaving = Vec::new();
+        for block in 0..=110 {
+            cache.insert(block, 100, 0, &mut leaving);
+        }
+
+        assert_eq!(cache.lines(0).0, 50);
+        assert_eq!(cache.lines(110).0, 100);
+    }
+
+    #[test]
+    fn occupancy_stays_near_the_capacity() {
+        let mut cache = Shared::new(11_000, 11);
+        let mut leaving = Vec::new();
+        for block in 0..1000 {
+            cache.insert(block, 100, 0, &mut leaving);
+        }
+
+        let held: u32 = (0..1000).map(|block| cache.lines(block).0).sum();
+        assert!((9_900..=12_000).contains(&held), "{held}");
+    }
+
+    #[test]
+    fn a_partial_take_leaves_the_rest_with_its_share_of_dirt() {
+        let mut cache = Shared::new(1000, 11);
+        cache.insert(7, 100, 40, &mut Vec::new());
+
+        assert_eq!(cache.take(7, 25), (25, 10));
+        assert_eq!(cache.lines(7), (75, 30));
+    }
+}
