@@ -25,7 +25,7 @@ mod hash;
 mod reader;
 mod writer;
 
-pub use file::{FileWriter, file_hash, read_file, read_items, write_file};
+pub use file::{FileWriter, file_hash, read_file, read_items, to_bytes, write_file};
 pub use hash::{ContentHash, content_hash};
 pub use reader::Reader;
 pub use writer::Writer;

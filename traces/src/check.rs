@@ -2,7 +2,7 @@
 //!
 //! Indices are bounded by interval arithmetic. Where every variable of an index has constant bounds this is exact and
 //! an index outside its array is refused; where a variable is clipped, listed or thinned, only an index that is
-//! outside for every value is refused, and [expansion](crate::expand) finds the rest. Lifetimes are left to
+//! outside for every value is refused, and [expansion](mod@crate::expand) finds the rest. Lifetimes are left to
 //! expansion as well.
 
 mod macros;

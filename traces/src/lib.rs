@@ -79,7 +79,7 @@ pub mod text;
 mod touches;
 pub mod walk;
 
-pub use binary::{ContentHash, content_hash, file_hash, read_file, write_file};
+pub use binary::{ContentHash, content_hash, file_hash, read_file, to_bytes, write_file};
 pub use build::Builder;
 pub use check::{Checker, check};
 pub use compare::{Difference, equal};

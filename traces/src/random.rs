@@ -149,7 +149,7 @@ fn body(dice: &mut Dice, trace: &Trace, variables: u8, depth: u64) -> Body {
 }
 
 fn nest(dice: &mut Dice, mut variables: u8) -> (Vec<Range>, u8) {
-    let ranges = (0..dice.below(4)).map(|_| {
+    let ranges = (0..dice.below(3)).map(|_| {
         let range = range(dice, variables);
         variables += 1;
         range
@@ -158,10 +158,16 @@ fn nest(dice: &mut Dice, mut variables: u8) -> (Vec<Range>, u8) {
     (ranges, variables)
 }
 
+/// A range of at most ten values, so that random nests can be walked; its bounds use numbers of any size.
 fn range(dice: &mut Dice, variables: u8) -> Range {
-    let forms = |dice: &mut Dice| (0..=dice.below(2)).map(|_| affine(dice, variables)).collect();
     match dice.below(5) {
-        0 => Range::Affine { from: forms(dice), to: forms(dice) },
+        0 => {
+            let far = Affine::constant(-(dice.number() as i64 >> 4));
+            Range::Affine {
+                from: vec![affine(dice, variables), Affine::constant(-2), far],
+                to: vec![Affine::constant(3), affine(dice, variables)],
+            }
+        }
         1 => {
             let list = |dice: &mut Dice| (0..10).filter(|_| dice.chance(40)).collect();
             Range::Listed { lists: (0..3).map(|_| list(dice)).collect(), select: Affine::constant(2) }
@@ -172,13 +178,12 @@ fn range(dice: &mut Dice, variables: u8) -> Range {
             select: affine(dice, variables),
             seed: dice.number(),
         },
-        _ => Range::count(dice.below(6)),
+        _ => Range::count(dice.below(5)),
     }
 }
 
 fn affine(dice: &mut Dice, variables: u8) -> Affine {
-    let mut form =
-        Affine::constant(if dice.chance(5) { -(dice.number() as i64 >> 4) } else { dice.below(4) as i64 });
+    let mut form = Affine::constant(dice.below(4) as i64);
     for variable in 0..variables {
         if dice.chance(25) {
             form = form.plus(variable, dice.below(7) as i64 - 3);

@@ -89,6 +89,18 @@ pub fn write_file(path: &Path, trace: &Trace) -> Result<ContentHash> {
     writer.finish()
 }
 
+/// A whole trace as the bytes of a file.
+///
+/// # Errors
+/// - [`Error::Io`] if compression fails.
+pub fn to_bytes(trace: &Trace) -> Result<Vec<u8>> {
+    let mut writer = Writer::new(Vec::new(), &trace.header)?;
+    for item in trace.items() {
+        writer.push(&item)?;
+    }
+    Ok(writer.finish()?.0)
+}
+
 /// Opens a file to read its items one by one, unchecked.
 ///
 /// # Errors

@@ -1,10 +1,15 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::expand::tests::{array, call, copy, run, trace};
 use crate::expand::{Event, Expansion, Program};
 use crate::grammar::{Affine, ArrayId, Body, Elements, LINE_BYTES, Order, Range, Segment, View};
+use crate::loops::Scope;
+use crate::random;
+use crate::walk::{Node, Run, Step, Walk};
 
 /// A padded, pruned convolution with local scratch and a first product, like the kernels of the project.
 fn convolution() -> Trace {
@@ -84,6 +89,19 @@ fn folded_counts_equal_the_expansion() {
     assert_eq!(found.operations, BTreeMap::from([("Convolution".to_owned(), 1)]));
     assert_eq!(found.objects, 46);
     assert_eq!(found.phases[0].end_footprint_bytes, 20 * 256);
+}
+
+#[test]
+fn json_has_the_keys_that_info_promises_and_reads_back() {
+    let found = facts(&convolution(), 2).unwrap();
+
+    let json = serde_json::to_value(&found).unwrap();
+
+    for key in ["objects", "peak_footprint_bytes", "line_accesses", "operations", "primitives", "phases"] {
+        assert!(!json[key].is_null(), "{key}");
+    }
+    assert_eq!(json["phases"][0]["primitives"]["copy"], found.activity.calls);
+    assert_eq!(serde_json::from_value::<Facts>(json).unwrap(), found);
 }
 
 #[test]
@@ -187,4 +205,49 @@ fn expansion_ends_with_the_objects_that_the_facts_leave_alive() {
     while expansion.next().unwrap().is_some() {}
 
     assert_eq!(expansion.live_objects() * 256, facts(&trace, 1).unwrap().phases[0].end_footprint_bytes);
+}
+
+/// Live bytes while one thread walks: calls, most and last live bytes, counted one by one.
+fn by_walking(nodes: &[Node], directory: &Directory, start: i128) -> (u64, i128, i128) {
+    let mut walk = Walk::new(nodes, Scope::new());
+    let (mut calls, mut live, mut peak) = (0, start, start);
+    let bytes = |run: &Run| i128::from(run.count) * i128::from(directory.least_capacity(run.array).unwrap());
+    while let Some(step) = walk.next() {
+        match step {
+            Step::Call(_) => calls += 1,
+            Step::Alloc(run) => live += bytes(run),
+            Step::Free(run) => live -= bytes(run),
+            Step::Region(region) => walk.enter(region),
+            Step::IterationStart(_) | Step::IterationEnd | Step::RegionEnd(_) => {}
+        }
+        peak = peak.max(live);
+    }
+    (calls, peak, live)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn folded_facts_of_random_bodies_equal_a_walk(seed: u64) {
+        let trace = random::trace(seed);
+        let directory = Directory::of(&trace.definitions).unwrap();
+        let costs: Vec<_> = trace.macros.iter().map(counts::MacroCost::of).collect();
+        let mut live = footprint::Footprint::new(1);
+        // Random bodies free what never lived: start with plenty of every array.
+        let plenty = (0..directory.len() as u32).map(|array| Body::Alloc(run(array, 0, 1 << 30)));
+        let plenty: Vec<Body> = plenty.collect();
+        let (_, mut end) = live.apply(&compile(&plenty, 0).unwrap(), &directory, "plenty").unwrap();
+
+        for phase in &trace.phases {
+            let nodes = compile(&phase.body, 0).unwrap();
+            let expected = by_walking(&nodes, &directory, end.total().into());
+
+            let (activity, _) = counts::activity(&nodes, &directory, &trace.macros, &costs).unwrap();
+            let (peak, after) = live.apply(&nodes, &directory, "phase").unwrap();
+
+            prop_assert_eq!((activity.calls, peak.total().into(), after.total().into()), expected);
+            end = after;
+        }
+    }
 }
