@@ -30,7 +30,9 @@ pub enum Error {
         most: u32,
     },
     /// There are not enough primes of a size.
-    #[error("parameters: found {found} primes of {bits} bits that are 1 modulo {twice_degree}, need {needed} (use another size)")]
+    #[error(
+        "parameters: found {found} primes of {bits} bits that are 1 modulo {twice_degree}, need {needed} (use another size)"
+    )]
     TooFewPrimes {
         /// How many exist.
         found: usize,
@@ -62,7 +64,9 @@ pub enum Error {
         cure: String,
     },
     /// The security table does not cover sparse secrets.
-    #[error("parameters: found a sparse secret of weight {weight}, need a ternary one (the security table does not cover sparse secrets)")]
+    #[error(
+        "parameters: found a sparse secret of weight {weight}, need a ternary one (the security table does not cover sparse secrets)"
+    )]
     SparseSecret {
         /// Non-zero coefficients.
         weight: usize,
@@ -138,7 +142,9 @@ pub enum Error {
         needed: String,
     },
     /// A value that the modulus cannot hold.
-    #[error("encode: found a coefficient of 2^{bits:.1}, need less than 2^{limit:.1} (use a smaller scale or more primes)")]
+    #[error(
+        "encode: found a coefficient of 2^{bits:.1}, need less than 2^{limit:.1} (use a smaller scale or more primes)"
+    )]
     Overflow {
         /// log2 of the coefficient.
         bits: f64,
@@ -180,7 +186,9 @@ pub enum Error {
         most: usize,
     },
     /// A window that does not fit its input.
-    #[error("{layer}: window of size {size} and stride {stride} on a padded axis of {padded}, need size and stride from 1 and a size of at most {padded}")]
+    #[error(
+        "{layer}: window of size {size} and stride {stride} on a padded axis of {padded}, need size and stride from 1 and a size of at most {padded}"
+    )]
     Window {
         /// Name of the layer.
         layer: String,
@@ -212,7 +220,9 @@ pub enum Error {
         needed: usize,
     },
     /// The level budget is too short.
-    #[error("{layer}: input has {found} levels left, needs {needed} (use parameters with {missing} more primes)")]
+    #[error(
+        "{layer}: input has {found} levels left, needs {needed} (use parameters with {missing} more primes)"
+    )]
     Levels {
         /// Name of the layer.
         layer: String,
@@ -222,6 +232,26 @@ pub enum Error {
         needed: usize,
         /// Primes missing for the rest of the network.
         missing: usize,
+    },
+    /// A layer that cannot work on two images in a slot.
+    #[error("{layer}: found complex packing, need real packing")]
+    Packing {
+        /// Name of the layer.
+        layer: String,
+    },
+    /// A width or resolution that a family of networks does not have.
+    #[error(
+        "network: found {found}, need {family}-WIDTH-RESOLUTION with width {widths} and resolution {resolutions}"
+    )]
+    UnknownVariant {
+        /// What was asked for.
+        found: String,
+        /// The family.
+        family: &'static str,
+        /// The widths there are.
+        widths: String,
+        /// The resolutions there are.
+        resolutions: String,
     },
     /// A name that no network has.
     #[error("network: found {found}, need one of {known}")]

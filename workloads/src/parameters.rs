@@ -242,7 +242,9 @@ impl Parameters {
 fn cure(bits: u32, degree: usize, limit: u32) -> String {
     let shrink = format!("use primes of at most {limit} bits in all");
     match security::smallest_degree(bits) {
-        Some((larger, limit)) if larger > degree => format!("use degree {larger}, limit {limit}, or {}", &shrink[4..]),
+        Some((larger, limit)) if larger > degree => {
+            format!("use degree {larger}, limit {limit}, or {}", &shrink[4..])
+        }
         _ => shrink,
     }
 }

@@ -236,7 +236,8 @@ fn conjugation_negates_imaginary_parts() {
         (machine.secret.clone(), Buffer::with_bytes(machine.parameters().plaintext_bytes(4)));
     machine.apply(Operation::Decrypt { size: 2 }, 4, &[&x, &secret], &mut [&mut plaintext]);
     let found = machine.decode(&plaintext, scale(&machine), 4, Packing::Complex);
-    let expected: Vec<f64> = clear.iter().zip([1.0, -1.0].iter().cycle()).map(|(value, sign)| value * sign).collect();
+    let expected: Vec<f64> =
+        clear.iter().zip([1.0, -1.0].iter().cycle()).map(|(value, sign)| value * sign).collect();
     assert!(largest_difference(&found, &expected) < TOLERANCE);
 }
 
@@ -250,7 +251,10 @@ fn activations_apply_in_the_clear() {
         (Activation::Relu, zip(&clear, &clear, |x, _| if x > 0.0 { x } else { 0.0 })),
         (Activation::BoundedRelu { bound: half }, zip(&clear, &clear, |x, _| x.clamp(0.0, 0.5))),
         (Activation::Square, zip(&clear, &clear, |x, y| x * y)),
-        (Activation::Polynomial { coefficients }, zip(&clear, &clear, |x, _| 1.0 - 2.0 * x + 0.25 * x * x * x)),
+        (
+            Activation::Polynomial { coefficients },
+            zip(&clear, &clear, |x, _| 1.0 - 2.0 * x + 0.25 * x * x * x),
+        ),
     ] {
         let mut message = Buffer::from_values(&clear);
         machine.apply(Operation::Apply { activation, packing: Packing::Real }, 4, &[], &mut [&mut message]);
@@ -314,12 +318,16 @@ fn a_value_too_large_for_the_modulus_is_refused() {
 fn wrong_operands_and_levels_are_refused() {
     let machine = Machine::new(DEGREE, &PRIMES, 40, Dataflow::Fused);
     let parameters = machine.parameters();
-    let error = |operation, limbs| machine.primitive(operation, limbs).operands(parameters).unwrap_err().to_string();
+    let error =
+        |operation, limbs| machine.primitive(operation, limbs).operands(parameters).unwrap_err().to_string();
 
     assert_eq!(error(Operation::Rescale { size: 2 }, 1), "rescale: found 1 limbs, need 2 to 4");
     assert_eq!(error(Operation::Add { size: 4 }, 2), "add: found ciphertexts of 4 polynomials, need 1 to 3");
     assert_eq!(error(Operation::Square, 5), "square: found 5 limbs, need 1 to 4");
-    assert_eq!(error(Operation::Rotate { element: 2 }, 2), "rotate: found galois element 2, need an odd number below 128");
+    assert_eq!(
+        error(Operation::Rotate { element: 2 }, 2),
+        "rotate: found galois element 2, need an odd number below 128"
+    );
 
     let small = Buffer::with_bytes(8);
     let mut sum = machine.ciphertext(2, 4);
@@ -342,5 +350,8 @@ fn a_single_prime_has_no_key_switching() {
 
     assert!(largest_difference(&found, &clear) < 1e-5);
     let error = machine.primitive(Operation::Relinearise, 1).operands(machine.parameters()).unwrap_err();
-    assert_eq!(error.to_string(), "relinearise: found no special prime, need one (use parameters with one more prime)");
+    assert_eq!(
+        error.to_string(),
+        "relinearise: found no special prime, need one (use parameters with one more prime)"
+    );
 }

@@ -81,7 +81,8 @@ impl Body for EncryptPublic {
 
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
         let public = call.key(Role::Input, call.shape.parameters.public_key_bytes());
-        let objects = [call.plaintext(Role::Input), public, call.ciphertext(Role::Output, 2), call.ntt_table()];
+        let objects =
+            [call.plaintext(Role::Input), public, call.ciphertext(Role::Output, 2), call.ntt_table()];
         objects.into_iter().chain([1, 1, 1, 1].map(|limbs| call.scratch(limbs))).collect()
     }
 
@@ -165,7 +166,12 @@ impl Body for Decode {
         for prime in 0..k {
             let table = shape.ntt_table(2, prime, true);
             ring.step(Step::new(Formula::InverseNtt, prime, &[table], &[digit(prime)]))?;
-            ring.step(Step::new(Formula::MultiplyConstant(Constant::InverseDegree), prime, &[], &[digit(prime)]))?;
+            ring.step(Step::new(
+                Formula::MultiplyConstant(Constant::InverseDegree),
+                prime,
+                &[],
+                &[digit(prime)],
+            ))?;
             for lower in 0..prime {
                 let step = Formula::MixedRadix(lower as u8);
                 ring.step(Step::new(step, prime, &[digit(lower)], &[digit(prime)]))?;

@@ -71,12 +71,29 @@ impl Switch {
         ring.step(Step::new(Formula::Ntt, prime, &[call.shape.ntt_table(self.table, prime, false)], &[limb]))
     }
 
-    fn inverse_ntt<R: Ring>(&self, call: &Call<'_>, ring: &mut R, prime: usize, limb: Span) -> Result<(), Error> {
-        ring.step(Step::new(Formula::InverseNtt, prime, &[call.shape.ntt_table(self.table, prime, true)], &[limb]))
+    fn inverse_ntt<R: Ring>(
+        &self,
+        call: &Call<'_>,
+        ring: &mut R,
+        prime: usize,
+        limb: Span,
+    ) -> Result<(), Error> {
+        ring.step(Step::new(
+            Formula::InverseNtt,
+            prime,
+            &[call.shape.ntt_table(self.table, prime, true)],
+            &[limb],
+        ))
     }
 
     /// Brings a limb to coefficient form.
-    fn coefficients<R: Ring>(&self, call: &Call<'_>, ring: &mut R, prime: usize, limb: Span) -> Result<(), Error> {
+    fn coefficients<R: Ring>(
+        &self,
+        call: &Call<'_>,
+        ring: &mut R,
+        prime: usize,
+        limb: Span,
+    ) -> Result<(), Error> {
         self.inverse_ntt(call, ring, prime, limb)?;
         ring.step(Step::new(Formula::MultiplyConstant(Constant::InverseDegree), prime, &[], &[limb]))
     }
@@ -133,8 +150,14 @@ fn fused<R: Ring>(call: &Call<'_>, ring: &mut R, switch: Switch) -> Result<(), E
     (0..2).try_for_each(|component| divide_fused(call, ring, switch, component))
 }
 
-fn divide_fused<R: Ring>(call: &Call<'_>, ring: &mut R, switch: Switch, component: usize) -> Result<(), Error> {
-    let (by, last, room) = (special(call), switch.accumulator(call, component, call.level()), switch.scratch_limb(call, 2, 0));
+fn divide_fused<R: Ring>(
+    call: &Call<'_>,
+    ring: &mut R,
+    switch: Switch,
+    component: usize,
+) -> Result<(), Error> {
+    let (by, last, room) =
+        (special(call), switch.accumulator(call, component, call.level()), switch.scratch_limb(call, 2, 0));
     switch.inverse_ntt(call, ring, usize::from(by), last)?;
     ring.step(Step::new(Formula::NormaliseAddHalf, usize::from(by), &[], &[last]))?;
     for limb in 0..call.level() {
@@ -191,7 +214,8 @@ fn modulus_outer<R: Ring>(call: &Call<'_>, ring: &mut R, switch: Switch) -> Resu
 /// SEAL 3.4.5: digit outermost, so that all unreduced accumulators are walked for each digit.
 fn digit_outer<R: Ring>(call: &Call<'_>, ring: &mut R, switch: Switch) -> Result<(), Error> {
     let (shape, k) = (&call.shape, call.level());
-    let unreduced = |component: usize, index: usize| shape.run(switch.scratch, 2 * (component * (k + 1) + index), 2);
+    let unreduced =
+        |component: usize, index: usize| shape.run(switch.scratch, 2 * (component * (k + 1) + index), 2);
     ring.step(Step::new(Formula::Zero, 0, &[], &[shape.run(switch.scratch, 0, 4 * (k + 1))]))?;
     let [coefficients, room, last, reduced] = [1, 2, 3, 4].map(|object| switch.scratch_limb(call, object, 0));
     for digit in 0..k {
@@ -290,7 +314,8 @@ impl Body for Rotate {
         let k = call.level();
         let permuted = if call.dataflow.is_seal() { vec![call.scratch(k)] } else { vec![call.scratch(k); 2] };
         let indices = call.table(call.shape.parameters.galois_table_bytes());
-        let operands = [call.ciphertext(Role::InOut, 2), call.switching_key(Role::Input), call.ntt_table(), indices];
+        let operands =
+            [call.ciphertext(Role::InOut, 2), call.switching_key(Role::Input), call.ntt_table(), indices];
         operands.into_iter().chain(permuted).chain(scratch(call)).collect()
     }
 
@@ -318,7 +343,12 @@ impl Rotate {
         let shape = &call.shape;
         (0..call.level()).try_for_each(|limb| {
             let reads = [shape.component(0, component, limb), shape.galois_table(3)];
-            ring.step(Step::new(Formula::Permute { element: self.element }, limb, &reads, &[shape.limb(to, limb)]))
+            ring.step(Step::new(
+                Formula::Permute { element: self.element },
+                limb,
+                &reads,
+                &[shape.limb(to, limb)],
+            ))
         })
     }
 }

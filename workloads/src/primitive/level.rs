@@ -74,7 +74,13 @@ fn fused<R: Ring>(call: &Call<'_>, ring: &mut R, component: usize) -> Result<(),
 }
 
 /// `rounding` ← the remainder modulo another prime, in two passes.
-fn remainder<R: Ring>(call: &Call<'_>, ring: &mut R, limb: usize, last: Span, rounding: Span) -> Result<(), Error> {
+fn remainder<R: Ring>(
+    call: &Call<'_>,
+    ring: &mut R,
+    limb: usize,
+    last: Span,
+    rounding: Span,
+) -> Result<(), Error> {
     let half = Constant::Half(call.level() as u8 - 1);
     ring.step(Step::new(Formula::Reduce, limb, &[last], &[rounding]))?;
     ring.step(Step::new(Formula::SubtractConstant(half), limb, &[], &[rounding]))
@@ -127,7 +133,12 @@ fn coefficients<R: Ring>(call: &Call<'_>, ring: &mut R, size: u32) -> Result<(),
     ring.step(Step::new(Formula::Copy, 0, &[shape.run(3, 0, kept)], &[shape.run(0, 0, kept)]))?;
     for index in 0..kept {
         let limb = index % dropped;
-        ring.step(Step::new(Formula::Ntt, limb, &[shape.ntt_table(1, limb, false)], &[shape.limb(0, index)]))?;
+        ring.step(Step::new(
+            Formula::Ntt,
+            limb,
+            &[shape.ntt_table(1, limb, false)],
+            &[shape.limb(0, index)],
+        ))?;
     }
     Ok(())
 }
@@ -149,7 +160,8 @@ impl Body for ModSwitch {
         let (shape, kept, size) = (&call.shape, call.level() - 1, self.size as usize);
         if call.dataflow.is_seal() {
             for component in 0..size {
-                let (from, to) = (shape.run(0, component * call.level(), kept), shape.run(1, component * kept, kept));
+                let (from, to) =
+                    (shape.run(0, component * call.level(), kept), shape.run(1, component * kept, kept));
                 ring.step(Step::new(Formula::Copy, 0, &[from], &[to]))?;
             }
             let all = size * kept;

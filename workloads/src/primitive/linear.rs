@@ -35,7 +35,14 @@ pub(super) fn whole(call: &Call<'_>, operand: u8, size: u32) -> Span {
 }
 
 /// x ← x ∘ a over whole ciphertexts.
-fn assign_each<R: Ring>(call: &Call<'_>, ring: &mut R, size: u32, formula: Formula, a: u8, x: u8) -> Result<(), Error> {
+fn assign_each<R: Ring>(
+    call: &Call<'_>,
+    ring: &mut R,
+    size: u32,
+    formula: Formula,
+    a: u8,
+    x: u8,
+) -> Result<(), Error> {
     let shape = &call.shape;
     each_limb(call, ring, size, |c, j| {
         Step::new(formula, j, &[shape.component(a, c, j)], &[shape.component(x, c, j)])
@@ -55,7 +62,12 @@ fn combine_each<R: Ring>(
     }
     let shape = &call.shape;
     each_limb(call, ring, size, |c, j| {
-        Step::new(fused, j, &[shape.component(0, c, j), shape.component(1, c, j)], &[shape.component(2, c, j)])
+        Step::new(
+            fused,
+            j,
+            &[shape.component(0, c, j), shape.component(1, c, j)],
+            &[shape.component(2, c, j)],
+        )
     })
 }
 
@@ -192,7 +204,9 @@ impl Body for Negate {
 
     fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
         let shape = &call.shape;
-        each_limb(call, ring, self.size, |c, j| Step::new(Formula::NegateAssign, j, &[], &[shape.component(0, c, j)]))
+        each_limb(call, ring, self.size, |c, j| {
+            Step::new(Formula::NegateAssign, j, &[], &[shape.component(0, c, j)])
+        })
     }
 
     fn check(&self, _: &Call<'_>) -> Result<(), Error> {

@@ -40,3 +40,20 @@ impl Body for Apply {
         ring.step(Step::new(Formula::Apply(self.activation), 0, &[], &[call.shape.message(0, self.packing)]))
     }
 }
+
+pub(super) struct Maximum {
+    pub packing: Packing,
+}
+
+impl Body for Maximum {
+    const NAME: &'static str = "maximum";
+
+    fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
+        [Role::Input, Role::InOut].map(|role| call.message(role, self.packing)).to_vec()
+    }
+
+    fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
+        let [a, x] = [0, 1].map(|operand| call.shape.message(operand, self.packing));
+        ring.step(Step::new(Formula::Maximum, 0, &[a], &[x]))
+    }
+}

@@ -109,7 +109,11 @@ impl Primitive {
     /// As [`Primitive::operands`].
     pub fn scratch(&self, parameters: &Parameters) -> Result<Vec<u64>, Error> {
         let operands = self.operands(parameters)?;
-        Ok(operands.iter().filter(|operand| operand.class == Class::Scratch).map(|operand| operand.bytes).collect())
+        Ok(operands
+            .iter()
+            .filter(|operand| operand.class == Class::Scratch)
+            .map(|operand| operand.bytes)
+            .collect())
     }
 
     /// The steps, without performing them.
@@ -227,10 +231,13 @@ fn fits(primitive: &'static str, needed: &[Parameter], given: &[Operand<'_>]) ->
                 let is_right = parameter.role == Role::Input && buffer.bytes() >= parameter.bytes;
                 (format!("{} bytes to read", buffer.bytes()), is_right)
             }
-            Operand::Write(buffer) => (format!("{} bytes", buffer.bytes()), buffer.bytes() >= parameter.bytes),
+            Operand::Write(buffer) => {
+                (format!("{} bytes", buffer.bytes()), buffer.bytes() >= parameter.bytes)
+            }
         };
         if !is_right {
-            let needed = format!("{} bytes of {} as {:?}", parameter.bytes, parameter.class.name(), parameter.role);
+            let needed =
+                format!("{} bytes of {} as {:?}", parameter.bytes, parameter.class.name(), parameter.role);
             return Err(Error::Operand { primitive, operand, found, needed });
         }
     }
@@ -248,11 +255,19 @@ impl Call<'_> {
     }
 
     fn ciphertext_at(&self, role: Role, size: u32, limbs: u32) -> Parameter {
-        Parameter { class: Class::Ciphertext, role, bytes: self.shape.parameters.ciphertext_bytes(size, limbs) }
+        Parameter {
+            class: Class::Ciphertext,
+            role,
+            bytes: self.shape.parameters.ciphertext_bytes(size, limbs),
+        }
     }
 
     fn plaintext(&self, role: Role) -> Parameter {
-        Parameter { class: Class::Plaintext, role, bytes: self.shape.parameters.plaintext_bytes(self.shape.limbs) }
+        Parameter {
+            class: Class::Plaintext,
+            role,
+            bytes: self.shape.parameters.plaintext_bytes(self.shape.limbs),
+        }
     }
 
     fn scalar(&self, role: Role) -> Parameter {
@@ -296,5 +311,9 @@ impl Call<'_> {
 
 /// Refuses sizes outside `least..=most`.
 fn check_size<B: Body>(_: &B, found: u32, least: u32, most: u32) -> Result<(), Error> {
-    if (least..=most).contains(&found) { Ok(()) } else { Err(Error::Size { primitive: B::NAME, found, least, most }) }
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(Error::Size { primitive: B::NAME, found, least, most })
+    }
 }

@@ -192,7 +192,8 @@ impl Body for MultiplyPlainAccumulate {
 
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
         let product = call.dataflow.is_seal().then(|| call.scratch(2 * call.level()));
-        let operands = [call.ciphertext(Role::Input, 2), call.plaintext(Role::Input), call.ciphertext(Role::InOut, 2)];
+        let operands =
+            [call.ciphertext(Role::Input, 2), call.plaintext(Role::Input), call.ciphertext(Role::InOut, 2)];
         operands.into_iter().chain(product).collect()
     }
 
@@ -294,7 +295,12 @@ fn tensor_passes<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
             Step::new(Formula::Multiply, limb, &reads, &[shape.limb(product, limb)])
         })?;
         each_limb(call, ring, 1, |_, limb| {
-            Step::new(Formula::AddAssign, limb, &[shape.limb(product, limb)], &[shape.component(sum, i + j, limb)])
+            Step::new(
+                Formula::AddAssign,
+                limb,
+                &[shape.limb(product, limb)],
+                &[shape.component(sum, i + j, limb)],
+            )
         })?;
     }
     ring.step(Step::new(Formula::Copy, 0, &[whole(call, sum, 3)], &[whole(call, 2, 3)]))
@@ -311,7 +317,10 @@ impl Body for Square {
             Dataflow::Fused | Dataflow::Seal4 => Vec::new(),
             Dataflow::Seal345 => vec![call.scratch(3 * k), call.scratch(3 * k)],
         };
-        [call.ciphertext(Role::Input, 2), call.ciphertext(Role::Output, 3)].into_iter().chain(scratch).collect()
+        [call.ciphertext(Role::Input, 2), call.ciphertext(Role::Output, 3)]
+            .into_iter()
+            .chain(scratch)
+            .collect()
     }
 
     fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
@@ -344,7 +353,10 @@ fn square_apart<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
     grow(call, ring, 0, 1)?;
     ring.step(Step::new(Formula::Copy, 0, &[whole(call, 1, 2)], &[whole(call, 2, 2)]))?;
     let shape = &call.shape;
-    let (a, x) = (|component, limb| shape.component(2, component, limb), |component, limb| shape.component(3, component, limb));
+    let (a, x) = (
+        |component, limb| shape.component(2, component, limb),
+        |component, limb| shape.component(3, component, limb),
+    );
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Square, j, &[a(0, j)], &[x(0, j)]))?;
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Multiply, j, &[a(0, j), a(1, j)], &[x(1, j)]))?;
     each_limb(call, ring, 1, |_, j| Step::new(Formula::DoubleAssign, j, &[], &[x(1, j)]))?;

@@ -141,6 +141,11 @@ pub enum Operation {
         /// What the message holds; complex numbers are taken part by part.
         packing: Packing,
     },
+    /// The larger of two messages, slot by slot. Operands: a, message (in place).
+    Maximum {
+        /// What the messages hold; complex numbers are taken part by part.
+        packing: Packing,
+    },
 }
 
 impl Operation {
@@ -168,7 +173,9 @@ impl Operation {
             Self::AddScalar => visitor.visit(&linear::AddScalar),
             Self::MultiplyScalar { size } => visitor.visit(&multiply::MultiplyScalar { size }),
             Self::MultiplyScalarAssign { size } => visitor.visit(&multiply::MultiplyScalarAssign { size }),
-            Self::MultiplyScalarAccumulate { size } => visitor.visit(&multiply::MultiplyScalarAccumulate { size }),
+            Self::MultiplyScalarAccumulate { size } => {
+                visitor.visit(&multiply::MultiplyScalarAccumulate { size })
+            }
             Self::HeTransformerTap => visitor.visit(&multiply::HeTransformerTap),
             Self::MultiplyPlain => visitor.visit(&multiply::MultiplyPlain),
             Self::MultiplyPlainAssign => visitor.visit(&multiply::MultiplyPlainAssign),
@@ -180,6 +187,7 @@ impl Operation {
             Self::ModSwitch { size } => visitor.visit(&level::ModSwitch { size }),
             Self::Rotate { element } => visitor.visit(&key_switch::Rotate { element }),
             Self::Apply { activation, packing } => visitor.visit(&message::Apply { activation, packing }),
+            Self::Maximum { packing } => visitor.visit(&message::Maximum { packing }),
         }
     }
 }

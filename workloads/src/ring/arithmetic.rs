@@ -34,12 +34,16 @@ impl Tables {
         let plan = |modulus: &Modulus| {
             Plan::try_new(degree, modulus.value).expect("checked parameters hold primes that are 1 modulo 2N")
         };
-        let inverse_degree = |modulus: &Modulus| Factor::new(prime::inverse(degree as u64, modulus.value), modulus);
+        let inverse_degree =
+            |modulus: &Modulus| Factor::new(prime::inverse(degree as u64, modulus.value), modulus);
         Self {
             degree,
             plans: moduli.iter().map(plan).collect(),
             inverse_degree: moduli.iter().map(inverse_degree).collect(),
-            others: moduli.iter().map(|modulus| moduli.iter().map(|other| residues(other, modulus)).collect()).collect(),
+            others: moduli
+                .iter()
+                .map(|modulus| moduli.iter().map(|other| residues(other, modulus)).collect())
+                .collect(),
             roots: slots::Roots::new(degree),
             galois: RwLock::new(HashMap::new()),
             moduli,
@@ -119,6 +123,7 @@ impl Tables {
                 return slots::encode_scalar(&self.moduli, value, scale.value(), x);
             }
             Formula::Apply(activation) => slots::apply(activation, x),
+            Formula::Maximum => slots::maximum(a, x),
             _ => perform_sampling(formula, modulus, generator, x),
         }
         Ok(())

@@ -29,7 +29,11 @@ pub(super) fn sweeps(step: &Step) -> Vec<Sweep> {
 /// Every span once, together.
 fn element_by_element(step: &Step) -> Sweep {
     let formula = step.formula;
-    let reads = step.reads().iter().enumerate().map(|(at, &span)| lane(span, Access::Read, read_order(formula, at, span)));
+    let reads = step
+        .reads()
+        .iter()
+        .enumerate()
+        .map(|(at, &span)| lane(span, Access::Read, read_order(formula, at, span)));
     let writes = step.writes().iter().map(|&span| lane(span, formula.target_access(), Order::Sequential));
     let words = u64::from(step.writes().first().map_or(0, |span| span.words));
     let elements = if formula == Formula::LazyProductAdd { words / 2 } else { words };
@@ -43,8 +47,12 @@ fn lane(span: Span, access: Access, order: Order) -> Lane {
 
 fn read_order(formula: Formula, argument: usize, span: Span) -> Order {
     match (formula, argument) {
-        (Formula::Permute { element }, 0) => Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 },
-        (Formula::ReverseSlots, 0) if span.words > 2 => Order::Permuted { rule: Rule::BitReversal, element_bytes: 16 },
+        (Formula::Permute { element }, 0) => {
+            Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 }
+        }
+        (Formula::ReverseSlots, 0) if span.words > 2 => {
+            Order::Permuted { rule: Rule::BitReversal, element_bytes: 16 }
+        }
         _ => Order::Sequential,
     }
 }
@@ -100,7 +108,8 @@ fn block(table: Span, limb: Span, start: u32, words: u32) -> Sweep {
 /// One pass: the two halves advance together.
 fn pass(limb: Span, start: u32, words: u32) -> Sweep {
     let half = words / 2;
-    let lanes = [start, start + half].map(|from| lane(part(limb, from, half), Access::Update, Order::Sequential));
+    let lanes =
+        [start, start + half].map(|from| lane(part(limb, from, half), Access::Update, Order::Sequential));
     Sweep { lanes: lanes.to_vec(), work: butterflies(u64::from(half)) }
 }
 

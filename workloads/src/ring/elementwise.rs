@@ -44,14 +44,12 @@ impl<U: Unit> Residues<U> {
 
     #[inline(always)]
     fn add(&self, a: U::Word, b: U::Word) -> U::Word {
-        let sum = self.unit.add(a, b);
-        self.unit.min(sum, self.unit.sub(sum, self.p))
+        self.unit.subtract_once(self.unit.add(a, b), self.p)
     }
 
     #[inline(always)]
     fn sub(&self, a: U::Word, b: U::Word) -> U::Word {
-        let difference = self.unit.sub(a, b);
-        self.unit.min(difference, self.unit.add(difference, self.p))
+        self.unit.add_once(self.unit.sub(a, b), self.p)
     }
 
     #[inline(always)]
@@ -62,14 +60,16 @@ impl<U: Unit> Residues<U> {
     /// Barrett reduction of a product of two residues, or the sum of two such products.
     ///
     /// With x < 2^(2b+1) and c = ⌊x / 2^(b−1)⌋, the quotient ⌊c·⌊R·2^(b−1)/p⌋ / R⌋ is at most 2 too small, so that the
-    /// rest is below 3p.
+    /// rest is below 3p, or 5p with a quotient of slack 2.
     #[inline(always)]
     fn reduce(&self, wide: (U::Word, U::Word)) -> U::Word {
         let unit = self.unit;
-        let quotient = unit.high(unit.shift_right(wide, self.shift), self.barrett);
-        let rest = unit.low_difference(wide.1, quotient, self.p);
-        let rest = unit.min(rest, unit.sub(rest, self.twice_p));
-        unit.min(rest, unit.sub(rest, self.p))
+        let quotient = unit.quotient(unit.shift_right(wide, self.shift), self.barrett);
+        let mut rest = unit.low_difference(wide.1, quotient, self.p);
+        if U::SLACK > 0 {
+            rest = unit.subtract_once(rest, unit.add(self.twice_p, self.twice_p));
+        }
+        unit.subtract_once(unit.subtract_once(rest, self.twice_p), self.p)
     }
 
     #[inline(always)]
@@ -77,13 +77,26 @@ impl<U: Unit> Residues<U> {
         self.reduce(self.wide(a, b))
     }
 
-    /// Product with the factor.
+    /// Product with the factor: Shoup's quotient is at most 1 too small, so that the rest is below 2p, or 4p.
     #[inline(always)]
     fn scale(&self, x: U::Word) -> U::Word {
+        self.finish(self.unit.low(x, self.value), self.unit.quotient(x, self.quotient))
+    }
+
+    /// A word modulo p, when the factor is 1.
+    #[inline(always)]
+    fn remainder(&self, x: U::Word) -> U::Word {
+        self.finish(x, self.unit.quotient(x, self.quotient))
+    }
+
+    #[inline(always)]
+    fn finish(&self, low: U::Word, quotient: U::Word) -> U::Word {
         let unit = self.unit;
-        let quotient = unit.high(x, self.quotient);
-        let rest = unit.low_difference(unit.low(x, self.value), quotient, self.p);
-        unit.min(rest, unit.sub(rest, self.p))
+        let mut rest = unit.low_difference(low, quotient, self.p);
+        if U::SLACK > 0 {
+            rest = unit.subtract_once(rest, self.twice_p);
+        }
+        unit.subtract_once(rest, self.p)
     }
 }
 
@@ -93,42 +106,172 @@ impl Kernel for Elementwise<'_> {
         let Self { formula, modulus, factor, reads: [a, b, c, d], writes: [x, y, z] } = self;
         let r = Residues::new(unit, modulus, factor);
         match formula {
-            Formula::Add => map2::<U>(a, b, x, #[inline(always)] |a, b| r.add(a, b)),
-            Formula::AddAssign => update1::<U>(a, x, #[inline(always)] |a, x| r.add(x, a)),
-            Formula::Subtract => map2::<U>(a, b, x, #[inline(always)] |a, b| r.sub(a, b)),
-            Formula::SubtractAssign => update1::<U>(a, x, #[inline(always)] |a, x| r.sub(x, a)),
-            Formula::SubtractFrom => update1::<U>(a, x, #[inline(always)] |a, x| r.sub(a, x)),
-            Formula::NegateAssign => update::<U>(x, #[inline(always)] |x| r.sub(unit.splat(0), x)),
-            Formula::DoubleAssign => update::<U>(x, #[inline(always)] |x| r.add(x, x)),
+            Formula::Add => map2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b| r.add(a, b),
+            ),
+            Formula::AddAssign => update1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a, x| r.add(x, a),
+            ),
+            Formula::Subtract => map2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b| r.sub(a, b),
+            ),
+            Formula::SubtractAssign => update1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a, x| r.sub(x, a),
+            ),
+            Formula::SubtractFrom => update1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a, x| r.sub(a, x),
+            ),
+            Formula::NegateAssign => update::<U>(
+                x,
+                #[inline(always)]
+                |x| r.sub(unit.splat(0), x),
+            ),
+            Formula::DoubleAssign => update::<U>(
+                x,
+                #[inline(always)]
+                |x| r.add(x, x),
+            ),
             Formula::AddScalarAssign | Formula::AddConstant(_) => {
-                update::<U>(x, #[inline(always)] |x| r.add(x, r.value));
+                update::<U>(
+                    x,
+                    #[inline(always)]
+                    |x| r.add(x, r.value),
+                );
             }
-            Formula::SubtractConstant(_) => update::<U>(x, #[inline(always)] |x| r.sub(x, r.value)),
-            Formula::MultiplyScalar => map1::<U>(b, x, #[inline(always)] |b| r.scale(b)),
+            Formula::SubtractConstant(_) => update::<U>(
+                x,
+                #[inline(always)]
+                |x| r.sub(x, r.value),
+            ),
+            Formula::MultiplyScalar => map1::<U>(
+                b,
+                x,
+                #[inline(always)]
+                |b| r.scale(b),
+            ),
             Formula::MultiplyScalarAssign | Formula::MultiplyConstant(_) => {
-                update::<U>(x, #[inline(always)] |x| r.scale(x));
+                update::<U>(
+                    x,
+                    #[inline(always)]
+                    |x| r.scale(x),
+                );
             }
-            Formula::MultiplyScalarAdd => update1::<U>(b, x, #[inline(always)] |b, x| r.add(x, r.scale(b))),
+            Formula::MultiplyScalarAdd => update1::<U>(
+                b,
+                x,
+                #[inline(always)]
+                |b, x| r.add(x, r.scale(b)),
+            ),
             Formula::NormaliseAddHalf => {
                 let half = unit.splat(modulus.value >> 1);
-                update::<U>(x, #[inline(always)] |x| r.add(r.scale(x), half));
+                update::<U>(
+                    x,
+                    #[inline(always)]
+                    |x| r.add(r.scale(x), half),
+                );
             }
-            Formula::SubtractDivide(_) => update1::<U>(a, x, #[inline(always)] |a, x| r.scale(r.sub(x, a))),
-            Formula::SubtractDivideTo(_) => map2::<U>(a, b, x, #[inline(always)] |a, b| r.scale(r.sub(a, b))),
+            Formula::SubtractDivide(_) => update1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a, x| r.scale(r.sub(x, a)),
+            ),
+            Formula::SubtractDivideTo(_) => map2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b| r.scale(r.sub(a, b)),
+            ),
             Formula::SubtractDivideAdd(_) => {
-                update2::<U>(a, b, x, #[inline(always)] |a, b, x| r.add(x, r.scale(r.sub(a, b))));
+                update2::<U>(
+                    a,
+                    b,
+                    x,
+                    #[inline(always)]
+                    |a, b, x| r.add(x, r.scale(r.sub(a, b))),
+                );
             }
             Formula::SubtractDividePlus(_) => {
-                map3::<U>(a, b, c, x, #[inline(always)] |a, b, c| r.add(c, r.scale(r.sub(a, b))));
+                map3::<U>(
+                    a,
+                    b,
+                    c,
+                    x,
+                    #[inline(always)]
+                    |a, b, c| r.add(c, r.scale(r.sub(a, b))),
+                );
             }
-            Formula::Multiply => map2::<U>(a, b, x, #[inline(always)] |a, b| r.mul(a, b)),
-            Formula::MultiplyAssign => update1::<U>(a, x, #[inline(always)] |a, x| r.mul(x, a)),
-            Formula::MultiplyAdd => update2::<U>(a, b, x, #[inline(always)] |a, b, x| r.add(x, r.mul(a, b))),
-            Formula::MultiplySubtract => update2::<U>(a, b, x, #[inline(always)] |a, b, x| r.sub(x, r.mul(a, b))),
-            Formula::MultiplyPlus => map3::<U>(a, b, c, x, #[inline(always)] |a, b, c| r.add(r.mul(a, b), c)),
-            Formula::MultiplyAssignPlus => update2::<U>(a, b, x, #[inline(always)] |a, b, x| r.add(r.mul(x, a), b)),
-            Formula::Square => map1::<U>(a, x, #[inline(always)] |a| r.mul(a, a)),
-            Formula::SquareAssign => update::<U>(x, #[inline(always)] |x| r.mul(x, x)),
+            Formula::Multiply => map2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b| r.mul(a, b),
+            ),
+            Formula::MultiplyAssign => update1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a, x| r.mul(x, a),
+            ),
+            Formula::MultiplyAdd => update2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b, x| r.add(x, r.mul(a, b)),
+            ),
+            Formula::MultiplySubtract => update2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b, x| r.sub(x, r.mul(a, b)),
+            ),
+            Formula::MultiplyPlus => map3::<U>(
+                a,
+                b,
+                c,
+                x,
+                #[inline(always)]
+                |a, b, c| r.add(r.mul(a, b), c),
+            ),
+            Formula::MultiplyAssignPlus => update2::<U>(
+                a,
+                b,
+                x,
+                #[inline(always)]
+                |a, b, x| r.add(r.mul(x, a), b),
+            ),
+            Formula::Square => map1::<U>(
+                a,
+                x,
+                #[inline(always)]
+                |a| r.mul(a, a),
+            ),
+            Formula::SquareAssign => update::<U>(
+                x,
+                #[inline(always)]
+                |x| r.mul(x, x),
+            ),
             Formula::Tensor => tensor(&r, [a, b, c, d], [x, y, z]),
             Formula::TensorSquare => tensor_square(&r, [a, b], [x, y, z]),
             Formula::KeyProduct => key_product(&r, [a, b, c], [x, y]),
@@ -143,19 +286,39 @@ pub(super) fn is_elementwise(formula: Formula) -> bool {
     use Formula as F;
     matches!(
         formula,
-        F::Add | F::AddAssign | F::Subtract | F::SubtractAssign | F::SubtractFrom | F::NegateAssign | F::DoubleAssign
+        F::Add
+            | F::AddAssign
+            | F::Subtract
+            | F::SubtractAssign
+            | F::SubtractFrom
+            | F::NegateAssign
+            | F::DoubleAssign
     ) || matches!(
         formula,
-        F::MultiplyScalar | F::MultiplyScalarAssign | F::MultiplyScalarAdd | F::AddScalarAssign | F::NormaliseAddHalf
+        F::MultiplyScalar
+            | F::MultiplyScalarAssign
+            | F::MultiplyScalarAdd
+            | F::AddScalarAssign
+            | F::NormaliseAddHalf
     ) || matches!(
         formula,
         F::MultiplyConstant(_) | F::AddConstant(_) | F::SubtractConstant(_) | F::SubtractDivide(_)
     ) || matches!(
         formula,
-        F::SubtractDivideTo(_) | F::SubtractDivideAdd(_) | F::SubtractDividePlus(_) | F::Multiply | F::MultiplyAssign | F::MultiplyAdd
+        F::SubtractDivideTo(_)
+            | F::SubtractDivideAdd(_)
+            | F::SubtractDividePlus(_)
+            | F::Multiply
+            | F::MultiplyAssign
+            | F::MultiplyAdd
     ) || matches!(
         formula,
-        F::MultiplySubtract | F::MultiplyPlus | F::MultiplyAssignPlus | F::Square | F::SquareAssign | F::Tensor
+        F::MultiplySubtract
+            | F::MultiplyPlus
+            | F::MultiplyAssignPlus
+            | F::Square
+            | F::SquareAssign
+            | F::Tensor
     ) || matches!(formula, F::TensorSquare | F::KeyProduct | F::KeyProductAdd)
 }
 
@@ -276,10 +439,12 @@ impl Kernel for Reduction<'_> {
         let one = Factor { value: 1, quotient: self.modulus.word };
         let r = Residues::new(unit, self.modulus, one);
         let subtract = unit.splat(self.subtract);
-        map1::<U>(self.from, self.to, #[inline(always)] |a| {
-            let rest = unit.low_difference(a, unit.high(a, r.quotient), r.p);
-            r.sub(unit.min(rest, unit.sub(rest, r.p)), subtract)
-        });
+        map1::<U>(
+            self.from,
+            self.to,
+            #[inline(always)]
+            |a| r.sub(r.remainder(a), subtract),
+        );
     }
 }
 
@@ -312,3 +477,6 @@ impl Kernel for Move<'_> {
         tail.copy_from_slice(source_tail);
     }
 }
+
+#[cfg(test)]
+mod tests;

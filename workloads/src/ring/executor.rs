@@ -79,7 +79,12 @@ fn carve<'b>(
     reads: &mut [&'b [u64]; 4],
     writes: &mut [&'b mut [u64]; 3],
 ) {
-    let spans = step.reads().iter().map(|span| (span, true)).zip(0..).chain(step.writes().iter().map(|span| (span, false)).zip(0..));
+    let spans = step
+        .reads()
+        .iter()
+        .map(|span| (span, true))
+        .zip(0..)
+        .chain(step.writes().iter().map(|span| (span, false)).zip(0..));
     let mut rest = buffer;
     let mut position = 0;
     let mut last = None;
@@ -88,7 +93,9 @@ fn carve<'b>(
         // The next span by offset; there are at most seven.
         let next = spans
             .clone()
-            .filter(|((span, _), _)| usize::from(span.operand) == number && last.is_none_or(|last| span.offset > last))
+            .filter(|((span, _), _)| {
+                usize::from(span.operand) == number && last.is_none_or(|last| span.offset > last)
+            })
             .min_by_key(|((span, _), _)| span.offset);
         let Some(((span, is_read), slot)) = next else { return };
         let skip = span.offset as usize - position;

@@ -206,6 +206,8 @@ pub enum Formula {
     },
     /// x ← f(x), slot by slot.
     Apply(Activation),
+    /// x ← max(x, a), slot by slot.
+    Maximum,
 }
 
 impl Formula {
@@ -239,7 +241,8 @@ impl Formula {
             | Self::InverseSlotTransform
             | Self::MixedRadix(_)
             | Self::ExtendSlots
-            | Self::Apply(_) => Access::Update,
+            | Self::Apply(_)
+            | Self::Maximum => Access::Update,
             _ => Access::Write,
         }
     }
@@ -261,7 +264,9 @@ impl Formula {
             | Self::AddConstant(_)
             | Self::SubtractConstant(_)
             | Self::Lift => &[(Add, 1)],
-            Self::MultiplyScalar | Self::MultiplyScalarAssign | Self::MultiplyConstant(_) => &[(MultiplyConstant, 1)],
+            Self::MultiplyScalar | Self::MultiplyScalarAssign | Self::MultiplyConstant(_) => {
+                &[(MultiplyConstant, 1)]
+            }
             Self::MultiplyScalarAdd | Self::NormaliseAddHalf => &[(MultiplyConstant, 1), (Add, 1)],
             Self::Multiply | Self::MultiplyAssign | Self::Square | Self::SquareAssign => &[(Multiply, 1)],
             Self::MultiplyAdd | Self::MultiplySubtract | Self::MultiplyPlus | Self::MultiplyAssignPlus => {
@@ -285,7 +290,7 @@ impl Formula {
             Self::StartSlots | Self::StoreSlots { .. } => &[(Float, 1)],
             Self::ExtendSlots => &[(Float, 2)],
             Self::EncodeScalar { .. } => &[(Reduce, 1)],
-            Self::Apply(_) => &[(Float, 1)],
+            Self::Apply(_) | Self::Maximum => &[(Float, 1)],
         }
     }
 }

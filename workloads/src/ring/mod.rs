@@ -17,12 +17,12 @@ mod vector;
 
 pub use arithmetic::Tables;
 pub use buffer::Buffer;
+pub use declare::transform_ratio;
 pub use executor::{Executor, Operand};
 pub use formula::{Activation, Constant, Formula, Packing, Scale};
 pub use modulus::{Factor, Modulus};
 pub use sample::Seed;
 pub use vector::unit_name;
-pub use declare::transform_ratio;
 
 use hetier_traces::Sweep;
 

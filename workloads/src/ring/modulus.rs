@@ -22,7 +22,13 @@ impl Modulus {
     pub fn new(value: u64) -> Self {
         let bits = u64::BITS - value.leading_zeros();
         let quotient = |shift: u32| ((1_u128 << shift) / u128::from(value)) as u64;
-        Self { value, bits, barrett_64: quotient(63 + bits), barrett_52: quotient(51 + bits), word: quotient(64) }
+        Self {
+            value,
+            bits,
+            barrett_64: quotient(63 + bits),
+            barrett_52: quotient(51 + bits),
+            word: quotient(64),
+        }
     }
 
     /// Whether residues and their small multiples fit the 52-bit multiplier.

@@ -16,7 +16,8 @@ pub fn chain(degree: usize, bits: &[u32]) -> Result<Vec<u64>, Error> {
         if !(least..=MOST_PRIME_BITS).contains(&size) {
             return Err(Error::PrimeBits { bits: size, least, most: MOST_PRIME_BITS });
         }
-        let previous = (0..position).rev().find(|&earlier| bits[earlier] == size).map(|earlier| chosen[earlier]);
+        let previous =
+            (0..position).rev().find(|&earlier| bits[earlier] == size).map(|earlier| chosen[earlier]);
         let below = previous.unwrap_or((1 << size) + 1);
         let prime = largest_below(below, 1 << (size - 1), step).ok_or_else(|| Error::TooFewPrimes {
             found: bits[..position].iter().filter(|&&other| other == size).count(),
@@ -99,4 +100,54 @@ pub fn is_prime(candidate: u64) -> bool {
             x == candidate - 1
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primes_are_distinct_of_their_size_and_one_modulo_2n() {
+        let bits = [60, 40, 40, 60, 31];
+        let primes = chain(8192, &bits).unwrap();
+        for (prime, bits) in primes.iter().zip(bits) {
+            assert!((1 << (bits - 1)..1 << bits).contains(prime) && prime % 16384 == 1, "{prime}");
+            // Fermat's test to ten bases, independent of Miller and Rabin's.
+            assert!((2..12).all(|base| power(base, prime - 1, *prime) == 1));
+        }
+        let mut sorted = primes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), primes.len());
+    }
+
+    #[test]
+    fn small_numbers_are_prime_as_trial_division_says() {
+        for candidate in 0..2000 {
+            let by_trial = candidate > 1 && (2..candidate).all(|divisor| candidate % divisor != 0);
+            assert_eq!(is_prime(candidate), by_trial, "{candidate}");
+        }
+        // The least strong pseudoprime to the bases 2, 3, 5 and 7 (OEIS A014233).
+        assert!(!is_prime(3_215_031_751));
+        // A Mersenne prime and its neighbour.
+        assert!(is_prime((1 << 61) - 1) && !is_prime((1 << 61) + 1));
+    }
+
+    #[test]
+    fn a_size_runs_out_of_primes() {
+        // 1 modulo 128 with 9 bits: 257 is prime, 385 = 5·7·11.
+        assert_eq!(chain(64, &[9]).unwrap(), [257]);
+        let error = chain(64, &[9, 9]).unwrap_err();
+        assert_eq!(error, Error::TooFewPrimes { found: 1, bits: 9, twice_degree: 128, needed: 2 });
+        assert_eq!(chain(64, &[7]).unwrap_err(), Error::PrimeBits { bits: 7, least: 8, most: 60 });
+        assert_eq!(chain(64, &[61]).unwrap_err(), Error::PrimeBits { bits: 61, least: 8, most: 60 });
+    }
+
+    #[test]
+    fn bit_lengths_are_exact_at_powers_of_two() {
+        assert_eq!(product_bit_length(&[(1 << 32) - 1, (1 << 32) + 1]), 64);
+        assert_eq!(product_bit_length(&[1 << 32, 1 << 32]), 65);
+        assert_eq!(product_bit_length(&[u64::MAX; 3]), 192);
+        assert_eq!(product_bit_length(&[]), 1);
+    }
 }

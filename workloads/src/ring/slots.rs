@@ -153,17 +153,26 @@ pub(super) fn extend_slots(modulus: &Modulus, [low, high]: [&[u64]; 2], slots: &
     let radix = modulus.value as f64;
     for ((slot, &low), &high) in slots.as_chunks_mut::<2>().0.iter_mut().zip(low).zip(high) {
         let [real, imaginary] = load(slot);
-        *slot = store([real * radix + centre(low, modulus) as f64, imaginary * radix + centre(high, modulus) as f64]);
+        *slot = store([
+            real * radix + centre(low, modulus) as f64,
+            imaginary * radix + centre(high, modulus) as f64,
+        ]);
     }
 }
 
 /// Complex numbers over the scale as slot values.
 pub(super) fn store_slots(packing: Packing, scale: f64, slots: &[u64], message: &mut [u64]) {
-    let values = slots.as_chunks::<2>().0.iter().map(load).map(|[real, imaginary]| [real / scale, imaginary / scale]);
+    let values =
+        slots.as_chunks::<2>().0.iter().map(load).map(|[real, imaginary]| [real / scale, imaginary / scale]);
     match packing {
         Packing::Real => message.iter_mut().zip(values).for_each(|(word, value)| *word = value[0].to_bits()),
         Packing::Complex => {
-            message.as_chunks_mut::<2>().0.iter_mut().zip(values).for_each(|(words, value)| *words = store(value));
+            message
+                .as_chunks_mut::<2>()
+                .0
+                .iter_mut()
+                .zip(values)
+                .for_each(|(words, value)| *words = store(value));
         }
     }
 }
@@ -185,5 +194,12 @@ pub(super) fn encode_scalar(moduli: &[Modulus], value: f64, scale: f64, to: &mut
 pub(super) fn apply(activation: Activation, message: &mut [u64]) {
     for word in message {
         *word = activation.apply(f64::from_bits(*word)).to_bits();
+    }
+}
+
+/// max(x, a), slot by slot.
+pub(super) fn maximum(a: &[u64], x: &mut [u64]) {
+    for (word, &other) in x.iter_mut().zip(a) {
+        *word = f64::from_bits(*word).max(f64::from_bits(other)).to_bits();
     }
 }

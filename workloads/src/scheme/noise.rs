@@ -82,6 +82,7 @@ fn key_switch(parameters: &Parameters, limbs: u32, scale: f64) -> f64 {
     let degree = parameters.degree() as f64;
     let primes = parameters.primes();
     let special = primes.last().map_or(1.0, |&prime| prime as f64);
-    let digits: f64 = primes.iter().take(limbs as usize).map(|&prime| (prime as f64 / special).powi(2) / 12.0).sum();
+    let digits: f64 =
+        primes.iter().take(limbs as usize).map(|&prime| (prime as f64 / special).powi(2) / 12.0).sum();
     slot_deviation(degree, digits * degree * SIGMA * SIGMA + rounding_variance(degree), scale)
 }
