@@ -110,13 +110,16 @@ pub struct Machine {
     /// Fidelity: every line, or whole sweeps
     #[arg(long, value_enum, default_value_t = Fidelity::Auto)]
     pub fidelity: Fidelity,
-    /// Physical pages as the operating system places them
+    /// Physical pages as the operating system places them: contiguous, random-4k or random-2m
     #[arg(long, value_name = "NAME")]
     pub pages: Option<String>,
-    /// How parallel loops are dealt to threads
+    /// Sockets that hold the pages: first-touch, interleave or bind
+    #[arg(long, value_name = "NAME")]
+    pub numa: Option<String>,
+    /// How parallel loops are dealt to threads: static, static,N or dynamic,N
     #[arg(long, value_name = "NAME")]
     pub schedule: Option<String>,
-    /// Allocator of the simulated process
+    /// Allocator of the simulated process: seal-pool, bump or map
     #[arg(long, value_name = "NAME")]
     pub allocator: Option<String>,
     /// Start with near memory full of clean lines of the same data instead of empty

@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod failure;
 mod interrupt;
+mod machine;
 mod progress;
 mod size;
 mod workload;

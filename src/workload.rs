@@ -40,7 +40,7 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     let images = images(arguments, entry, &network, seed)?;
     let most = arguments.batch.unwrap_or(parameters.slots()).min(parameters.slots());
     let images = images.first(most);
-    let options = Options { images: images.pixels.len(), dataflow: dataflow(arguments) };
+    let options = Options { images: images.pixels.len(), dataflow: dataflow(arguments), ..Options::default() };
     let is_trained = has_weights && !images.labels.is_empty();
     Ok(Prepared { network, parameters, images, options, is_trained })
 }
@@ -51,7 +51,7 @@ pub fn for_shape(arguments: &args::Workload) -> Outcome<Prepared> {
     let parameters = parameters(arguments, &entry.literal())?;
     let network = entry.build(&Weights::Absent)?;
     let options =
-        Options { images: arguments.batch.unwrap_or(parameters.slots()), dataflow: dataflow(arguments) };
+        Options { images: arguments.batch.unwrap_or(parameters.slots()), dataflow: dataflow(arguments), ..Options::default() };
     Ok(Prepared { network, parameters, images: Images::default(), options, is_trained: false })
 }
 

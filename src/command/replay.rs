@@ -1,5 +1,60 @@
-//! `compare`.
+//! `replay`: one trace on one system and mode.
+
+use hetier_reports::{Table, comparison, output, units};
+use hetier_sim::RunResult;
+use hetier_sim::replay::{DramSize, Settings};
+use hetier_traces::read_file;
+use serde_json::json;
+
 use crate::args;
 use crate::failure::Outcome;
-/// x
-pub fn run(_: &args::Replay) -> Outcome { Ok(()) }
+use crate::machine::{self, Timed};
+
+/// Replays a trace.
+pub fn run(arguments: &args::Replay) -> Outcome {
+    let (system, settings) = machine::load(&arguments.machine)?;
+    let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
+    let settings = Settings { mode: arguments.mode.clone(), dram, ..settings };
+    if let Some(path) = &arguments.output {
+        output::check_file(path)?;
+    }
+    let trace = read_file(&arguments.trace)?;
+    let timed = machine::replay_all(&trace, &system, arguments.machine.fidelity, &[settings])?;
+    machine::warn_if_near_memory_is_small(&system, &timed);
+    let results: Vec<RunResult> = timed.iter().map(|(result, _)| result.clone()).collect();
+    if let Some(path) = &arguments.output {
+        let text = serde_json::to_string_pretty(&results[0])? + "\n";
+        output::write_single(path, text.as_bytes())?;
+    }
+    if arguments.json { print_json(&timed) } else { print_tables(&timed) }
+}
+
+/// The result, and the host seconds that files leave out.
+fn print_json(timed: &[Timed]) -> Outcome {
+    for (result, seconds) in timed {
+        let mut value = serde_json::to_value(result)?;
+        value["host_seconds"] = json!(seconds);
+        println!("{}", serde_json::to_string_pretty(&value)?);
+    }
+    Ok(())
+}
+
+fn print_tables(timed: &[Timed]) -> Outcome {
+    for (result, seconds) in timed {
+        println!("{}", comparison::table(std::slice::from_ref(result)).transposed().to_text());
+        let mut phases = Table::new(&["phase", "operation", "time", "lines", "near-memory hits"]);
+        for phase in &result.phases {
+            phases.push(vec![
+                phase.name.clone(),
+                phase.operation.clone(),
+                units::seconds(phase.seconds),
+                units::count(phase.accesses),
+                phase.near_memory_hit_rate.map_or_else(|| "–".to_owned(), units::percent),
+            ]);
+        }
+        println!("{}", phases.to_text());
+        let rate = result.accesses as f64 / seconds / 1e6;
+        println!("replayed in {}: {rate:.1} million lines a second", units::seconds(*seconds));
+    }
+    Ok(())
+}

@@ -23,7 +23,7 @@ fn encrypted_digits_predict_as_the_clear_model_on_every_test_image() {
     let network = entry.build(&entry.weights().unwrap()).unwrap();
     let images = entry.images().unwrap();
     let parameters = Parameters::new(&entry.literal()).unwrap();
-    let options = Options { images: images.pixels.len(), dataflow: Dataflow::Fused };
+    let options = Options { images: images.pixels.len(), dataflow: Dataflow::Fused, ..Options::default() };
     let program = network.lower(&parameters, &options).unwrap();
     let context = Context::with_seed(parameters, Seed::fixed(1));
 
@@ -44,7 +44,7 @@ fn recorded_trace_equals_shaped_trace_in_every_dataflow_on_one_and_two_threads()
     let parameters = Parameters::insecure_for_tests(&literal).unwrap();
     let images = Images::seeded(network.input_shape(), 8, 5);
     for dataflow in Dataflow::ALL {
-        let program = network.lower(&parameters, &Options { images: 8, dataflow }).unwrap();
+        let program = network.lower(&parameters, &Options { images: 8, dataflow, ..Options::default() }).unwrap();
         let shaped = shape(&program).unwrap();
         let context = Context::with_seed(parameters.clone(), Seed::fixed(7));
         let runs = [1, 2].map(|threads| {

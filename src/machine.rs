@@ -1,0 +1,103 @@
+//! Turns the arguments of a machine into a system and the settings of a run, and replays on it.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use hetier_sim::allocator::AllocatorKind;
+use hetier_sim::mode::NearStart;
+use hetier_sim::pages::choose;
+use hetier_sim::replay::{DramSize, Schedule, Settings};
+use hetier_sim::{RunResult, System};
+use hetier_traces::Trace;
+use rayon::prelude::*;
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+use crate::{interrupt, progress};
+
+/// A system with the settings that the command line names, without mode and DRAM size.
+pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
+    let system = System::load(&arguments.system)?;
+    let mut settings = Settings {
+        threads: arguments.threads.map(|threads| threads as usize),
+        pages: arguments.pages.clone(),
+        numa: arguments.numa.clone(),
+        seed: arguments.seed,
+        ..Settings::default()
+    };
+    if let Some(placement) = &arguments.placement {
+        settings.placement.clone_from(placement);
+    }
+    if let Some(schedule) = &arguments.schedule {
+        settings.schedule = Schedule::parse(schedule)?;
+    }
+    if let Some(allocator) = &arguments.allocator {
+        settings.allocator = choose("allocator", allocator, &AllocatorKind::ALL)?;
+    }
+    if arguments.warm {
+        settings.near_start = NearStart::Warm;
+    }
+    Ok((system, settings))
+}
+
+/// DRAM of Memory Mode and App Direct: what the command line says, or `default`.
+pub fn dram_size(arguments: &args::Machine, default: DramSize) -> Outcome<DramSize> {
+    match (arguments.dram, arguments.dram_fraction) {
+        (Some(size), _) => Ok(DramSize::Bytes(size.0)),
+        (None, Some(share)) if share > 0.0 && share.is_finite() => Ok(DramSize::Fraction(share)),
+        (None, Some(share)) => {
+            Err(Failure::usage(format!("--dram-fraction: found {share}, need a number above 0")))
+        }
+        (None, None) => Ok(default),
+    }
+}
+
+/// One replay: its result and the host seconds that it took.
+pub type Timed = (RunResult, f64);
+
+/// Replays a trace under several settings, on all host cores, with a bar each. Results come in the order of settings.
+pub fn replay_all(
+    trace: &Trace,
+    system: &System,
+    fidelity: args::Fidelity,
+    settings: &[Settings],
+) -> Outcome<Vec<Timed>> {
+    let bars = indicatif::MultiProgress::new();
+    let replays = settings.par_iter().map(|settings| {
+        let what = settings.mode.as_deref().unwrap_or("replay");
+        let bar = bars.add(progress::bar(what));
+        let started = Instant::now();
+        let result = replay(trace, system, fidelity, settings, &mut |fraction| {
+            progress::show(&bar, fraction);
+            if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.finish_and_clear();
+        Ok((result?, started.elapsed().as_secs_f64()))
+    });
+    replays.collect()
+}
+
+fn replay(
+    trace: &Trace,
+    system: &System,
+    _fidelity: args::Fidelity,
+    settings: &Settings,
+    progress: &mut hetier_sim::replay::Progress<'_>,
+) -> Result<RunResult, hetier_sim::Error> {
+    hetier_sim::replay::replay(trace, system, settings, progress)
+}
+
+/// Tells on standard error when near memory is too small to tell anything.
+pub fn warn_if_near_memory_is_small(system: &System, results: &[Timed]) {
+    let cache = system.l3.capacity_bytes() * system.sockets as u64;
+    for near in results.iter().filter_map(|(result, _)| result.near_memory) {
+        if near.capacity_bytes < 4 * cache {
+            eprintln!(
+                "warning: near memory of {} is less than four times the last-level cache of {}: this compares caches, \
+                 not memories (use a larger --dram-fraction, or a larger batch or degree)",
+                hetier_reports::units::binary_bytes(near.capacity_bytes),
+                hetier_reports::units::binary_bytes(cache)
+            );
+        }
+    }
+}
