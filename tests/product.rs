@@ -1,0 +1,212 @@
+//! The program as a user runs it: verbs, files, JSON keys, bad input.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A degree at which a whole comparison takes a second.
+const SMALL: [&str; 7] = ["--degree", "256", "--primes", "60,30,30,60", "--insecure", "--batch", "32"];
+
+fn hetier(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hetier")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let output = hetier(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fail(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = hetier(folder, arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn compare(folder: &Path, more: &[&str]) -> Value {
+    let arguments: Vec<&str> = ["compare", "digits", "--json"].into_iter().chain(SMALL).chain(more.iter().copied()).collect();
+    serde_json::from_str(&succeed(folder, &arguments)).unwrap()
+}
+
+/// Names of all files below a folder, with their bytes.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.push((name, std::fs::read(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn compare_prints_the_promised_keys_and_consistent_numbers() {
+    let folder = TempDir::new().unwrap();
+
+    let joined = compare(folder.path(), &[]);
+
+    assert!(joined["schema"].is_string());
+    assert!(joined["accuracy"]["encrypted"].as_f64().unwrap() >= 0.8);
+    assert_eq!(joined["accuracy"]["encrypted"], joined["accuracy"]["clear"]);
+    assert!(joined["max_output_error"].as_f64().unwrap() < 0.05);
+    assert_eq!(joined["security"], "none");
+    for key in ["bytes", "objects", "peak_footprint_bytes", "logical_read_bytes", "logical_write_bytes"] {
+        assert!(joined["trace"][key].as_u64().unwrap() > 0, "{key}");
+    }
+    let runs = joined["runs"].as_array().unwrap();
+    let modes: Vec<&str> = runs.iter().map(|run| run["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["dram-only", "memory-mode", "app-direct"]);
+    for run in runs {
+        assert_eq!(run["system"], "optane-slice");
+        assert!(run["simulated_seconds"].as_f64().unwrap() > 0.0);
+        assert!(run["whole_run_seconds"].as_f64() >= run["simulated_seconds"].as_f64());
+        assert!(run["slowdown"].as_f64().unwrap() >= 1.0);
+        assert!(run["host_seconds"].as_f64().unwrap() > 0.0);
+        assert!(run["accesses"].as_u64().unwrap() > 1_000_000);
+        assert!(run["devices"]["dram"]["read_bytes"].as_u64().unwrap() > 0);
+        for key in ["mean", "p50", "p99", "p999"] {
+            assert!(run["read_latency_ns"][key].as_f64().unwrap() > 0.0, "{key}");
+        }
+    }
+    assert!(runs[0]["near_memory_hit_rate"].is_null());
+    assert!(runs[1]["near_memory_hit_rate"].as_f64().unwrap() > 0.0);
+    assert_eq!(runs[0]["accesses"], runs[1]["accesses"]);
+}
+
+#[test]
+fn compare_twice_writes_the_same_bytes() {
+    let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    compare(one.path(), &["--modes", "memory-mode"]);
+    compare(other.path(), &["--modes", "memory-mode"]);
+
+    let (one, other) = (files(one.path()), files(other.path()));
+
+    let names: Vec<&str> = one.iter().map(|(name, _)| name.as_str()).collect();
+    for expected in ["report.html", "digits.trace", "memory-mode.json", "figures/run-time.svg", "figures/run-time.csv"] {
+        assert!(names.contains(&format!("hetier-out/{expected}").as_str()), "{expected} in {names:?}");
+    }
+    assert_eq!(one, other);
+}
+
+#[test]
+fn shaped_trace_has_the_same_facts_as_the_recorded_one() {
+    let folder = TempDir::new().unwrap();
+    let record = |how: &str, name: &str| {
+        let arguments: Vec<&str> =
+            ["record", "digits", how, "-o", name].into_iter().chain(SMALL).collect();
+        succeed(folder.path(), &arguments);
+        serde_json::from_str::<Value>(&succeed(folder.path(), &["info", "--json", name])).unwrap()
+    };
+
+    let (real, shaped) = (record("--execute", "real.trace"), record("--shape", "shaped.trace"));
+
+    for key in ["objects", "peak_footprint_bytes", "line_accesses", "operations", "primitives", "phases"] {
+        assert!(!real[key].is_null(), "{key}");
+        assert_eq!(real[key], shaped[key], "{key}");
+    }
+}
+
+#[test]
+fn script_parses_back_to_the_same_trace() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "lenet5", "-o", "a.trace"]);
+    succeed(folder.path(), &["script", "a.trace", "-o", "a.txt"]);
+    succeed(folder.path(), &["script", "--parse", "a.txt", "-o", "b.trace"]);
+
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+
+    assert_eq!(read("a.trace"), read("b.trace"));
+    assert!(read("a.trace").len() <= 100_000);
+}
+
+#[test]
+fn replay_of_a_file_gives_a_result_that_plot_draws() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let arguments = ["replay", "d.trace", "--mode", "pmem-only", "--threads", "2", "--json", "-o", "r.json"];
+
+    let printed: Value = serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap();
+    succeed(folder.path(), &["plot", "r.json", "-o", "drawn"]);
+
+    assert_eq!(printed["mode"], "pmem-only");
+    assert_eq!(printed["threads"], 2);
+    assert!(printed["devices"]["pmem"]["read_bytes"].as_u64().unwrap() > 0);
+    assert!(folder.path().join("drawn/figures/run-time.svg").exists());
+}
+
+#[test]
+fn unknown_names_are_wrong_usage_and_list_what_there_is() {
+    let folder = TempDir::new().unwrap();
+    for (arguments, expected) in [
+        (vec!["record", "digitz", "-o", "x"], "digits"),
+        (vec!["compare", "--system", "optane-slize"], "optane-slice"),
+        (vec!["compare", "--modes", "memorymode"], "memory-mode"),
+    ] {
+        let (code, message) = fail(folder.path(), &arguments);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn insecure_parameters_are_refused_with_limit_and_cure() {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["record", "digits", "--degree", "2048", "--primes", "60,30,30,60", "-o", "x"];
+
+    let (code, message) = fail(folder.path(), &arguments);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("54") && message.contains("degree 8192"), "{message}");
+}
+
+#[test]
+fn damaged_traces_are_refused_with_the_place() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "digits", "-o", "d.trace"]);
+    let whole = std::fs::read(folder.path().join("d.trace")).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for bytes in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &flipped, b"not a trace"] {
+        std::fs::write(folder.path().join("bad.trace"), bytes).unwrap();
+        let (code, message) = fail(folder.path(), &["replay", "bad.trace", "-o", "r.json"]);
+        assert_eq!(code, Some(1));
+        assert!(message.contains("bad.trace") && message.contains("byte"), "{message}");
+    }
+    assert!(!folder.path().join("r.json").exists());
+}
+
+#[test]
+fn output_that_cannot_be_written_fails_before_the_work_and_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("taken"), "mine").unwrap();
+
+    let (code, message) = fail(folder.path(), &["compare", "-o", "taken/out"]);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("taken"), "{message}");
+    assert_eq!(files(folder.path()), [("taken".to_owned(), b"mine".to_vec())]);
+}
+
+#[test]
+fn footprint_beyond_the_machine_tells_what_is_missing() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "lenet5", "-o", "l.trace"]);
+    let arguments = ["replay", "l.trace", "--mode", "dram-only", "--dram", "1GiB"];
+
+    let (code, message) = fail(folder.path(), &arguments);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("missing") || message.contains("need"), "{message}");
+}
