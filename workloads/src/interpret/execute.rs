@@ -103,6 +103,8 @@ struct Machine<'p> {
 enum Values<'p> {
     /// One value an element.
     Single(&'p [f64]),
+    /// One value for every slot of an element.
+    Uniform(&'p [f64]),
     /// One value an image for each element.
     Batch(&'p Images),
 }
@@ -116,6 +118,7 @@ impl<'p> Machine<'p> {
         for (array, content) in &program.contents {
             contents[array.0 as usize] = Some(match content {
                 Content::Single(values) => Values::Single(values),
+                Content::Uniform(values) => Values::Uniform(values),
                 Content::Images => Values::Batch(images),
             });
         }
@@ -214,6 +217,11 @@ impl<'p> Machine<'p> {
             Some(Values::Single(values)) => {
                 let value = values.get(index as usize).copied().unwrap_or_default();
                 self.store.fill(array, index, &[value])
+            }
+            Some(Values::Uniform(values)) => {
+                let value = values.get(index as usize).copied().unwrap_or_default();
+                let slots = self.context.parameters().degree();
+                self.store.fill(array, index, &vec![value; slots])
             }
             Some(Values::Batch(images)) => {
                 let column: Vec<f64> = images.pixels.iter().map(|image| image[index as usize]).collect();

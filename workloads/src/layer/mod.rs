@@ -11,6 +11,7 @@ mod polynomial;
 mod relu;
 mod shape;
 mod square;
+pub mod transformer;
 
 use std::fmt::Debug;
 
@@ -23,8 +24,9 @@ pub use relu::Relu;
 pub use shape::{Shape, Window};
 pub use square::Square;
 
-use crate::Error;
-use crate::program::{Lowering, Tensor};
+use crate::program::{Lowering, Packing, Tensor};
+use crate::scheme::Noise;
+use crate::{Error, Parameters};
 
 /// One layer of a network.
 ///
@@ -55,6 +57,17 @@ pub trait Layer: Debug + Send + Sync {
     /// The layer on one image in the clear; activations are flat, row-major `[channel][row][column]`.
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64>;
 
+    /// Whether the layer can work on ciphertexts of this packing.
+    fn takes(&self, packing: Packing) -> bool {
+        packing == Packing::Real
+    }
+
+    /// Estimate of the noise of its output; `None` for layers without a rule.
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        let _ = (parameters, inputs);
+        None
+    }
+
     /// Multiplications of a ciphertext element by a weight, for one image; 0 for layers without weights.
     fn multiply_accumulates(&self, shapes: &[Shape]) -> u64 {
         let _ = shapes;
@@ -71,4 +84,36 @@ fn only(name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         [shape] => Ok(*shape),
         _ => Err(Error::Inputs { layer: name.to_owned(), found: inputs.len(), needed: 1 }),
     }
+}
+
+/// A convolution in the clear of a shape and its values, with weights `[out][in / groups][size][size]`; output channels
+/// are dealt to `groups` equal groups of input channels.
+fn clear_convolution(
+    (shape, input): (Shape, &[f64]),
+    window: Window,
+    filter: &[f64],
+    outputs: usize,
+    groups: usize,
+) -> Vec<f64> {
+    let size = window.size * window.size;
+    let depth = shape.channels / groups;
+    let plane = shape.height * shape.width;
+    let mut values = Vec::new();
+    for (channel, filter) in filter.chunks_exact(depth * size).enumerate() {
+        let first = channel * groups / outputs * depth;
+        let sums = (0..depth).map(|inside| {
+            let values = &input[(first + inside) * plane..][..plane];
+            window.weighted_sums(shape, values, &filter[inside * size..][..size])
+        });
+        values.extend(sums.reduce(|sum, next| sum.iter().zip(&next).map(|(a, b)| a + b).collect()).unwrap_or_default());
+    }
+    values
+}
+
+/// Root of the mean square; 1 without values.
+fn root_mean_square(values: &[f64]) -> f64 {
+    if values.is_empty() {
+        return 1.0;
+    }
+    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
 }

@@ -83,6 +83,44 @@ impl Window {
         from..to.max(from)
     }
 
+    /// Taps of all positions over one channel that fall on real elements.
+    pub fn all_taps(&self, shape: Shape) -> u64 {
+        let along = |extent: usize| -> u64 {
+            let positions = self.positions("", extent).unwrap_or(0);
+            (0..positions).map(|position| self.taps(position, extent).len() as u64).sum()
+        };
+        along(shape.height) * along(shape.width)
+    }
+
+    /// Folds the real elements under each position, channel by channel, in the clear.
+    pub(super) fn fold(&self, shape: Shape, input: &[f64], start: f64, fold: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+        let plane = (shape.height * shape.width).max(1);
+        input.chunks_exact(plane).flat_map(|values| self.each(shape, values, start, |sum, _, value| fold(sum, value))).collect()
+    }
+
+    /// Sums of one channel's elements times the weights of the window, in the clear.
+    pub(super) fn weighted_sums(&self, shape: Shape, values: &[f64], weights: &[f64]) -> Vec<f64> {
+        self.each(shape, values, 0.0, |sum, tap, value| sum + weights[tap] * value)
+    }
+
+    fn each(&self, shape: Shape, values: &[f64], start: f64, fold: impl Fn(f64, usize, f64) -> f64) -> Vec<f64> {
+        let mut folded = Vec::new();
+        for row in 0..self.positions("", shape.height).unwrap_or(0) {
+            for column in 0..self.positions("", shape.width).unwrap_or(0) {
+                let mut result = start;
+                for i in self.taps(row, shape.height) {
+                    let y = row * self.stride + i - self.padding_before;
+                    for j in self.taps(column, shape.width) {
+                        let x = column * self.stride + j - self.padding_before;
+                        result = fold(result, i * self.size + j, values[y * shape.width + x]);
+                    }
+                }
+                folded.push(result);
+            }
+        }
+        folded
+    }
+
     /// The same as a loop range, with the output position in variable `position`.
     pub fn range(&self, position: u8, extent: usize) -> Range {
         let stride = self.stride as i64;

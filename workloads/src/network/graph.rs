@@ -6,6 +6,7 @@ use crate::Error;
 use crate::layer::{Layer, Shape};
 use crate::parameters::Parameters;
 use crate::program::{Lowering, Options, Program, Tensor};
+use crate::scheme::Noise;
 
 /// Number of a node: 0 is the input, the layers follow in order of addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,7 +23,7 @@ struct Node {
 
 /// A neural network under batch-axis packing. The last node added is its output.
 pub struct Network {
-    name: &'static str,
+    name: String,
     input: Shape,
     nodes: Vec<Node>,
 }
@@ -35,8 +36,8 @@ impl fmt::Debug for Network {
 
 impl Network {
     /// A network without layers.
-    pub const fn new(name: &'static str, input: Shape) -> Self {
-        Self { name, input, nodes: Vec::new() }
+    pub fn new(name: impl Into<String>, input: Shape) -> Self {
+        Self { name: name.into(), input, nodes: Vec::new() }
     }
 
     /// The input node.
@@ -69,8 +70,8 @@ impl Network {
     }
 
     /// Name of the network.
-    pub const fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Shape of a node's output.
@@ -106,19 +107,34 @@ impl Network {
     /// Lowers the network for a batch of `options.images` under `parameters`.
     ///
     /// # Errors
-    /// If the batch does not fit the slots, or the parameters have too few levels.
+    /// - [`Error::Batch`] if the batch does not fit the slots, [`Error::Levels`] if the parameters have too few levels;
+    /// - [`Error::Packing`] if a layer cannot work on complex slots.
     pub fn lower(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
-        let mut lowering = Lowering::new(self.name, parameters, options)?;
+        if let Some(node) = self.nodes.iter().find(|node| !node.layer.takes(options.packing)) {
+            return Err(Error::Packing { layer: node.name.clone() });
+        }
+        let mut lowering = Lowering::new(&self.name, parameters, options)?;
         let mut tensors: Vec<Tensor> = vec![lowering.input(self.input)?];
         for (at, node) in self.nodes.iter().enumerate() {
             let inputs: Vec<Tensor> = node.inputs.iter().map(|input| tensors[input.0].clone()).collect();
             self.check_levels(node, &inputs)?;
+            lowering.expect_last_use(self.last_used_by(at).map(|input| tensors[input.0].holder));
             tensors.push(node.layer.lower(&node.name, &inputs, &mut lowering)?);
             for input in self.last_used_by(at) {
                 lowering.free_after(&tensors[input.0]);
             }
         }
         lowering.finish(&tensors[self.nodes.len()])
+    }
+
+    /// Estimate of the noise of the outputs for inputs up to `magnitude`; `None` if a layer has no rule.
+    pub fn noise(&self, parameters: &Parameters, magnitude: f64) -> Option<Noise> {
+        let mut noises = vec![Noise::fresh(parameters, magnitude, true)];
+        for node in &self.nodes {
+            let inputs: Vec<Noise> = node.inputs.iter().map(|input| noises[input.0]).collect();
+            noises.push(node.layer.noise(parameters, &inputs)?);
+        }
+        noises.pop()
     }
 
     fn check_levels(&self, node: &Node, inputs: &[Tensor]) -> Result<(), Error> {

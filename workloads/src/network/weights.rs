@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use hetier_traces::seeded;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -17,6 +18,31 @@ pub enum Weights {
     Seeded(u64),
     /// Given values, for instance `conv1.weights` and `conv1.bias`.
     Given(BTreeMap<String, Vec<f64>>),
+    /// Others, of whose convolution filters a drawn share is zero.
+    Pruned {
+        /// The others.
+        weights: Box<Self>,
+        /// The draw.
+        pruning: Pruning,
+    },
+}
+
+/// A seeded draw of zero weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pruning {
+    /// Chance of a weight to be zero, in millionths.
+    pub zero_per_million: u32,
+    /// Seed of the draw.
+    pub seed: u64,
+}
+
+impl Pruning {
+    /// Whether the draw keeps weight number `index`. The same draw as a trace's
+    /// [`Range::Seeded`](hetier_traces::Range::Seeded) makes.
+    pub const fn keeps(&self, index: usize) -> bool {
+        let keep_per_million = seeded::MILLION.saturating_sub(self.zero_per_million);
+        seeded::is_kept(seeded::family(self.seed, index as i64), 0, keep_per_million)
+    }
 }
 
 impl Weights {
@@ -41,16 +67,37 @@ impl Weights {
     pub fn values(&self, name: &str, length: usize, fan_in: usize) -> Result<Vec<f64>, Error> {
         match self {
             Self::Absent => Ok(Vec::new()),
-            Self::Seeded(seed) => Ok(seeded(*seed, name, length, fan_in)),
+            Self::Seeded(seed) => Ok(drawn(*seed, name, length, fan_in)),
             Self::Given(values) => given(values, name, length),
+            Self::Pruned { weights, .. } => {
+                let mut values = weights.values(name, length, fan_in)?;
+                if let Some(pruning) = self.pruning(name) {
+                    values.iter_mut().enumerate().filter(|(at, _)| !pruning.keeps(*at)).for_each(|(_, value)| *value = 0.0);
+                }
+                Ok(values)
+            }
+        }
+    }
+
+    /// The zeros drawn for the filter `name`; every filter has a draw of its own.
+    pub fn pruning(&self, name: &str) -> Option<Pruning> {
+        match self {
+            Self::Pruned { pruning, .. } if name.ends_with(".weights") => {
+                Some(Pruning { seed: stream(pruning.seed, name), ..*pruning })
+            }
+            _ => None,
         }
     }
 }
 
+/// A seed of its own for every name.
+fn stream(seed: u64, name: &str) -> u64 {
+    name.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Uniform in ±√(3 ÷ fan-in), so that sums of `fan_in` products keep the variance of their inputs.
-fn seeded(seed: u64, name: &str, length: usize, fan_in: usize) -> Vec<f64> {
-    let stream = name.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let mut random = ChaCha8Rng::seed_from_u64(stream);
+fn drawn(seed: u64, name: &str, length: usize, fan_in: usize) -> Vec<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(stream(seed, name));
     let bound = (3.0 / fan_in.max(1) as f64).sqrt();
     let bound = if name.ends_with(".bias") { 0.1 * bound } else { bound };
     (0..length).map(|_| random.random_range(-bound..bound)).collect()
@@ -68,4 +115,23 @@ fn given(values: &BTreeMap<String, Vec<f64>>, name: &str, length: usize) -> Resu
         });
     }
     Ok(found.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pruned_weights_are_zero_where_the_draw_says_and_biases_stay() {
+        let pruning = Pruning { zero_per_million: 300_000, seed: 5 };
+        let pruned = Weights::Pruned { weights: Box::new(Weights::Seeded(1)), pruning };
+
+        let values = pruned.values("conv.weights", 1000, 9).unwrap();
+        let draw = pruned.pruning("conv.weights").unwrap();
+
+        assert!(values.iter().enumerate().all(|(at, value)| (*value == 0.0) != draw.keeps(at)));
+        let zeros = values.iter().filter(|value| **value == 0.0).count();
+        assert!((228..372).contains(&zeros), "{zeros} zeros, five deviations are 72");
+        assert_eq!(pruned.values("conv.bias", 9, 9), Weights::Seeded(1).values("conv.bias", 9, 9));
+    }
 }

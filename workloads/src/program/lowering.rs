@@ -4,24 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use hetier_traces::{
     Affine, Array, ArrayId, Body, Class, Definition, Elements, Header, MacroId, Operand, Parameter, Phase, PhaseHead,
-    Range, Stage,
+    Range, Role, Stage,
 };
 
-use super::{Content, Program, Tensor};
+use super::{Content, Kernel, Layout, Liveness, Options, Program, Tensor};
 use crate::Error;
 use crate::layer::Shape;
 use crate::parameters::Parameters;
-use crate::primitive::{Dataflow, Operation, Primitive};
+use crate::primitive::{Operation, Primitive};
 use crate::ring::Scale;
-
-/// Choices of a lowering that are not part of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// Images of the batch, at least 1 and at most the slots.
-    pub images: usize,
-    /// Dataflow of every primitive.
-    pub dataflow: Dataflow,
-}
 
 /// Bits that values at the last level may need above their scale: outputs stay below 2⁹ in magnitude.
 const MESSAGE_BITS: f64 = 10.0;
@@ -42,7 +33,8 @@ pub struct Ending {
 /// Encoded weights or biases of a layer.
 #[derive(Clone, Debug)]
 pub struct Weighted {
-    array: ArrayId,
+    /// The scalars.
+    pub array: ArrayId,
 }
 
 impl Weighted {
@@ -82,6 +74,10 @@ pub struct Lowering {
     contents: Vec<(ArrayId, Content)>,
     set_up: Vec<Phase>,
     running: Vec<Phase>,
+    /// Releases put off to the end of the run.
+    deferred: Vec<Body>,
+    /// What the layer being lowered uses last.
+    last_used: Vec<ArrayId>,
 }
 
 /// Keys of a run.
@@ -101,8 +97,9 @@ impl Lowering {
     /// # Errors
     /// [`Error::Batch`] if the batch has more images than there are slots, or none.
     pub fn new(network: &str, parameters: &Parameters, options: &Options) -> Result<Self, Error> {
-        if options.images == 0 || options.images > parameters.slots() {
-            return Err(Error::Batch { found: options.images, most: parameters.slots() });
+        let most = options.most_images(parameters.slots());
+        if options.images == 0 || options.images > most {
+            return Err(Error::Batch { found: options.images, most });
         }
         Ok(Self {
             header: header(network, parameters, options),
@@ -117,6 +114,8 @@ impl Lowering {
             contents: Vec::new(),
             set_up: Vec::new(),
             running: Vec::new(),
+            deferred: Vec::new(),
+            last_used: Vec::new(),
         })
     }
 
@@ -132,13 +131,18 @@ impl Lowering {
 
     /// A new array.
     pub fn array(&mut self, label: &str, class: Class, elements: usize, bytes: u64) -> ArrayId {
-        self.definitions.push(Definition::Array(Array {
+        self.define(Definition::Array(Array {
             label: label.to_owned(),
             class,
             elements: elements as u64,
             capacity_bytes: bytes,
             used_bytes: bytes,
-        }));
+        }))
+    }
+
+    /// A new array or view.
+    pub(super) fn define(&mut self, definition: Definition) -> ArrayId {
+        self.definitions.push(definition);
         ArrayId(self.definitions.len() as u32 - 1)
     }
 
@@ -149,7 +153,7 @@ impl Lowering {
         if let Some(Definition::Array(array)) = self.definitions.last_mut() {
             array.used_bytes = self.parameters.ciphertext_bytes(2, limbs);
         }
-        Tensor { array, shape, limbs, scale }
+        Tensor { array, holder: array, shape, layout: Layout::ChannelsFirst, limbs, scale }
     }
 
     /// A new tensor for products of ciphertexts with `input`: its objects have room for the three polynomials before
@@ -162,7 +166,8 @@ impl Lowering {
         if let Some(Definition::Array(array)) = self.definitions.last_mut() {
             array.used_bytes = self.parameters.ciphertext_bytes(2, limbs);
         }
-        Tensor { array, shape: input.shape, limbs, scale: scale / self.parameters.primes()[limbs as usize] as f64 }
+        let scale = scale / self.parameters.primes()[limbs as usize] as f64;
+        Tensor { array, holder: array, limbs, scale, ..input.clone() }
     }
 
     /// `input` at `limbs` limbs: itself, or a copy brought down in a phase of its own.
@@ -240,7 +245,7 @@ impl Lowering {
         if limbs == 1 { Ok(Vec::new()) } else { self.call(Operation::Rescale { size: 2 }, limbs, vec![element], site) }
     }
 
-    /// `count` values encoded as scalars of `limbs` residues.
+    /// `count` values encoded as scalars of `limbs` residues, in parallel in a set-up phase.
     pub fn scalars(
         &mut self,
         label: &str,
@@ -249,6 +254,23 @@ impl Lowering {
         values: &[f64],
         count: usize,
     ) -> Result<Weighted, Error> {
+        let (weighted, mut bodies) = self.encoded(label, (limbs, scale), values, count)?;
+        if let Some(Body::Loop { nest, body, .. }) = bodies.get_mut(2) {
+            bodies[2] = Body::Parallel { nest: std::mem::take(nest), nowait: false, body: std::mem::take(body) };
+        }
+        self.phase(&format!("{label}.encode"), "Constant", Stage::SetUp, bodies);
+        Ok(weighted)
+    }
+
+    /// `count` values encoded as scalars of `limbs` residues, and the bodies that do it one after the other: two
+    /// allocations, the loop, the release of the numbers in the clear.
+    pub fn encoded(
+        &mut self,
+        label: &str,
+        (limbs, scale): (u32, f64),
+        values: &[f64],
+        count: usize,
+    ) -> Result<(Weighted, Vec<Body>), Error> {
         let messages = self.array(label, Class::Message, count, 8);
         let bytes = self.parameters.scalar_bytes(limbs);
         let array = self.array(&format!("{label}.scalars"), Class::Scalar, count, bytes);
@@ -263,11 +285,10 @@ impl Lowering {
         let bodies = vec![
             Body::Alloc(run(messages, all.clone(), count)),
             Body::Alloc(run(array, all.clone(), count)),
-            Body::Parallel { nest: vec![Range::count(count as u64)], nowait: false, body },
+            Body::Loop { nest: vec![Range::count(count as u64)], first: Vec::new(), body },
             Body::Free(run(messages, all, count)),
         ];
-        self.phase(&format!("{label}.encode"), "Constant", Stage::SetUp, bodies);
-        Ok(Weighted { array })
+        Ok((Weighted { array }, bodies))
     }
 
     /// A call with its scratch allocated before and freed after, and its tables found. `operands` are the objects of
@@ -276,10 +297,23 @@ impl Lowering {
         &mut self,
         operation: Operation,
         limbs: u32,
-        mut operands: Vec<Operand>,
+        operands: Vec<Operand>,
         site: &Site,
     ) -> Result<Vec<Body>, Error> {
         let primitive = Primitive { operation, limbs, dataflow: self.options.dataflow };
+        self.call_primitive(primitive, operands, site)
+    }
+
+    /// The same for a primitive in a dataflow of its own.
+    ///
+    /// # Errors
+    /// If the primitive cannot run at its level.
+    pub fn call_primitive(
+        &mut self,
+        primitive: Primitive,
+        mut operands: Vec<Operand>,
+        site: &Site,
+    ) -> Result<Vec<Body>, Error> {
         let parameters = primitive.operands(&self.parameters)?;
         let mut scratch = Vec::new();
         for parameter in &parameters[operands.len()..] {
@@ -324,6 +358,13 @@ impl Lowering {
         array
     }
 
+    /// Temporary ciphertexts of a layer, one for each of `elements` iterations; the same for the same label.
+    pub fn scratch_ciphertexts(&mut self, label: &str, elements: usize, limbs: u32) -> ArrayId {
+        let site = site(label, Affine::constant(0), elements);
+        let bytes = self.parameters.ciphertext_bytes(2, limbs);
+        self.scratch(&site, &Parameter { class: Class::Scratch, role: Role::Output, bytes }, 0)
+    }
+
     /// Scratch of one size is shared by the calls of a site, in the order of their use.
     fn scratch(&mut self, site: &Site, parameter: &Parameter, place: usize) -> ArrayId {
         let key = (site.name.clone(), place as u64);
@@ -350,6 +391,11 @@ impl Lowering {
         phases.push(Phase { head, body });
     }
 
+    /// Appends a server phase.
+    pub fn server_phase(&mut self, name: &str, operation: &str, body: Vec<Body>) {
+        self.phase(name, operation, Stage::Server, body);
+    }
+
     /// Appends a server phase that computes `output` in parallel: one iteration for each channel, row and column
     /// (variables 0, 1 and 2).
     pub fn parallel_outputs(&mut self, name: &str, operation: &str, output: &Tensor, body: Vec<Body>) {
@@ -366,9 +412,41 @@ impl Lowering {
 
     /// Appends the death of a tensor to the phase that used it last.
     pub fn free_after(&mut self, tensor: &Tensor) {
+        let body = self.release(run(tensor.holder, Affine::constant(0), tensor.shape.elements()));
+        self.append(body);
+    }
+
+    /// Appends to the last phase.
+    pub(super) fn append(&mut self, body: Option<Body>) {
         if let Some(phase) = self.running.last_mut() {
-            phase.body.push(Body::Free(run(tensor.array, Affine::constant(0), tensor.shape.elements())));
+            phase.body.extend(body);
         }
+    }
+
+    /// The death of elements that nothing uses any more; put off to the end of the run if tensors live that long.
+    pub fn release(&mut self, elements: Elements) -> Option<Body> {
+        let body = Body::Free(elements);
+        match self.options.liveness {
+            Liveness::AfterLastUse => Some(body),
+            Liveness::AtEnd => {
+                self.deferred.push(body);
+                None
+            }
+        }
+    }
+
+    /// Says what the layer lowered next uses for the last time.
+    pub(crate) fn expect_last_use(&mut self, tensors: impl Iterator<Item = ArrayId>) {
+        self.last_used = tensors.collect();
+    }
+
+    /// Whether nothing uses a tensor after the layer being lowered, so that it may be changed in place.
+    pub fn is_last_use(&self, tensor: &Tensor) -> bool {
+        self.last_used.contains(&tensor.holder)
+    }
+
+    pub(super) fn deferred(&mut self) -> Vec<Body> {
+        std::mem::take(&mut self.deferred)
     }
 
     /// `Σ source · weight + bias` over `nest`, rescaled where levels are left: the body of one output element, which it allocates.
@@ -382,7 +460,7 @@ impl Lowering {
     ) -> Result<Vec<Body>, Error> {
         let products = vec![source, weight, output.clone()];
         let first = self.call(Operation::MultiplyScalar { size: 2 }, limbs, products.clone(), site)?;
-        let body = self.call(Operation::MultiplyScalarAccumulate { size: 2 }, limbs, products, site)?;
+        let body = self.call(self.tap(), limbs, products, site)?;
         let mut bodies = vec![
             Body::Alloc(run(output.array, output.index.clone(), 1)),
             Body::Loop { nest, first, body },
@@ -390,6 +468,14 @@ impl Lowering {
         bodies.extend(self.call(Operation::AddScalar, limbs, vec![bias, output.clone()], site)?);
         bodies.extend(self.rescale(limbs, output, site)?);
         Ok(bodies)
+    }
+
+    /// The multiply-accumulate of the kernels asked for.
+    pub const fn tap(&self) -> Operation {
+        match self.options.kernel {
+            Kernel::Faithful => Operation::HeTransformerTap,
+            Kernel::Fused => Operation::MultiplyScalarAccumulate { size: 2 },
+        }
     }
 
     /// The relinearisation key; every later program generates it in set-up.
@@ -416,8 +502,9 @@ impl Lowering {
         self.keys.iter().map(|key| key.0).collect()
     }
 
-    pub(super) fn hold_images(&mut self, messages: ArrayId) {
-        self.contents.push((messages, Content::Images));
+    /// Says what messages hold before the program touches them.
+    pub(super) fn hold(&mut self, messages: ArrayId, content: Content) {
+        self.contents.push((messages, content));
     }
 
     /// The program, with tables and keys made first and the outputs decrypted last.
@@ -474,10 +561,7 @@ fn header(network: &str, parameters: &Parameters, options: &Options) -> Header {
         ("primes", bits.join(",")),
         ("scale", format!("2^{}", parameters.scale().log2())),
         ("security", parameters.security().to_string()),
-        ("images", options.images.to_string()),
         ("slots", parameters.slots().to_string()),
-        ("packing", "batch-axis".to_owned()),
-        ("dataflow", options.dataflow.name().to_owned()),
     ];
-    Header { facts: facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect() }
+    Header { facts: facts.into_iter().chain(options.facts()).map(|(key, value)| (key.to_owned(), value)).collect() }
 }

@@ -3,13 +3,20 @@
 //! A [`Program`] is a trace whose macros are still primitives: [`crate::interpret`] runs it or shapes it.
 
 mod client;
+mod constant;
+mod handles;
 mod lowering;
+mod options;
 mod tensor;
 
 use hetier_traces::{ArrayId, Definition, Header, Phase};
 
-pub use lowering::{Ending, Lowering, Options, Site, Weighted, operand, run, site};
-pub use tensor::Tensor;
+pub use crate::ring::Packing;
+pub use constant::Addend;
+pub use lowering::{Ending, Lowering, Site, Weighted, operand, run, site};
+pub use options::{Kernel, Liveness, Options, Zeros};
+pub(crate) use tensor::CHANNELS_LAST;
+pub use tensor::{Layout, Tensor};
 
 use crate::parameters::Parameters;
 use crate::primitive::Primitive;
@@ -19,6 +26,8 @@ use crate::primitive::Primitive;
 pub enum Content {
     /// One value for each element, such as weights.
     Single(Vec<f64>),
+    /// One value for each element, in every slot.
+    Uniform(Vec<f64>),
     /// The batch: element i holds value i of every image.
     Images,
 }

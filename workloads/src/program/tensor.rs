@@ -1,16 +1,30 @@
 //! An encrypted activation while a program is being written.
 
-use hetier_traces::{Affine, ArrayId, Operand};
+use hetier_traces::{Affine, ArrayId, Operand, Range};
 
 use crate::layer::Shape;
+
+/// How the elements of a tensor follow one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Channel, row, column: nGraph's NCHW.
+    #[default]
+    ChannelsFirst,
+    /// Row, column, channel: TensorFlow's NHWC.
+    ChannelsLast,
+}
 
 /// One ciphertext for every element of an activation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// The ciphertexts.
     pub array: ArrayId,
+    /// What keeps them alive: the array itself, or a view whose references are freed instead.
+    pub holder: ArrayId,
     /// Shape of one image's activation.
     pub shape: Shape,
+    /// Order of the elements.
+    pub layout: Layout,
     /// Limbs of every ciphertext.
     pub limbs: u32,
     /// Scale of the encoding: slot values are multiplied by it.
@@ -23,9 +37,34 @@ impl Tensor {
         Operand { array: self.array, index }
     }
 
-    /// Flat index of the element whose channel, row and column are the variables from `first` on.
+    /// Flat index of the element whose channel, row and column are the variables from `first` on, channels first.
     pub fn row_major(&self, first: u8) -> Affine {
         let Shape { height, width, .. } = self.shape;
         Affine::constant(0).plus(first, (height * width) as i64).plus(first + 1, width as i64).plus(first + 2, 1)
     }
+
+    /// Elements from one channel, row and column to the next.
+    pub const fn strides(&self) -> [usize; 3] {
+        let Shape { channels, height, width } = self.shape;
+        match self.layout {
+            Layout::ChannelsFirst => [height * width, width, 1],
+            Layout::ChannelsLast => [1, width * channels, channels],
+        }
+    }
+
+    /// Flat index of the element whose channel, row and column are these variables.
+    pub fn index(&self, [channel, row, column]: [u8; 3]) -> Affine {
+        let [channels, rows, columns] = self.strides().map(|stride| stride as i64);
+        Affine::constant(0).plus(channel, channels).plus(row, rows).plus(column, columns)
+    }
 }
+
+impl Shape {
+    /// A nest over rows, columns and channels (variables 0, 1, 2): TensorFlow's order of elements.
+    pub(crate) fn channels_last_nest(self) -> Vec<Range> {
+        [self.height, self.width, self.channels].map(|extent| Range::count(extent as u64)).to_vec()
+    }
+}
+
+/// Channel, row and column as variables of [`Shape::channels_last_nest`].
+pub(crate) const CHANNELS_LAST: [u8; 3] = [2, 0, 1];
