@@ -10,7 +10,7 @@
 mod sharers;
 mod tags;
 
-pub use sharers::{LineHasher, LineMap, Sharers};
+pub use sharers::{Holders, LineHasher, LineMap, Sharers};
 pub use tags::{Index, LINE_BITS, Tags, Word};
 
 use crate::result::{CacheResult, Level};
@@ -150,12 +150,15 @@ impl Caches {
         if let Some(word) = self.l2[core].touch(line) {
             self.counters.l2.hits += u64::from(!in_l1);
             let before = *word;
-            *word = before.with_dirty(before.is_dirty() || intent == Intent::Store);
+            if intent == Intent::Store {
+                *word = before.with_dirty(true).with_sole(true);
+            }
             return self.hit_l2(core, before, intent, in_l1);
         }
         self.counters.l2.misses += 1;
         let (found, dirty) = self.outside(core, line, class, intent, leaving);
-        let word = Word::new(line, class).with_dirty(dirty || intent == Intent::Store);
+        let is_sole = intent == Intent::Store || !matches!(found, Found::Forwarded { .. });
+        let word = Word::new(line, class).with_dirty(dirty || intent == Intent::Store).with_sole(is_sole);
         let word = if found == Found::Memory { word.in_flight() } else { word };
         self.fill_l2(core, word, leaving);
         self.fill_l1(core, Word::new(line, class).with_dirty(intent == Intent::Store));
@@ -166,13 +169,11 @@ impl Caches {
     fn hit_l2(&mut self, core: usize, before: Word, intent: Intent, in_l1: bool) -> Found {
         let line = before.line();
         let mut found = if before.is_in_flight() { Found::L2InFlight } else { Found::L2 };
-        if intent == Intent::Store && self.sharers.is_some() {
+        if intent == Intent::Store && !before.is_sole() {
             if let Some(from) = self.drop_others(core, line) {
                 found = Found::Forwarded { from };
             }
-            if !before.is_dirty() {
-                self.drop_stale(core, line);
-            }
+            self.drop_stale(core, line);
         }
         if !in_l1 {
             self.fill_l1(core, Word::new(line, before.class()).with_dirty(intent == Intent::Store));
@@ -206,13 +207,13 @@ impl Caches {
 
     /// Brings a line into the second level only, for the prefetcher; `None` if it was there or in another core.
     pub fn prefetch(&mut self, core: usize, line: u64, class: u8, leaving: &mut Vec<Word>) -> Option<Found> {
-        let held_elsewhere = self.sharers.as_ref().is_some_and(|sharers| sharers.of(line) != 0);
+        let held_elsewhere = self.sharers.as_ref().is_some_and(|sharers| sharers.of(line).count != 0);
         if held_elsewhere || self.holds(core, line) {
             return None;
         }
         let (found, dirty) = self.outside(core, line, class, Intent::Load, leaving);
         self.counters.prefetched_lines += 1;
-        let word = Word::new(line, class).with_dirty(dirty);
+        let word = Word::new(line, class).with_dirty(dirty).with_sole(true);
         let word = if found == Found::Memory { word.in_flight() } else { word };
         self.fill_l2(core, word, leaving);
         Some(found)
@@ -233,9 +234,8 @@ impl Caches {
             if intent == Intent::Store {
                 self.drop_others(core, line);
                 self.drop_stale(core, line);
-            } else if let Some(word) = self.l1[from].find(line) {
-                // Its next store has to ask again.
-                *word = word.with_dirty(false);
+            } else {
+                self.share(from, line);
             }
             return (Found::Forwarded { from }, false);
         }
@@ -260,34 +260,47 @@ impl Caches {
         (Found::Memory, false)
     }
 
-    /// Another core that holds the line: the one with the dirty copy, else the lowest.
+    /// Another core that holds a line.
     fn holder(&mut self, core: usize, line: u64) -> Option<usize> {
-        let others = self.sharers.as_ref()?.of(line) & !(1 << core);
-        if others == 0 {
+        let holders = self.sharers.as_ref()?.of(line);
+        if holders.count == 0 {
             return None;
         }
-        let mut left = others;
-        while left != 0 {
-            let other = left.trailing_zeros() as usize;
-            left &= left - 1;
-            if self.l2[other].find(line).is_some_and(|word| word.is_dirty()) {
-                return Some(other);
-            }
+        if let Some(known) = holders.core.filter(|known| *known != core) {
+            return Some(known);
         }
-        Some(others.trailing_zeros() as usize)
+        (0..self.l2.len()).find(|other| *other != core && self.l2[*other].find(line).is_some())
+    }
+
+    /// Tells a holder that it is no longer alone: its next store has to ask.
+    fn share(&mut self, holder: usize, line: u64) {
+        if let Some(word) = self.l2[holder].find(line) {
+            *word = word.with_sole(false);
+        }
+        if let Some(word) = self.l1[holder].find(line) {
+            *word = word.with_dirty(false);
+        }
     }
 
     /// Makes all other cores drop a line; gives one that held it.
     fn drop_others(&mut self, core: usize, line: u64) -> Option<usize> {
-        let others = self.sharers.as_ref()?.of(line) & !(1 << core);
-        let mut left = others;
-        while left != 0 {
-            let other = left.trailing_zeros() as usize;
-            left &= left - 1;
-            self.drop_private(other, line);
-            self.counters.invalidated_lines += 1;
+        let holders = self.sharers.as_ref()?.of(line);
+        if let (1, Some(known)) = (holders.count, holders.core) {
+            return if known == core { None } else { self.invalidate(known, line) };
         }
-        (others != 0).then(|| others.trailing_zeros() as usize)
+        let mut first = None;
+        if holders.count > 0 {
+            for other in (0..self.l2.len()).filter(|other| *other != core) {
+                first = first.or(self.invalidate(other, line));
+            }
+        }
+        first
+    }
+
+    fn invalidate(&mut self, core: usize, line: u64) -> Option<usize> {
+        self.drop_private(core, line)?;
+        self.counters.invalidated_lines += 1;
+        Some(core)
     }
 
     fn drop_private(&mut self, core: usize, line: u64) -> Option<Word> {
@@ -334,12 +347,13 @@ impl Caches {
         let Some(victim) = self.l2[core].insert(word) else { return };
         self.l2_losses += 1;
         self.l1[core].remove(victim.line());
+        let victim = victim.with_sole(false).landed();
         let others = self.sharers.as_mut().map_or(0, |sharers| sharers.remove(victim.line(), core));
         let socket = self.sockets[core];
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim if others == 0 || victim.is_dirty() => {
-                self.fill_l3(socket, victim.landed(), leaving);
+                self.fill_l3(socket, victim, leaving);
             }
             Inclusion::Victim => {}
             Inclusion::Inclusive => match self.l3[socket].find(victim.line()) {
@@ -355,6 +369,7 @@ impl Caches {
             *held = held.with_dirty(held.is_dirty() || word.is_dirty());
             return;
         }
+        let word = if self.l3.len() > 1 { self.gather(socket, word) } else { word };
         self.l3_fills += 1;
         let Some(mut victim) = self.l3[socket].insert(word) else { return };
         self.l3_losses += 1;
@@ -367,12 +382,25 @@ impl Caches {
         }
     }
 
+    /// Takes the copies that other sockets' victim caches have: one copy of a line is enough.
+    fn gather(&mut self, home: usize, word: Word) -> Word {
+        let mut dirty = word.is_dirty();
+        if self.inclusion == Inclusion::Victim {
+            for socket in (0..self.l3.len()).filter(|socket| *socket != home) {
+                dirty |= self.take_l3(socket, word.line()).is_some_and(Word::is_dirty);
+            }
+        }
+        word.with_dirty(dirty)
+    }
+
     /// Makes the cores of a socket drop a line; true if one of them had it dirty.
     fn drop_socket(&mut self, socket: usize, line: u64) -> bool {
-        let holders = self.sharers.as_ref().map_or(u128::MAX, |sharers| sharers.of(line));
+        if self.sharers.as_ref().is_some_and(|sharers| sharers.of(line).count == 0) {
+            return false;
+        }
         let mut dirty = false;
         for core in 0..self.l2.len() {
-            if self.sockets[core] != socket || holders >> core & 1 == 0 {
+            if self.sockets[core] != socket {
                 continue;
             }
             if let Some(word) = self.drop_private(core, line) {
@@ -397,8 +425,9 @@ impl Caches {
     /// `keep` holds.
     pub fn flush(&mut self, core: usize, line: u64, keep: bool) -> bool {
         let mut dirty = false;
-        let holders = self.sharers.as_ref().map_or(1 << core, |sharers| sharers.of(line));
-        for holder in (0..self.l2.len()).filter(|holder| holders >> holder & 1 == 1) {
+        let is_alone = self.sharers.as_ref().is_none_or(|sharers| sharers.of(line).count == 0);
+        let holders = if is_alone { core..core + 1 } else { 0..self.l2.len() };
+        for holder in holders {
             let Some(word) = self.l2[holder].find(line) else { continue };
             dirty |= word.is_dirty();
             *word = word.with_dirty(false);

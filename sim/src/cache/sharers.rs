@@ -1,6 +1,7 @@
-//! Which cores hold a line in their private caches: the snoop filter of the sockets.
+//! How many cores hold a line in their private caches, and one of them: the snoop filter of the machine.
 //!
-//! Exact (no evictions of its own), and only kept while more than one core is in use.
+//! Exact (no evictions of its own), and only kept while more than one core is in use. A line takes eight bytes, and
+//! neighbouring lines lie together, so that sweeps walk the filter in order.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,7 +23,7 @@ impl Hasher for LineHasher {
 
     #[inline]
     fn write_u64(&mut self, value: u64) {
-        let product = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let product = (self.0 ^ value).wrapping_mul(FIBONACCI);
         self.0 = product ^ (product >> 32);
     }
 }
@@ -30,41 +31,114 @@ impl Hasher for LineHasher {
 /// A map from line numbers.
 pub type LineMap<V> = HashMap<u64, V, BuildHasherDefault<LineHasher>>;
 
-/// Cores by line, as bit sets; at most 128 cores.
-#[derive(Clone, Debug, Default)]
+/// 2⁶⁴ ÷ golden ratio.
+pub(super) const FIBONACCI: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const LINE_MASK: u64 = (1 << super::LINE_BITS) - 1;
+const COUNT_SHIFT: u32 = super::LINE_BITS;
+const CORE_SHIFT: u32 = 56;
+const UNKNOWN_CORE: u64 = 0xff;
+/// An entry without a line; a count of 0 never occurs in a used one.
+const EMPTY: u64 = 0;
+/// Lines that share a place: eight entries are one line of the host.
+const GROUP: u64 = 8;
+
+/// Who holds a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holders {
+    /// How many cores.
+    pub count: usize,
+    /// One of them, if it is known.
+    pub core: Option<usize>,
+}
+
+/// Holders by line, in an open-addressing table at most a quarter full. At most 128 cores.
+#[derive(Clone, Debug)]
 pub struct Sharers {
-    cores: LineMap<u128>,
+    entries: Box<[u64]>,
+    mask: usize,
 }
 
 impl Sharers {
-    /// Room for `lines` lines without growing.
+    /// Room for `lines` held lines.
     pub fn with_capacity(lines: usize) -> Self {
-        Self { cores: LineMap::with_capacity_and_hasher(lines, BuildHasherDefault::default()) }
+        let size = (4 * lines).next_power_of_two().max(64);
+        Self { entries: vec![EMPTY; size].into(), mask: size - 1 }
     }
 
-    /// The cores that hold a line.
     #[inline]
-    pub fn of(&self, line: u64) -> u128 {
-        self.cores.get(&line).copied().unwrap_or(0)
+    fn place(&self, line: u64) -> usize {
+        let hash = (line / GROUP).wrapping_mul(FIBONACCI);
+        ((hash >> 20) as usize * GROUP as usize + (line % GROUP) as usize) & self.mask
     }
 
-    /// Notes that a core holds a line.
+    /// Position of a line's entry, or of the empty one where it belongs.
+    #[inline]
+    fn find(&self, line: u64) -> usize {
+        let mut at = self.place(line);
+        while self.entries[at] != EMPTY && self.entries[at] & LINE_MASK != line {
+            at = (at + 1) & self.mask;
+        }
+        at
+    }
+
+    /// Who holds a line.
+    #[inline]
+    pub fn of(&self, line: u64) -> Holders {
+        decode(self.entries[self.find(line)])
+    }
+
+    /// Notes that a core that did not hold a line does now.
     #[inline]
     pub fn add(&mut self, line: u64, core: usize) {
-        *self.cores.entry(line).or_insert(0) |= 1 << core;
+        let at = self.find(line);
+        let count = decode(self.entries[at]).count as u64 + 1;
+        self.entries[at] = line | count << COUNT_SHIFT | (core as u64) << CORE_SHIFT;
     }
 
-    /// Notes that a core has dropped a line; gives the cores that still hold it.
+    /// Notes that a core that held a line does no longer; gives how many still do.
     #[inline]
-    pub fn remove(&mut self, line: u64, core: usize) -> u128 {
-        let Some(cores) = self.cores.get_mut(&line) else { return 0 };
-        *cores &= !(1 << core);
-        let left = *cores;
-        if left == 0 {
-            self.cores.remove(&line);
+    pub fn remove(&mut self, line: u64, core: usize) -> usize {
+        let at = self.find(line);
+        let holders = decode(self.entries[at]);
+        match holders.count {
+            0 => 0,
+            1 => {
+                self.erase(at);
+                0
+            }
+            count => {
+                let left = count as u64 - 1;
+                let known =
+                    holders.core.filter(|known| *known != core).map_or(UNKNOWN_CORE, |known| known as u64);
+                self.entries[at] = line | left << COUNT_SHIFT | known << CORE_SHIFT;
+                left as usize
+            }
         }
-        left
     }
+
+    /// Empties an entry, moving later ones of its run forward so that every search still finds its line.
+    fn erase(&mut self, at: usize) {
+        let mut hole = at;
+        let mut next = (at + 1) & self.mask;
+        while self.entries[next] != EMPTY {
+            let home = self.place(self.entries[next] & LINE_MASK);
+            // The entry may move if its home does not lie between the hole and itself.
+            if next.wrapping_sub(home) & self.mask >= next.wrapping_sub(hole) & self.mask {
+                self.entries[hole] = self.entries[next];
+                hole = next;
+            }
+            next = (next + 1) & self.mask;
+        }
+        self.entries[hole] = EMPTY;
+    }
+}
+
+#[inline]
+const fn decode(entry: u64) -> Holders {
+    let count = (entry >> COUNT_SHIFT & 0xff) as usize;
+    let core = entry >> CORE_SHIFT;
+    Holders { count, core: if count > 0 && core != UNKNOWN_CORE { Some(core as usize) } else { None } }
 }
 
 #[cfg(test)]
@@ -73,13 +147,35 @@ mod tests {
 
     #[test]
     fn a_line_that_nobody_holds_takes_no_room() {
-        let mut sharers = Sharers::default();
+        let mut sharers = Sharers::with_capacity(16);
         sharers.add(7, 0);
         sharers.add(7, 3);
 
-        assert_eq!(sharers.of(7), 0b1001);
-        assert_eq!(sharers.remove(7, 0), 0b1000);
-        assert_eq!(sharers.remove(7, 3), 0);
-        assert!(sharers.cores.is_empty());
+        assert_eq!(sharers.of(7), Holders { count: 2, core: Some(3) });
+        assert_eq!(sharers.remove(7, 3), 1);
+        assert_eq!(sharers.of(7), Holders { count: 1, core: None });
+        assert_eq!(sharers.remove(7, 0), 0);
+        assert!(sharers.entries.iter().all(|entry| *entry == EMPTY));
+    }
+
+    #[test]
+    fn random_holders_equal_a_map_of_sets() {
+        let mut sharers = Sharers::with_capacity(400);
+        let mut model: std::collections::BTreeMap<u64, std::collections::BTreeSet<usize>> =
+            Default::default();
+        for step in 0..200_000 {
+            let line = hetier_traces::seeded::draw_below(1, step, 100) * 37 % 500;
+            let core = hetier_traces::seeded::draw_below(2, step, 4) as usize;
+            let held = model.entry(line).or_default();
+            if held.remove(&core) {
+                assert_eq!(sharers.remove(line, core), held.len());
+            } else {
+                held.insert(core);
+                sharers.add(line, core);
+            }
+            let holders = sharers.of(line);
+            assert_eq!(holders.count, held.len());
+            assert!(holders.core.is_none_or(|core| held.contains(&core)));
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! The ways of a set stand in order of use, most recent first, so that a hit in a hot line ends the search at once,
 //! the victim is always the last way, and no age needs storing. Words are packed: line, class and flags in 64 bits.
 
+use super::sharers::FIBONACCI;
+
 /// Bits of a line number; 2⁴⁸ lines are 16 PiB.
 pub const LINE_BITS: u32 = 48;
 const LINE_MASK: u64 = (1 << LINE_BITS) - 1;
@@ -10,6 +12,9 @@ const CLASS_SHIFT: u32 = LINE_BITS;
 const CLASS_MASK: u64 = 7;
 const DIRTY: u64 = 1 << 56;
 const FLIGHT: u64 = 1 << 57;
+const SOLE: u64 = 1 << 58;
+/// Lines of a 4 KiB page.
+const PAGE_LINES: usize = 64;
 const EMPTY: Word = Word(u64::MAX);
 
 /// A cached line: its number, the class of the object that it belongs to, and its state.
@@ -44,6 +49,19 @@ impl Word {
         Self(self.0 & !FLIGHT)
     }
 
+    /// The same line marked as held by no other core, or not.
+    #[inline]
+    #[must_use]
+    pub const fn with_sole(self, sole: bool) -> Self {
+        if sole { Self(self.0 | SOLE) } else { Self(self.0 & !SOLE) }
+    }
+
+    /// Whether no other core holds the line.
+    #[inline]
+    pub const fn is_sole(self) -> bool {
+        self.0 & SOLE != 0
+    }
+
     /// Line number.
     #[inline]
     pub const fn line(self) -> u64 {
@@ -74,7 +92,7 @@ impl Word {
 pub enum Index {
     /// Low bits of the line number; needs a power of two of sets.
     LowBits,
-    /// A hash of the whole line number, any number of sets: slices of a last-level cache.
+    /// A hash of the 4 KiB page, then the line inside it; any number of sets: slices of a last-level cache.
     Hashed,
 }
 
@@ -85,6 +103,9 @@ pub struct Tags {
     sets: usize,
     ways: usize,
     index: Index,
+    /// Sets that successive lines fill, a power of two, and how many such runs there are.
+    page_sets: u64,
+    pages: u64,
     resident: u64,
 }
 
@@ -92,7 +113,10 @@ impl Tags {
     /// An empty cache of `sets × ways` lines.
     pub fn new(sets: usize, ways: usize, index: Index) -> Self {
         let index = if sets.is_power_of_two() { index } else { Index::Hashed };
-        Self { words: vec![EMPTY; sets * ways].into_boxed_slice(), sets, ways, index, resident: 0 }
+        let page_sets = if sets.is_multiple_of(PAGE_LINES) { PAGE_LINES } else { 1 };
+        let pages = (sets / page_sets) as u64;
+        let words = vec![EMPTY; sets * ways].into_boxed_slice();
+        Self { words, sets, ways, index, page_sets: page_sets as u64, pages, resident: 0 }
     }
 
     /// Number of lines held.
@@ -104,10 +128,11 @@ impl Tags {
     fn set_start(&self, line: u64) -> usize {
         let set = match self.index {
             Index::LowBits => line as usize & (self.sets - 1),
-            // Fibonacci hashing: multiply by 2⁶⁴ ÷ golden ratio, scale the product to the number of sets.
+            // Fibonacci hashing: multiply by 2⁶⁴ ÷ golden ratio, scale the product to the number of pages of sets.
             Index::Hashed => {
-                let hash = line.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                ((u128::from(hash) * self.sets as u128) >> 64) as usize
+                let hash = (line / self.page_sets).wrapping_mul(FIBONACCI);
+                let page = (u128::from(hash) * u128::from(self.pages)) >> 64;
+                (page as u64 * self.page_sets + line % self.page_sets) as usize
             }
         };
         set * self.ways

@@ -28,6 +28,9 @@ use crate::mode::Mode;
 use crate::system::System;
 use crate::{Error, Picoseconds};
 
+/// Without an answer for so long, while all cores wait, something is lost: no device keeps a line for 10 ms.
+const PATIENCE: Picoseconds = Picoseconds(10_000_000_000);
+
 /// What a thread says when it gives its core back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activity {
@@ -77,6 +80,8 @@ pub struct Machine {
     clwb_keeps_line: bool,
     leaving: Vec<Word>,
     answers: Vec<Answer>,
+    /// When an answer came last, or a core could run.
+    alive: Picoseconds,
 }
 
 impl Machine {
@@ -114,6 +119,7 @@ impl Machine {
             clwb_keeps_line: system.clwb_keeps_line,
             leaving: Vec::with_capacity(64),
             answers: Vec::new(),
+            alive: Picoseconds::ZERO,
         })
     }
 
@@ -207,6 +213,11 @@ impl Machine {
         let until = Picoseconds(by_answers.min(by_cores)).max(before);
         let mut answers = std::mem::take(&mut self.answers);
         self.memory.advance(until, &mut answers);
+        if !answers.is_empty() || ready.is_some() {
+            self.alive = until;
+        } else if until.saturating_sub(self.alive) > PATIENCE {
+            return Err(self.stuck(self.cores.len()));
+        }
         self.answers = answers;
         self.deliver();
         let certain = self.certain();
