@@ -52,6 +52,7 @@ pub(super) struct Combining {
     leaving_lines: usize,
     draws: u64,
     last: XPLine,
+    whole: usize,
 }
 
 impl Combining {
@@ -66,6 +67,7 @@ impl Combining {
             leaving_lines: 0,
             draws: 0,
             last: 0,
+            whole: 0,
         }
     }
 
@@ -96,6 +98,7 @@ impl Combining {
         self.last = xpline;
         if let Some(&place) = self.places.get(&xpline) {
             self.open[place].mask |= bit(line);
+            self.whole += usize::from(self.open[place].is_whole());
             return Put::Joined;
         }
         self.places.insert(xpline, self.open.len());
@@ -123,9 +126,25 @@ impl Combining {
         Some(self.close_at(place))
     }
 
+    /// Whether an open group is a whole media line.
+    pub(super) const fn has_whole(&self) -> bool {
+        self.whole > 0
+    }
+
+    /// Closes all groups that are whole media lines.
+    pub(super) fn close_whole(&mut self) -> Vec<Group> {
+        let whole = |queue: &Self| queue.open.iter().position(|group| group.is_whole());
+        let mut closed = Vec::with_capacity(self.whole);
+        while let Some(place) = whole(self) {
+            closed.push(self.close_at(place));
+        }
+        closed
+    }
+
     fn close_at(&mut self, place: usize) -> Group {
         let group = self.open.swap_remove(place);
         self.places.remove(&group.xpline);
+        self.whole -= usize::from(group.is_whole());
         if let Some(moved) = self.open.get(place) {
             self.places.insert(moved.xpline, place);
         }

@@ -59,6 +59,8 @@ pub struct Combining {
     pub source: String,
     /// Entries of 64 B, in [4, 65536].
     pub entries: u32,
+    /// Period in which whole media lines leave when nothing else is written.
+    pub sweep_ns: f64,
 }
 
 /// The read-modify-write buffer.
@@ -143,6 +145,7 @@ pub struct PmemConfig {
     pub(super) write_queue: usize,
     pub(super) bus_line: Picoseconds,
     pub(super) combining_entries: usize,
+    pub(super) sweep: Picoseconds,
     pub(super) buffer_lines: usize,
     pub(super) buffer_hit: Picoseconds,
     pub(super) translation_pages: usize,
@@ -234,6 +237,7 @@ impl PmemLiteral {
                 LINES_PER_XPLINE as u32,
                 1 << 16,
             )?,
+            sweep: keys.duration("combining.sweep_ns", self.combining.sweep_ns, 1.0)?,
             buffer_lines: keys.size("read_buffer.lines", self.read_buffer.lines, 1, 1 << 16)?,
             buffer_hit: keys.duration("read_buffer.hit_ns", self.read_buffer.hit_ns, 0.0)?,
             translation_pages: keys.size("translation.pages", self.translation.pages, 1, 1 << 24)?,

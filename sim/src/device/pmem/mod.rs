@@ -16,9 +16,10 @@
 //!   267 ns for each overwrite, and why regions under 4 KB are no faster than the media.
 //! - The load/store queue gives up a group drawn at random when its entries are used up. So one writer of whole 256 B
 //!   lines loses nothing, and many writers, whose lines come interleaved, write ever more parts of lines.
+//!   Whole lines also leave every 2.3 µs when nothing else is being written.
 //! - A part of a line is written by reading the rest, which the energy of a write includes (cells are read before they
-//!   are written); it is saved if the read buffer has the line, as after the load of a read-for-ownership. The line
-//!   leaves the read buffer with the write.
+//!   are written); it is saved if the read buffer has the line, as after the load of a read-for-ownership. Writes
+//!   update the read buffer but do not bring lines into it.
 //! - Media operations wait for energy: 2,048 bits at 270 or 785 pJ/bit are 36.9 and 107.2 ns of 15 W. Banks only add
 //!   latency. Fetches, writes and wear-levelling moves take turns.
 //! - A block of 64 KB moves when 3.5 MB were written to it; writes to it wait for some 51 µs, all else goes on.
@@ -76,8 +77,10 @@ pub struct Pmem {
     fetching: NumberMap<Vec<u64>>,
     // Writes.
     backlog: VecDeque<Request>,
+    held: Vec<Request>,
     pending: VecDeque<u64>,
     combining: Combining,
+    sweep_at: Option<Picoseconds>,
     finishing: BinaryHeap<Reverse<(Picoseconds, u64, XPLine, u8)>>,
     media: Media,
     wear: Wear,
@@ -116,8 +119,10 @@ impl Pmem {
             pages: Recency::new(config.translation_pages),
             fetching: NumberMap::default(),
             backlog: VecDeque::new(),
+            held: Vec::new(),
             pending: VecDeque::new(),
             combining: Combining::new(config.combining_entries),
+            sweep_at: None,
             finishing: BinaryHeap::new(),
             media: Media::new(config),
             wear: Wear::new(config.wear_block_lines, config.wear_move_after),
@@ -126,7 +131,7 @@ impl Pmem {
         }
     }
 
-    /// Does what is due at `now`: 1. arrivals, 2. writes that the media has, 3. the bus, 4. the media.
+    /// Does what is due at `now`: 1. arrivals, 2. writes that the media has, 3. the bus, 4. the sweep, 5. the media.
     fn step(&mut self, now: Picoseconds, done: &mut Vec<Completion>) {
         self.now = now;
         if self.arrivals.peek().is_some_and(|Reverse(arrival)| arrival.at <= now) {
@@ -145,27 +150,41 @@ impl Pmem {
         if self.next_transfer().is_some_and(|at| at <= now) {
             self.transfer(done);
         }
+        if self.sweep_at.is_some_and(|at| at <= now) {
+            self.sweep(now);
+        }
         if let Some(grant) = self.media.grant(now) {
             self.granted(grant, done);
         }
     }
 
+    /// Lets whole media lines leave if the media has nothing else to write; looks again a period later.
+    fn sweep(&mut self, now: Picoseconds) {
+        if !self.media.has_flush() {
+            for group in self.combining.close_whole() {
+                self.flush(group);
+            }
+        }
+        self.sweep_at = self.combining.has_whole().then(|| now + self.config.sweep);
+    }
+
     fn read(&mut self, request: Request, done: &mut Vec<Completion>) {
         self.counters.read_bytes += LINE_BYTES;
-        let start = self.use_bus();
+        // The data's turn on the bus: it delays what the buffer has; what comes from the media is late anyway.
+        let hit = self.use_bus() + self.config.buffer_hit;
         let xpline = request.line / LINES_PER_XPLINE;
         if self.combining.holds(request.line) || self.pending.contains(&request.line) {
             self.counters.buffer_hits_read += 1;
-            done.push(Completion { token: request.token, at: start + self.config.buffer_hit });
+            done.push(Completion { token: request.token, at: hit });
         } else if let Some(ready) = self.buffer.touch(xpline) {
             self.counters.buffer_hits_read += 1;
-            done.push(Completion { token: request.token, at: ready.max(start + self.config.buffer_hit) });
+            done.push(Completion { token: request.token, at: ready.max(hit) });
         } else if let Some(waiting) = self.fetching.get_mut(&xpline) {
             self.counters.buffer_hits_read += 1;
             waiting.push(request.token);
         } else {
             self.fetching.insert(xpline, vec![request.token]);
-            let translated = self.translate(xpline / XPLINES_PER_PAGE, start);
+            let translated = self.translate(xpline / XPLINES_PER_PAGE, self.now);
             self.media.fetch(xpline, translated);
         }
     }
@@ -189,16 +208,25 @@ impl Pmem {
         self.admit(done);
     }
 
-    /// Lets writes into the pending queue, in order, while it has room and no older write of the line is under way.
+    /// Lets writes into the pending queue while it has room: first those held back whose older write has gone, then
+    /// new ones in order. A new one whose line is still under way is held back; others pass it.
     fn admit(&mut self, done: &mut Vec<Completion>) {
-        while let Some(&request) = self.backlog.front() {
-            if self.pending.len() == self.config.write_queue || self.is_under_way(request.line) {
-                break;
+        let mut place = 0;
+        while place < self.held.len() && self.pending.len() < self.config.write_queue {
+            if self.is_under_way(place) {
+                place += 1;
+            } else {
+                let request = self.held.remove(place);
+                self.accept(request, done);
             }
-            self.backlog.pop_front();
-            self.pending.push_back(request.line);
-            self.counters.write_bytes += LINE_BYTES;
-            done.push(Completion { token: request.token, at: self.now });
+        }
+        while self.pending.len() < self.config.write_queue {
+            let Some(request) = self.backlog.pop_front() else { break };
+            self.held.push(request);
+            if !self.is_under_way(self.held.len() - 1) {
+                self.held.pop();
+                self.accept(request, done);
+            }
         }
         while self.combining.free_soon() < self.pending.len() {
             let Some(group) = self.combining.close_any() else { break };
@@ -206,23 +234,38 @@ impl Pmem {
         }
     }
 
-    /// Whether an older write of the line is in a queue; sees to it that it leaves.
-    fn is_under_way(&mut self, line: u64) -> bool {
-        if self.combining.holds_open(line) {
-            let xpline = line / LINES_PER_XPLINE;
-            if !self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline) {
-                self.close(line);
-            }
+    fn accept(&mut self, request: Request, done: &mut Vec<Completion>) {
+        self.pending.push_back(request.line);
+        self.counters.write_bytes += LINE_BYTES;
+        done.push(Completion { token: request.token, at: self.now });
+    }
+
+    /// Whether an older write of a held line is in a queue; sees to it that it leaves once its media line is as
+    /// complete as older writes make it.
+    fn is_under_way(&mut self, place: usize) -> bool {
+        let line = self.held[place].line;
+        let xpline = line / LINES_PER_XPLINE;
+        let older = &self.held[..place];
+        if older.iter().any(|other| other.line == line) || self.pending.contains(&line) {
             return true;
         }
-        self.pending.contains(&line) || self.combining.holds(line)
+        if !self.combining.holds_open(line) {
+            return self.combining.holds(line);
+        }
+        let is_complete = !self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline)
+            && !older.iter().any(|other| other.line / LINES_PER_XPLINE == xpline);
+        if is_complete {
+            self.close(line);
+        }
+        true
     }
 
     /// Closes the group of a line, unless writes that still belong to it are on their way.
     fn close_unless_queued(&mut self, line: u64) {
         let xpline = line / LINES_PER_XPLINE;
-        let is_queued = self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline)
-            || self.backlog.iter().any(|other| other.line / LINES_PER_XPLINE == xpline);
+        let mut waiting = self.held.iter().chain(&self.backlog).map(|request| request.line);
+        let is_queued = waiting.any(|other| other / LINES_PER_XPLINE == xpline)
+            || self.pending.iter().any(|other| other / LINES_PER_XPLINE == xpline);
         if !is_queued {
             self.close(line);
         }
@@ -235,7 +278,8 @@ impl Pmem {
     }
 
     fn flush(&mut self, group: Group) {
-        let is_buffered = self.buffer.remove(group.xpline);
+        let is_buffered =
+            if group.is_whole() { self.buffer.has(group.xpline) } else { self.buffer.remove(group.xpline) };
         let saves_read = is_buffered && !group.is_whole();
         let saved = if saves_read { self.config.read_fj } else { 0 };
         let must_read = !is_buffered && !group.is_whole();
@@ -253,6 +297,9 @@ impl Pmem {
         self.pending.pop_front();
         if self.combining.put(line) == Put::Joined {
             self.counters.buffer_hits_write += 1;
+        }
+        if self.sweep_at.is_none() && self.combining.has_whole() {
+            self.sweep_at = Some(self.now + self.config.sweep);
         }
         self.admit(done);
     }
@@ -278,12 +325,11 @@ impl Pmem {
 
     fn fetched(&mut self, xpline: XPLine, read: Picoseconds, done: &mut Vec<Completion>) {
         self.counters.media_read_bytes += XPLINE_BYTES;
-        let mut at = read + self.config.buffer_hit;
+        // Every line had its time on the bus when it was asked for.
+        let at = read + self.config.buffer_hit;
         self.buffer.insert(xpline, at);
-        for token in self.fetching.remove(&xpline).unwrap_or_default() {
-            done.push(Completion { token, at });
-            at += self.config.bus_line;
-        }
+        let waiting = self.fetching.remove(&xpline).unwrap_or_default();
+        done.extend(waiting.into_iter().map(|token| Completion { token, at }));
     }
 
     fn flushed(&mut self, flush: Flush, written: Picoseconds) {
@@ -312,7 +358,10 @@ impl Device for Pmem {
     fn next_event(&self) -> Option<Picoseconds> {
         let arrival = self.arrivals.peek().map(|Reverse(arrival)| arrival.at);
         let finished = self.finishing.peek().map(|Reverse((at, ..))| *at);
-        [arrival, finished, self.next_transfer(), self.media.next_grant(self.now)].into_iter().flatten().min()
+        [arrival, finished, self.sweep_at, self.next_transfer(), self.media.next_grant(self.now)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {

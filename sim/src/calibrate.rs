@@ -1,0 +1,225 @@
+//! Published measurements beside what the probes measure on the simulated machines.
+//!
+//! The points are rows of `sim/calibration.csv`: which probe with which options, the published value (or range), its
+//! source. No point has a constant of its own; all numbers of the models are in device and system files.
+//!
+//! # Points that no mechanism satisfies together
+//!
+//! - M1's idle sequential PMem read of 169.4 ns and its 3.36 GB/s of one thread in 4 KB blocks. With nine lines in
+//!   flight a core follows three 256 B lines at once, so 3.36 GB/s need about 229 ns from one to the next: the
+//!   translation of a page must be known after its first line (240 ns on M1, and M2's 310 ns for regions of
+//!   up to 16 MB). Then a dependent walk takes (305 + 15 × 240 + 48 × 105) ÷ 64 = 140 ns a line. The 169.4 ± 68 ns
+//!   need 305 ns for every 256 B line, and with those one thread gets 2.5 GB/s. The model follows the bandwidth.
+
+use serde::{Deserialize, Serialize};
+
+use crate::probe::{
+    BandwidthProbe, HotspotProbe, LatencyProbe, LoadedProbe, LoadedReport, Mix, Pattern, bandwidth, hotspot,
+    latency, loaded, parse_size,
+};
+use crate::{Error, System};
+
+/// Name in errors, and the text, of the points.
+const FILE: &str = "calibration.csv";
+const POINTS: &str = include_str!("../calibration.csv");
+
+/// One published measurement. Empty options are those of the probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// Name in tables.
+    pub id: String,
+    /// `latency`, `bandwidth`, `hotspot` or `loaded`.
+    pub probe: String,
+    /// Name of the system.
+    pub system: String,
+    /// Name of the tier.
+    pub tier: String,
+    /// As `--op`.
+    pub operation: String,
+    /// As `--pattern` or `--order`.
+    pub order: String,
+    /// As `--region`.
+    pub region: String,
+    /// As `--block` or `--access`.
+    pub block: String,
+    /// As `--threads`.
+    pub threads: Option<usize>,
+    /// As `--dimms`.
+    pub dimms: Option<usize>,
+    /// As `--mix`; or `remote`.
+    pub mix: String,
+    /// Key of the report, or `ns_at:GB/s` for a point of a loaded curve.
+    pub metric: String,
+    /// Least published value.
+    pub low: f64,
+    /// Largest published value; the same if it is not a range.
+    pub high: f64,
+    /// Who measured it.
+    pub source: String,
+}
+
+/// A point and what the simulation says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibrated {
+    /// The published measurement.
+    pub point: Point,
+    /// The same on the simulated machine.
+    pub simulated: f64,
+    /// Relative distance from the published range, in percent, with sign; 0 inside.
+    pub error_percent: f64,
+}
+
+/// The points that are shipped.
+///
+/// # Errors
+/// - [`Error::Value`] if a row cannot be read.
+pub fn points() -> Result<Vec<Point>, Error> {
+    let mut reader = csv::Reader::from_reader(POINTS.as_bytes());
+    let rows = reader.deserialize().enumerate();
+    rows.map(|(row, point)| {
+        point.map_err(|error| Error::value(FILE, &format!("row {}", row + 2), error, "a calibration point"))
+    })
+    .collect()
+}
+
+/// Measures all points, on as many host cores as there are; the result does not depend on their number.
+///
+/// # Errors
+/// - Those of loading systems and devices, and of the probes.
+pub fn calibrate() -> Result<Vec<Calibrated>, Error> {
+    use rayon::prelude::*;
+    points()?.into_par_iter().map(measure).collect()
+}
+
+/// Measures one point.
+///
+/// # Errors
+/// - As [`calibrate`].
+pub fn measure(point: Point) -> Result<Calibrated, Error> {
+    let simulated = simulate(&point)?;
+    let error = if simulated < point.low {
+        simulated / point.low - 1.0
+    } else if simulated > point.high {
+        simulated / point.high - 1.0
+    } else {
+        0.0
+    };
+    Ok(Calibrated { point, simulated, error_percent: error * 100.0 })
+}
+
+/// Median of the absolute errors, in percent; 0 without points.
+pub fn median_error(table: &[Calibrated]) -> f64 {
+    let mut errors: Vec<f64> = table.iter().map(|point| point.error_percent.abs()).collect();
+    errors.sort_by(f64::total_cmp);
+    errors.get(errors.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The table as Markdown, a row for each point.
+pub fn markdown(table: &[Calibrated]) -> String {
+    let mut text = String::from(
+        "| point | system | published | simulated | error | source |\n|---|---|---|---|---|---|\n",
+    );
+    for Calibrated { point, simulated, error_percent } in table {
+        let published = if point.low == point.high {
+            number(point.low)
+        } else {
+            format!("{}–{}", number(point.low), number(point.high))
+        };
+        let simulated = number(*simulated);
+        let Point { id, system, source, .. } = point;
+        text +=
+            &format!("| {id} | {system} | {published} | {simulated} | {error_percent:+.1} % | {source} |\n");
+    }
+    text + &format!("\nMedian of the absolute errors: {:.1} %.\n", median_error(table))
+}
+
+/// Four significant digits.
+fn number(value: f64) -> String {
+    let digits = 3 - value.abs().max(1e-9).log10().floor() as i32;
+    format!("{value:.*}", digits.clamp(0, 4) as usize)
+}
+
+fn simulate(point: &Point) -> Result<f64, Error> {
+    let system = System::load(&point.system)?;
+    match point.probe.as_str() {
+        "latency" => simulate_latency(&system, point),
+        "bandwidth" => simulate_bandwidth(&system, point),
+        "hotspot" => simulate_hotspot(&system, point),
+        "loaded" => simulate_loaded(&system, point),
+        other => Err(Error::value(FILE, "probe", other, "latency, bandwidth, hotspot or loaded")),
+    }
+}
+
+fn simulate_latency(system: &System, point: &Point) -> Result<f64, Error> {
+    let probe = LatencyProbe {
+        pattern: point.order.parse::<Pattern>()?,
+        region_bytes: parse_size("region", &point.region)?,
+        block_bytes: parse_size("block", &point.block)?,
+        operation: point.operation.parse()?,
+        dimms: point.dimms,
+        is_remote: point.mix == "remote",
+        ..LatencyProbe::new(&point.tier)
+    };
+    let report = latency(system, &probe)?;
+    pick(point, &[("ns_per_access", report.ns_per_access), ("p50", report.latency_ns.p50)])
+}
+
+fn simulate_bandwidth(system: &System, point: &Point) -> Result<f64, Error> {
+    let mix = if point.mix.is_empty() { None } else { Some(point.mix.parse::<Mix>()?) };
+    let probe = BandwidthProbe {
+        operation: point.operation.parse()?,
+        mix,
+        access_bytes: parse_size("block", &point.block)?,
+        threads: point.threads.unwrap_or(1),
+        order: point.order.parse()?,
+        region_bytes: parse_size("region", &point.region)?,
+        dimms: point.dimms,
+        ..BandwidthProbe::new(&point.tier)
+    };
+    let report = bandwidth(system, &probe)?;
+    let efficiency = report.write_efficiency.unwrap_or(0.0);
+    pick(point, &[("gb_per_s", report.gb_per_s), ("write_efficiency", efficiency)])
+}
+
+fn simulate_hotspot(system: &System, point: &Point) -> Result<f64, Error> {
+    let region_bytes = parse_size("region", &point.region)?;
+    let report =
+        hotspot(system, &HotspotProbe { tier: point.tier.clone(), region_bytes, dimms: point.dimms })?;
+    let between = report.bytes_between_stalls.unwrap_or(0.0);
+    let tail = report.latency_ns;
+    pick(point, &[("p50", tail.p50), ("max", tail.max), ("bytes_between_stalls", between)])
+}
+
+fn simulate_loaded(system: &System, point: &Point) -> Result<f64, Error> {
+    let probe = LoadedProbe {
+        tier: point.tier.clone(),
+        mix: point.mix.parse()?,
+        dimms: point.dimms,
+        is_remote: false,
+    };
+    let at = point.metric.strip_prefix("ns_at:").and_then(|at| at.parse().ok());
+    let at = at.ok_or_else(|| Error::value(FILE, "metric", &point.metric, "ns_at:GB/s"))?;
+    Ok(interpolate(&loaded(system, &probe)?, at))
+}
+
+/// Latency of a curve at a bandwidth, straight between points and flat beyond them.
+fn interpolate(curve: &LoadedReport, gb_per_s: f64) -> f64 {
+    let points = &curve.points;
+    let after = points.iter().position(|point| point.gb_per_s >= gb_per_s).unwrap_or(points.len() - 1);
+    let Some(before) = after.checked_sub(1) else { return points[0].ns_per_access };
+    let (left, right) = (points[before], points[after]);
+    let share = ((gb_per_s - left.gb_per_s) / (right.gb_per_s - left.gb_per_s)).clamp(0.0, 1.0);
+    left.ns_per_access + share * (right.ns_per_access - left.ns_per_access)
+}
+
+fn pick(point: &Point, values: &[(&str, f64)]) -> Result<f64, Error> {
+    let found = values.iter().find(|(key, _)| *key == point.metric).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let keys: Vec<&str> = values.iter().map(|(key, _)| *key).collect();
+        Error::value(FILE, "metric", &point.metric, format!("one of {}", keys.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Loaded latency: one thread chases pointers while the other cores ask for more and more bandwidth.
+
+use serde::{Deserialize, Serialize};
+
+use super::SCHEMA;
+use super::engine::{Channels, Engine};
+use super::issue_time;
+use super::memory::{Memory, Scope};
+use super::options::{Mix, Operation};
+use super::program::Program;
+use super::tail::Tail;
+use super::thread::Thread;
+use super::walk::{Draw, Permutation, Walk};
+use crate::{Error, Picoseconds, System};
+
+/// Time from one line of a generator to the next, in nanoseconds, in descending order; the last asks for all.
+const GAPS_NS: [f64; 14] =
+    [4000.0, 1000.0, 500.0, 300.0, 200.0, 140.0, 100.0, 70.0, 50.0, 35.0, 25.0, 18.0, 10.0, 0.0];
+/// Region that a generator walks and that the measuring thread chases over: beyond every buffer.
+const REGION_LINES: u64 = 1 << 22;
+/// Loads of the measuring thread before and in the measurement.
+const WARM_LOADS: u64 = 500;
+const MEASURED_LOADS: u64 = 3_000;
+
+/// What to measure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadedProbe {
+    /// Name of the tier.
+    pub tier: String,
+    /// Loads to non-temporal stores of the generators, which walk upwards.
+    pub mix: Mix,
+    /// Channels used of each socket; all if not given.
+    pub dimms: Option<usize>,
+    /// Whether threads use the memory of the other socket.
+    pub is_remote: bool,
+}
+
+/// One point of the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadedPoint {
+    /// Bandwidth of all threads of all sockets.
+    pub gb_per_s: f64,
+    /// Mean latency of the measuring thread's loads.
+    pub ns_per_access: f64,
+    /// 99 % are no longer.
+    pub p99_ns: f64,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadedReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Name of the system.
+    pub system: String,
+    /// What was asked for.
+    pub probe: LoadedProbe,
+    /// From an almost idle machine to all that the cores can ask for.
+    pub points: Vec<LoadedPoint>,
+}
+
+/// Measures the curve with every core of every socket, one point after the other. Prefetch is as in the system file.
+///
+/// # Errors
+/// - [`Error::Value`] for options that do not fit the system.
+/// - Those of loading the tier's device.
+pub fn loaded(system: &System, probe: &LoadedProbe) -> Result<LoadedReport, Error> {
+    let points = GAPS_NS.into_iter().map(|gap| point(system, probe, Picoseconds::from_ns(gap)));
+    Ok(LoadedReport {
+        schema: SCHEMA.to_owned(),
+        system: system.name.clone(),
+        probe: probe.clone(),
+        points: points.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Sockets do the same, each with its own memory: one is simulated and stands for all.
+fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<LoadedPoint, Error> {
+    let scope = Scope {
+        tier: &probe.tier,
+        sockets: 1,
+        dimms: probe.dimms,
+        is_remote: probe.is_remote,
+        power_w: None,
+    };
+    let memory = Memory::new(system, scope)?;
+    let channels = Channels { first: 0, count: memory.dimms() };
+    let region = REGION_LINES.min(memory.capacity_lines(memory.dimms()) / system.cores_per_socket as u64);
+    let mut threads = vec![(Thread::new(system, chaser(region), false, 1, 0).dependent(), channels)];
+    for index in 1..system.cores_per_socket as u64 {
+        let program = generator(system, probe, region, index, gap);
+        let thread = Thread::new(system, program, system.prefetch.enabled, 1, index);
+        threads.push((thread.starting(Picoseconds(index * 100)), channels));
+    }
+    let mut engine = Engine::new(memory, threads, probe.mix);
+    measure(&mut engine, WARM_LOADS);
+    let mut point = measure(&mut engine, MEASURED_LOADS);
+    point.gb_per_s *= system.sockets as f64;
+    Ok(point)
+}
+
+fn chaser(region: u64) -> Program {
+    let walk = Walk::Cycle { permutation: Permutation::new(region), next: 0 };
+    Program::new(walk, 1, Operation::Ntstore, Mix::READS)
+}
+
+fn generator(system: &System, probe: &LoadedProbe, region: u64, index: u64, gap: Picoseconds) -> Program {
+    let next = Draw::new(index).below(region);
+    let walk = Walk::Ascending { origin: index * region, count: region, next };
+    let mut program = Program::new(walk, 1, Operation::Ntstore, probe.mix);
+    program.gap = gap.max(issue_time(system));
+    program
+}
+
+/// Runs until the measuring thread has done `loads`.
+fn measure(engine: &mut Engine, loads: u64) -> LoadedPoint {
+    let mut tail = Tail::new();
+    let (mut lines, mut first, mut last) = (0, None, Picoseconds::ZERO);
+    let mut is_running = true;
+    while is_running && tail.count() < loads {
+        is_running = engine.window(|done| {
+            first.get_or_insert(done.at);
+            last = last.max(done.at);
+            lines += 1;
+            if done.thread == 0 {
+                tail.add(done.latency);
+            }
+        });
+    }
+    let seconds = last.saturating_sub(first.unwrap_or(last)).as_seconds();
+    let report = tail.report();
+    let bytes = lines as f64 * 64.0;
+    LoadedPoint {
+        gb_per_s: if seconds > 0.0 { bytes / seconds / 1e9 } else { 0.0 },
+        ns_per_access: report.mean,
+        p99_ns: report.p99,
+    }
+}

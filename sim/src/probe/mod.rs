@@ -1,0 +1,58 @@
+//! Micro-benchmarks of a simulated machine, as Intel MLC, a pointer chase or LATTester would measure a real one.
+//!
+//! - [`latency`]: one access at a time, by region, block and pattern.
+//! - [`bandwidth`]: threads that keep as much in flight as a core can.
+//! - [`loaded`]: latency of one thread while the others ask for more and more bandwidth.
+//! - [`hotspot`]: the tail of overwriting a small region of PMem, where wear levelling shows.
+//!
+//! A probe drives the devices of one tier through the paths and the in-flight limits of the system file. It leaves out
+//! caches and translation, which a micro-benchmark takes care to miss and to hit, respectively.
+//!
+//! Reading order: `program` (what a thread does), `thread` (what a core can have in flight), `memory` (the channels
+//! and the way to them), `engine` (both in a closed loop), then the four probes.
+
+mod bandwidth;
+mod engine;
+mod hotspot;
+mod latency;
+mod loaded;
+mod memory;
+mod options;
+mod prefetch;
+mod program;
+mod tail;
+mod thread;
+mod walk;
+
+pub use bandwidth::{BandwidthProbe, BandwidthReport, bandwidth};
+pub use hotspot::{HotspotProbe, HotspotReport, hotspot};
+pub use latency::{LatencyProbe, LatencyReport, latency};
+pub use loaded::{LoadedPoint, LoadedProbe, LoadedReport, loaded};
+pub use options::{Mix, Operation, Order, Pattern, Pin, parse_size};
+pub use tail::LatencyTail;
+
+use hetier_traces::{Arithmetic, LINE_BYTES};
+
+use crate::{Error, Picoseconds, System};
+
+/// Name and version of the form of every probe's report; a change of meaning changes it.
+pub const SCHEMA: &str = "hetier-probe-1";
+
+/// Checks a size in bytes and returns it in lines.
+///
+/// # Errors
+/// - [`Error::Value`] if it is 0 or no multiple of 64.
+fn whole_lines(key: &str, bytes: u64) -> Result<u64, Error> {
+    if bytes == 0 || !bytes.is_multiple_of(LINE_BYTES) {
+        return Err(Error::value("probe", key, bytes, "a multiple of 64 bytes, at least 64"));
+    }
+    Ok(bytes / LINE_BYTES)
+}
+
+/// Time that a core needs to issue one line: a load or store of 64 bytes.
+fn issue_time(system: &System) -> Picoseconds {
+    Picoseconds(system.arithmetic_fs(Arithmetic::Move, LINE_BYTES / 8) / 1_000)
+}
+
+#[cfg(test)]
+mod tests;

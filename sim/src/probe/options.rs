@@ -1,0 +1,185 @@
+//! What can be asked of a probe: operations, orders, mixes and sizes, and how they are written.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What a probe does to each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// A load that misses every cache.
+    Load,
+    /// A non-temporal store.
+    Ntstore,
+    /// A store to a line that no cache holds, and its write-back by clwb.
+    Clwb,
+    /// A store to a line that no cache holds, written back when the cache evicts it.
+    Store,
+}
+
+/// How a latency probe walks over its region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// Every block once per pass, in the order of one random cycle.
+    Chase,
+    /// Ascending.
+    Sequential,
+    /// Blocks drawn at random.
+    Random,
+}
+
+/// Order of the blocks of a bandwidth probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Ascending, every thread in its own part of the region.
+    Sequential,
+    /// Drawn at random from the whole region.
+    Random,
+    /// Each block this many bytes after the one before, every thread in its own part of the region.
+    Stride(u64),
+}
+
+/// Where the memory of a thread lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pin {
+    /// Interleaved over all DIMMs of the socket.
+    #[default]
+    None,
+    /// On one DIMM for each thread, in turn.
+    Dimm,
+    /// Interleaved over the DIMMs of one controller for each thread, in turn.
+    Controller,
+}
+
+/// Bytes loaded to bytes stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mix {
+    /// Parts that are loaded.
+    pub reads: u32,
+    /// Parts that are stored.
+    pub writes: u32,
+}
+
+impl Mix {
+    /// Loads alone.
+    pub const READS: Self = Self { reads: 1, writes: 0 };
+    /// Stores alone.
+    pub const WRITES: Self = Self { reads: 0, writes: 1 };
+}
+
+/// Reads a size as users write it: `64`, `4KiB`, `1GiB`, `24k`; units are powers of 1,024.
+///
+/// # Errors
+/// - [`Error::Value`] naming `key` for anything else.
+pub fn parse_size(key: &str, text: &str) -> Result<u64, Error> {
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(0),
+        "k" | "kb" | "kib" => Some(10),
+        "m" | "mb" | "mib" => Some(20),
+        "g" | "gb" | "gib" => Some(30),
+        "t" | "tb" | "tib" => Some(40),
+        _ => None,
+    };
+    let size = text[..digits].parse::<u64>().ok().zip(shift);
+    size.and_then(|(number, shift)| number.checked_mul(1 << shift))
+        .ok_or_else(|| Error::value("probe", key, text, "a size such as 64, 4KiB or 1GiB"))
+}
+
+/// Turns a word into a value, or says which words there are.
+fn choose<T: Copy>(key: &str, text: &str, known: &[(&str, T)]) -> Result<T, Error> {
+    let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        Error::value("probe", key, text, format!("one of {}", names.join(", ")))
+    })
+}
+
+impl FromStr for Operation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known =
+            [("load", Self::Load), ("ntstore", Self::Ntstore), ("clwb", Self::Clwb), ("store", Self::Store)];
+        choose("--op", text, &known)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let known = [("chase", Self::Chase), ("sequential", Self::Sequential), ("random", Self::Random)];
+        choose("--pattern", text, &known)
+    }
+}
+
+impl FromStr for Order {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        if let Some(size) = text.strip_prefix("stride=") {
+            return parse_size("--order", size).map(Self::Stride);
+        }
+        match text {
+            "sequential" => Ok(Self::Sequential),
+            "random" => Ok(Self::Random),
+            _ => Err(Error::value("probe", "--order", text, "sequential, random or stride=SIZE")),
+        }
+    }
+}
+
+impl FromStr for Pin {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        choose("--pin", text, &[("none", Self::None), ("dimm", Self::Dimm), ("controller", Self::Controller)])
+    }
+}
+
+impl FromStr for Mix {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let parts = text
+            .split_once(':')
+            .and_then(|(reads, writes)| Some((reads.parse().ok()?, writes.parse().ok()?)));
+        match parts {
+            Some((reads, writes)) if reads <= 1000 && writes <= 1000 && reads + writes > 0 => {
+                Ok(Self { reads, writes })
+            }
+            _ => Err(Error::value("probe", "--mix", text, "two numbers up to 1000 such as 2:1, not both 0")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024_and_anything_else_is_refused() {
+        assert_eq!(parse_size("--region", "64").ok(), Some(64));
+        assert_eq!(parse_size("--region", "4KiB").ok(), Some(4096));
+        assert_eq!(parse_size("--region", "1GiB").ok(), Some(1 << 30));
+        for wrong in ["", "KiB", "4XiB", "-4", "1.5GiB", "99999999TiB"] {
+            assert!(parse_size("--region", wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn words_parse_and_errors_list_them() {
+        assert_eq!("stride=256".parse::<Order>().ok(), Some(Order::Stride(256)));
+        assert_eq!("2:1".parse::<Mix>().ok(), Some(Mix { reads: 2, writes: 1 }));
+        assert!("0:0".parse::<Mix>().is_err());
+        let error = "lod".parse::<Operation>().expect_err("refused").to_string();
+        assert_eq!(error, "probe: --op: found lod, need one of load, ntstore, clwb, store");
+    }
+}

@@ -1,0 +1,173 @@
+//! The probes against the numbers of the device and system files.
+
+use super::*;
+
+fn system(name: &str) -> System {
+    System::load(name).expect("a shipped system")
+}
+
+fn chase(region_bytes: u64) -> f64 {
+    let probe = LatencyProbe { region_bytes, ..LatencyProbe::new("pmem") };
+    latency(&system("optane-1dimm"), &probe).expect("a valid probe").ns_per_access
+}
+
+fn gb_per_s(probe: &BandwidthProbe) -> f64 {
+    bandwidth(&system("xeon-8260-optane"), probe).expect("a valid probe").gb_per_s
+}
+
+fn one_dimm() -> BandwidthProbe {
+    BandwidthProbe { dimms: Some(1), ..BandwidthProbe::new("pmem") }
+}
+
+#[test]
+fn a_chase_shows_each_level_of_the_dimm_and_the_mixtures_between() {
+    // Path of the bench and its caches: 21 + 53 + 53 ns; read buffer 48; translation 41 or 108; media 94.
+    let path = 46.0 / 2.2 + 106.0;
+    let [buffered, translated, missed] =
+        [48.0, 48.0 + 41.0 + 94.0, 48.0 + 108.0 + 94.0].map(|dimm| path + dimm);
+
+    let near =
+        |found: f64, expected: f64| assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+    near(chase(4 << 10), buffered);
+    near(chase(1 << 20), translated);
+    near(chase(32 << 20), (translated + missed) / 2.0);
+    near(chase(1 << 30), missed);
+}
+
+#[test]
+fn loads_of_many_threads_reach_the_power_budget_and_follow_it() {
+    let threads = BandwidthProbe { threads: 4, ..one_dimm() };
+    let [low, high] =
+        [12.0, 18.0].map(|watts| gb_per_s(&BandwidthProbe { power_w: Some(watts), ..threads.clone() }));
+
+    // 256 B ÷ (2,048 bits × 270 pJ ÷ watts).
+    assert!((low / (256.0 * 12.0 / (2048.0 * 0.27)) - 1.0).abs() < 0.01, "{low}");
+    assert!((high / low - 1.5).abs() < 0.05, "{high} ÷ {low}");
+}
+
+#[test]
+fn parts_of_media_lines_cost_whole_ones() {
+    let probe = BandwidthProbe { access_bytes: 64, threads: 4, ..one_dimm() };
+    let strided = BandwidthProbe { order: Order::Stride(256), ..probe.clone() };
+    let stored = BandwidthProbe { operation: Operation::Ntstore, threads: 1, ..probe.clone() };
+
+    for loads in [probe, strided] {
+        let report = bandwidth(&system("xeon-8260-optane"), &loads).expect("a valid probe");
+        assert!((report.read_efficiency.expect("loads") - 0.25).abs() < 0.01);
+        assert_eq!(report.write_efficiency, None);
+    }
+    let report = bandwidth(&system("xeon-8260-optane"), &stored).expect("a valid probe");
+    assert!((report.write_efficiency.expect("stores") - 0.245).abs() < 0.005);
+}
+
+#[test]
+fn writers_beyond_the_first_cost_bandwidth_and_efficiency() {
+    let [one, eight] = [1, 8].map(|threads| {
+        let probe = BandwidthProbe { operation: Operation::Ntstore, threads, ..one_dimm() };
+        bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe")
+    });
+
+    // FAST'20, section 5.3: eight threads reach 69 % of one.
+    let ratio = eight.gb_per_s / one.gb_per_s;
+    assert!((0.62..0.76).contains(&ratio), "{ratio}");
+    assert!(eight.write_efficiency < one.write_efficiency);
+}
+
+#[test]
+fn blocks_of_the_interleave_size_load_dimms_unevenly() {
+    let all = BandwidthProbe { threads: 16, dimms: Some(6), ..BandwidthProbe::new("pmem") };
+    let [small, interleave, large] =
+        [256, 4096, 65_536].map(|access_bytes| gb_per_s(&BandwidthProbe { access_bytes, ..all.clone() }));
+
+    assert!(interleave < 0.95 * small && interleave < 0.95 * large, "{small} {interleave} {large}");
+}
+
+#[test]
+fn fences_pins_prefetch_and_distance_change_what_they_should() {
+    let store = BandwidthProbe { operation: Operation::Ntstore, order: Order::Sequential, ..one_dimm() };
+    let fenced = BandwidthProbe { fence_bytes: Some(64), ..store.clone() };
+    // 90.4 ns a line on M1.
+    assert!((gb_per_s(&fenced) * 90.4 / 64.0 - 1.0).abs() < 0.06, "{}", gb_per_s(&fenced));
+
+    let dram = BandwidthProbe { order: Order::Sequential, ..BandwidthProbe::new("dram") };
+    let ahead = BandwidthProbe { prefetch: Some(true), ..dram.clone() };
+    let remote = BandwidthProbe { is_remote: true, ..dram.clone() };
+    assert!(gb_per_s(&ahead) > 1.3 * gb_per_s(&dram));
+    assert!(gb_per_s(&remote) < 0.8 * gb_per_s(&dram));
+
+    let pinned = BandwidthProbe { pin: Pin::Dimm, threads: 6, dimms: None, ..store };
+    assert!(gb_per_s(&pinned) > 13.0);
+}
+
+#[test]
+fn overwriting_one_block_stalls_rarely_and_long() {
+    let probe = HotspotProbe { tier: "pmem".to_owned(), region_bytes: 256, dimms: None };
+    let report = hotspot(&system("optane-1dimm"), &probe).expect("a valid probe");
+
+    // USENIX Security'23: 267 ns; 49–54 µs every 2.4–4.8 MB.
+    assert!((report.latency_ns.p50 / 267.0 - 1.0).abs() < 0.03, "{}", report.latency_ns.p50);
+    assert!((49_000.0..54_000.0).contains(&report.latency_ns.max), "{}", report.latency_ns.max);
+    assert!(report.bytes_between_stalls.is_some_and(|bytes| (2.4e6..4.8e6).contains(&bytes)));
+}
+
+#[test]
+fn a_background_writer_lengthens_the_tail_of_loads() {
+    let quiet = LatencyProbe { region_bytes: 1 << 28, ..LatencyProbe::new("pmem") };
+    let busy = LatencyProbe { writer_duty_percent: 50.0, ..quiet.clone() };
+    let [quiet, busy] = [quiet, busy]
+        .map(|probe| latency(&system("optane-1dimm"), &probe).expect("a valid probe").latency_ns);
+
+    assert!(busy.p50 >= quiet.p50 && busy.p99 > quiet.p99 + 50.0, "{quiet:?} {busy:?}");
+}
+
+#[test]
+fn the_loaded_curve_rises_from_the_idle_latency() {
+    let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: None, is_remote: false };
+    let curve = loaded(&system("ddr4-2666-1ch"), &probe).expect("a valid probe").points;
+
+    let (first, last) = (curve[0], curve[curve.len() - 1]);
+    assert!(first.gb_per_s < 1.0 && last.gb_per_s > 15.0, "{first:?} {last:?}");
+    assert!(last.ns_per_access > 1.05 * first.ns_per_access, "{first:?} {last:?}");
+}
+
+#[test]
+fn equal_probes_give_equal_bytes() {
+    let probe = BandwidthProbe { mix: Some(Mix { reads: 2, writes: 1 }), threads: 3, ..one_dimm() };
+    assert_eq!(gb_per_s(&probe).to_bits(), gb_per_s(&probe).to_bits());
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused_with_the_range() {
+    let refuse = |probe: BandwidthProbe, expected: &str| {
+        let error = bandwidth(&system("xeon-8260-optane"), &probe).expect_err("refused").to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let base = BandwidthProbe::new("pmem");
+    refuse(
+        BandwidthProbe { tier: "cxl".into(), ..base.clone() },
+        "--tier: found cxl, need one of dram, pmem",
+    );
+    refuse(BandwidthProbe { threads: 49, ..base.clone() }, "--threads: found 49, need 1 to 48");
+    refuse(BandwidthProbe { threads: 0, ..base.clone() }, "--threads: found 0, need 1 to 48");
+    refuse(BandwidthProbe { dimms: Some(7), ..base.clone() }, "--dimms: found 7, need 1 to 6");
+    refuse(
+        BandwidthProbe { access_bytes: 100, ..base.clone() },
+        "--access: found 100, need a multiple of 64",
+    );
+    refuse(
+        BandwidthProbe { order: Order::Stride(128), ..base.clone() },
+        "need a stride of at least --access, 256",
+    );
+    refuse(BandwidthProbe { region_bytes: 64, ..base.clone() }, "--region: found 64, need 256 to");
+    refuse(
+        BandwidthProbe { power_w: Some(11.0), ..base.clone() },
+        "found 11, need 12 to 18 in steps of 0.25",
+    );
+    refuse(
+        BandwidthProbe { tier: "dram".into(), power_w: Some(15.0), ..base },
+        "--power-w: found 15, need a tier",
+    );
+
+    let store = LatencyProbe { operation: Operation::Store, ..LatencyProbe::new("pmem") };
+    assert!(latency(&system("optane-1dimm"), &store).is_err());
+}
