@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::micro::{Measured, Micro, measure};
+use super::micro::{Measured, Micro, Mix, measure};
 use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
@@ -13,8 +13,15 @@ use crate::system::System;
 /// Steps of utilisation in the load tables.
 pub const LOAD_STEPS: usize = 16;
 
-/// Read shares at which capacity is known: 0, 1/4, 1/2, 3/4, 1.
+/// Mixes at which capacity is known, by rising share of reads: 0, then 1/2, 2/3, 6/7 and 1.
+const RUNS: [Mix; MIXES] =
+    [Mix::NonTemporal, Mix::Stores(6), Mix::Stores(3), Mix::Stores(1), Mix::Stores(0)];
+
+/// Number of mixes.
 pub const MIXES: usize = 5;
+
+/// Numbers of cores at which capacity is known.
+pub const CROWDS: usize = 3;
 
 /// What reading costs a core at one utilisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +46,11 @@ pub struct MediaRatio {
 /// One tier as seen from the cores, one socket's channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierBehaviour {
-    /// Femtoseconds of service per line at saturation, by read share.
-    pub saturated_fs: [u64; MIXES],
+    /// Cores at work in the rows of `saturated_fs`, ascending.
+    pub writers: [u32; CROWDS],
+    /// Femtoseconds of service per line at saturation, by number of cores at work and by mix: many writers at once
+    /// undo the combining of PMem.
+    pub saturated_fs: [[u64; MIXES]; CROWDS],
     /// Reading from the own socket and from another, by utilisation.
     pub loads: [[Load; LOAD_STEPS]; 2],
     /// Femtoseconds that a non-temporal line holds a core that does nothing else.
@@ -50,16 +60,23 @@ pub struct TierBehaviour {
 }
 
 impl TierBehaviour {
-    /// Service per line, femtoseconds, by direction at a read share in [0, 1]: the same for both directions, since
-    /// the saturated rate of a mix already weighs them.
-    pub fn service_fs(&self, read_share: f64) -> [u64; 2] {
-        let place = read_share.clamp(0.0, 1.0) * (MIXES - 1) as f64;
-        let low = (place as usize).min(MIXES - 2);
-        let part = place - low as f64;
-        let between = |from: u64, to: u64| (from as f64 * (1.0 - part) + to as f64 * part).round() as u64;
-        let line_fs = between(self.saturated_fs[low], self.saturated_fs[low + 1]);
-        [line_fs, line_fs]
+    /// Service per line in femtoseconds, whichever its direction, at a read share in [0, 1] for so many cores.
+    pub fn service_fs(&self, read_share: f64, cores: u32) -> u64 {
+        let shares = RUNS.map(Mix::read_share);
+        let low = (1..MIXES - 1).rev().find(|mix| shares[*mix] <= read_share).unwrap_or(0);
+        let part = (read_share - shares[low]) / (shares[low + 1] - shares[low]);
+        let by_crowd = self.saturated_fs.map(|row| between(row[low], row[low + 1], part));
+        let crowd = usize::from(cores >= self.writers[1]);
+        let span = f64::from((self.writers[crowd + 1] - self.writers[crowd]).max(1));
+        let part = (f64::from(cores) - f64::from(self.writers[crowd])) / span;
+        between(by_crowd[crowd], by_crowd[crowd + 1], part)
     }
+}
+
+/// Linear interpolation, `part` clamped to [0, 1].
+fn between(from: u64, to: u64, part: f64) -> u64 {
+    let part = part.clamp(0.0, 1.0);
+    (from as f64 * (1.0 - part) + to as f64 * part).round() as u64
 }
 
 /// Everything that the stream engine knows about the speed of a machine.
@@ -118,14 +135,28 @@ impl CacheTimes {
 /// What a behaviour is derived for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conditions<'c> {
+    /// Footprint of the run, rounded up to a power of two; beyond 1 GiB it makes no difference.
+    pub footprint_bytes: u64,
     /// Memory mode.
     pub mode: &'c str,
     /// Whether the prefetcher is on.
     pub prefetches: bool,
 }
 
-/// Lines of each core in a short run.
-const RUN_LINES: u64 = 4096;
+impl Conditions<'_> {
+    /// Footprints from here on are alike.
+    const MOST: u64 = 1 << 30;
+
+    /// Conditions of a run with such a peak of live bytes.
+    pub fn new(mode: &str, prefetches: bool, peak_bytes: u64) -> Conditions<'_> {
+        let footprint_bytes = peak_bytes.clamp(1 << 20, Self::MOST).next_power_of_two();
+        Conditions { footprint_bytes, mode, prefetches }
+    }
+}
+
+/// Lines of each core in a short run, and of all cores together, at least.
+const RUN_LINES: u64 = 2304;
+const RUN_LINES_IN_ALL: u64 = 16_128;
 
 /// Cores at work in the runs that give latency over load, as far as the socket has them.
 const THREADS: [usize; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 24];
@@ -179,24 +210,39 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
     let is_behind_near = conditions.mode == "memory-mode" && own_mode != "dram-only";
     let loads_mode = if is_behind_near { "memory-mode" } else { own_mode };
     let cores = system.cores_per_socket;
-    let run = |mode: &'static str, threads: usize, reads_of_four: u64, is_remote: bool| {
+    let run = |mode: &'static str, threads: usize, mix: Mix, is_remote: bool| {
         let prefetches = conditions.prefetches;
-        measure(system, &Micro { mode, tier, threads, reads_of_four, lines: RUN_LINES, is_remote, prefetches })
+        // A socket's worth of caches has to fill before the second half.
+        let lines = RUN_LINES.max(RUN_LINES_IN_ALL / threads as u64);
+        let footprint_bytes = conditions.footprint_bytes / system.sockets as u64;
+        measure(system, &Micro { mode, tier, threads, mix, lines, footprint_bytes, is_remote, prefetches })
     };
-    let mixes = (0..MIXES as u64).into_par_iter().map(|reads| run(own_mode, cores, reads, false));
+    let reads = Mix::Stores(0);
+    let crowds = [1, (cores / 4).max(2).min(cores), cores];
+    let pairs: Vec<(usize, Mix)> = crowds.iter().flat_map(|crowd| RUNS.map(|mix| (*crowd, mix))).collect();
+    let mixes = pairs.par_iter().map(|(crowd, mix)| run(own_mode, *crowd, *mix, false));
     let mixes = mixes.collect::<Result<Vec<_>, _>>()?;
+    let (rows, _) = mixes.as_chunks::<MIXES>();
     let mut threads: Vec<usize> = THREADS.into_iter().filter(|threads| *threads < cores).collect();
     threads.push(cores);
-    let loads = threads.par_iter().map(|threads| run(loads_mode, *threads, MIXES as u64 - 1, false));
+    let loads = threads.par_iter().map(|threads| run(loads_mode, *threads, reads, false));
     let loads = loads.collect::<Result<Vec<_>, _>>()?;
-    let saturated_fs = std::array::from_fn(|mix| mixes[mix].line_fs());
-    let local = load_table(&threads, &loads, saturated_fs[MIXES - 1]);
+    // Lines asked for become more lines at the devices where stores come along.
+    let saturated = |row: usize| {
+        std::array::from_fn(|mix| match RUNS[mix] {
+            Mix::NonTemporal => rows[row][mix].line_fs(),
+            stores => (rows[row][mix].line_fs() as f64 * stores.read_share()).round() as u64,
+        })
+    };
+    let saturated_fs = std::array::from_fn(saturated);
+    let local = load_table(&threads, &loads, saturated_fs[CROWDS - 1][MIXES - 1]);
     let remote = match system.sockets {
         1 => local,
-        _ => farther(&local, &loads[0], &run(loads_mode, 1, MIXES as u64 - 1, true)?),
+        _ => farther(&local, &loads[0], &run(loads_mode, 1, reads, true)?),
     };
-    let store_fs = run(own_mode, 1, 0, false)?.line_fs();
-    Ok(TierBehaviour { saturated_fs, loads: [local, remote], store_fs, media: media(&mixes) })
+    let writers = crowds.map(|crowd| crowd as u32);
+    let (store_fs, media) = (rows[0][0].line_fs(), media(&rows[CROWDS - 1]));
+    Ok(TierBehaviour { writers, saturated_fs, loads: [local, remote], store_fs, media })
 }
 
 /// The mode in which a tier is reached directly.
@@ -231,10 +277,9 @@ fn interpolate(points: &[(f64, Load)], at: f64, idle: Load) -> Load {
         None => return points.last().map_or(idle, |point| point.1),
     };
     let part = (at - low.0) / (high.0 - low.0).max(f64::MIN_POSITIVE);
-    let between = |low: u64, high: u64| (low as f64 + (high as f64 - low as f64) * part).round() as u64;
     Load {
-        line_fs: between(low.1.line_fs, high.1.line_fs),
-        latency_ps: between(low.1.latency_ps, high.1.latency_ps),
+        line_fs: between(low.1.line_fs, high.1.line_fs, part),
+        latency_ps: between(low.1.latency_ps, high.1.latency_ps, part),
     }
 }
 
@@ -245,15 +290,24 @@ fn farther(local: &[Load; LOAD_STEPS], near: &Measured, far: &Measured) -> [Load
     local.map(|load| Load { line_fs: load.line_fs + line_fs, latency_ps: load.latency_ps + latency_ps })
 }
 
-/// Media bytes per byte of each direction, from the runs that only read and only write.
-fn media(mixes: &[Measured]) -> [MediaRatio; 2] {
-    let ratio = |run: &Measured, direction: usize| {
-        let bytes = run.interface[direction].max(1) as f64;
-        MediaRatio {
-            read: run.media[0] as f64 / bytes,
-            write: run.media[1] as f64 / bytes,
-            hit_rate: run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64 / bytes,
-        }
+/// Media bytes per byte of each direction: of reads from the run that only reads; of writes from the run that stores
+/// every line, less what its reads account for.
+fn media(mixes: &[Measured; MIXES]) -> [MediaRatio; 2] {
+    let (reading, storing) = (&mixes[MIXES - 1], &mixes[1]);
+    let per_byte = |bytes: f64, of: u64| bytes / of.max(1) as f64;
+    let hits = |run: &Measured, direction: usize| {
+        per_byte(run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64, run.interface[direction])
     };
-    [ratio(&mixes[MIXES - 1], 0), ratio(&mixes[0], 1)]
+    let read = MediaRatio {
+        read: per_byte(reading.media[0] as f64, reading.interface[0]),
+        write: per_byte(reading.media[1] as f64, reading.interface[0]),
+        hit_rate: hits(reading, 0),
+    };
+    let rest = |media: u64, ratio: f64| (media as f64 - storing.interface[0] as f64 * ratio).max(0.0);
+    let write = MediaRatio {
+        read: per_byte(rest(storing.media[0], read.read), storing.interface[1]),
+        write: per_byte(rest(storing.media[1], read.write), storing.interface[1]),
+        hit_rate: hits(storing, 1),
+    };
+    [read, write]
 }

@@ -6,7 +6,7 @@
 /// No block.
 pub const NONE: u32 = u32::MAX;
 
-/// What is known of a block; 64 bytes, one line of the host.
+/// What is known of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct Block {
     /// Cores that hold lines of it in their private caches, as a bit set.
@@ -15,6 +15,8 @@ pub struct Block {
     pub line: u64,
     /// When the latest fill from memory is complete, picoseconds.
     pub ready_ps: u64,
+    /// Lines of it.
+    pub lines: u32,
     /// Dirty lines that came out of a last-level cache and are dirty still in a private one.
     pub carried: u32,
     /// First entry in the memory side's list of places.
@@ -89,10 +91,11 @@ impl Blocks {
     }
 
     /// Adds a block at a virtual line of a tier.
-    pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
+    pub fn add(&mut self, line: u64, lines: u32, shape: u8, tier: u8) -> u32 {
         self.blocks.push(Block {
             holders: 0,
             line,
+            lines,
             ready_ps: 0,
             carried: 0,
             place: 0,
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn object_lives_until_its_last_reference_is_dropped() {
         let mut blocks = Blocks::new(4);
-        let block = blocks.add(4096, 0, 0);
+        let block = blocks.add(4096, 64, 0, 0);
         blocks.put(2, block);
 
         assert!(blocks.refer(2) && !blocks.refer(3));

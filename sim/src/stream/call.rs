@@ -27,8 +27,10 @@ struct Toll {
     class: u8,
     /// Picoseconds of page faults.
     fault_ps: u64,
-    /// Femtoseconds of page walks.
+    /// Femtoseconds of translation.
     walk_fs: u64,
+    /// Page walks.
+    walks: u64,
 }
 
 impl Engine<'_> {
@@ -151,6 +153,7 @@ impl Engine<'_> {
             self.stall(number, site.callee, Source::FAULT.0, toll.fault_ps);
         }
         self.stall(number, site.callee, Source::TRANSLATION.0, toll.walk_fs / 1000);
+        self.caches.page_walks += toll.walks;
         let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
         self.mark_ready(number, segment, now_ps + total_fs / 1000);
         Ok(total_fs)
@@ -170,7 +173,7 @@ impl Engine<'_> {
 
     fn client(&self, number: usize, site: SiteFacts, class: u8, now_ps: u64) -> Client {
         let socket = self.cores[number].socket;
-        Client { socket, class, primitive: site.primitive, now_ps, is_noted: false }
+        Client { core: number, socket, class, primitive: site.primitive, now_ps, is_noted: false }
     }
 
     /// Lines come into the private caches: from other cores, the last levels, or memory.
@@ -187,7 +190,6 @@ impl Engine<'_> {
         let home = self.cores[number].socket;
         let mut left = event.lines;
         toll.class = entry.class;
-        toll.walk_fs += u64::from(event.lines) * self.translation_fs[1];
         // 1. Other cores.
         let others = entry.holders & !(1 << number);
         if others != 0 {
@@ -210,8 +212,12 @@ impl Engine<'_> {
         if left < event.lines {
             toll.done_ps = toll.done_ps.max(entry.ready_ps);
         }
+        // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
+        let [known_fs, walked_fs] = self.translation_fs;
+        toll.walk_fs += u64::from(event.lines - left) * known_fs + u64::from(left) * walked_fs;
         // 3. Memory.
         if left > 0 {
+            toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
             self.read_memory(number, site, block, left, now_ps, toll)?;
         }
         Ok(())
@@ -219,22 +225,28 @@ impl Engine<'_> {
 
     /// Takes lines from the private caches of other cores; gives how many.
     fn forward(&mut self, number: usize, block: u32, others: u128, wanted: u32, toll: &mut Toll) -> u32 {
-        let home = self.cores[number].socket;
-        let (mut most, mut is_local, mut left) = (0, false, others);
+        let (most, sockets) = self.held_by(others, block);
+        let is_local = sockets >> self.cores[number].socket & 1 == 1;
+        let lines = most.min(wanted);
+        let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
+        toll.hold_fs += u64::from(lines) * line_fs;
+        self.caches.forwarded_lines += u64::from(lines);
+        lines
+    }
+
+    /// Most lines of a block that one of several cores holds, and the sockets of all that hold some, as a bit set.
+    fn held_by(&self, cores: u128, block: u32) -> (u32, u64) {
+        let (mut most, mut sockets, mut left) = (0, 0, cores);
         while left != 0 {
             let other = left.trailing_zeros() as usize;
             left &= left - 1;
             let core = &self.cores[other];
             if let Some(slot) = core.slots.iter().position(|held| *held == block) {
                 most = most.max(self.private.resident(core.state, slot as u16).0);
-                is_local |= core.socket == home;
+                sockets |= 1 << core.socket;
             }
         }
-        let lines = most.min(wanted);
-        let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
-        toll.hold_fs += u64::from(lines) * line_fs;
-        self.caches.forwarded_lines += u64::from(lines);
-        lines
+        (most, sockets)
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
@@ -301,11 +313,14 @@ impl Engine<'_> {
         let carried = entry.carried.min(event.lines - event.marked);
         entry.carried -= carried;
         let dirty = event.marked + carried;
-        let has_others = entry.holders & !(1 << number) != 0;
+        let others = entry.holders & !(1 << number);
+        let total = entry.lines;
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim => {
-                let lines = if has_others { dirty } else { event.lines };
+                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.min(total) };
+                let clean = event.lines - dirty;
+                let lines = event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32;
                 self.keep(number, site, block, lines, dirty, now_ps, toll);
             }
             Inclusion::Inclusive => {

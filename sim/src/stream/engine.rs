@@ -309,7 +309,7 @@ impl<'p> Engine<'p> {
         let number = self.dealt.len();
         self.dealt.push(Dealt { region, feeder, iterations, next: 0 });
         let now = self.cores[0].clock_ps;
-        self.memory.rest(now);
+        self.memory.rest(now, self.cores.len());
         for core in 0..self.cores.len() {
             let Some((begin, end)) = self.first_chunk(core as u64, number) else { continue };
             let share = self.share(number, begin, end);
@@ -520,7 +520,7 @@ impl<'p> Engine<'p> {
         let clocks = self.cores.iter().map(|core| core.clock_ps);
         let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
         self.cores.iter_mut().for_each(|core| core.idle_until(latest));
-        self.memory.rest(latest);
+        self.memory.rest(latest, 1);
     }
 }
 

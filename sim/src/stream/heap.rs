@@ -279,7 +279,7 @@ impl Heap {
         let line = self.allocator.alloc(tier, bytes).line;
         self.held.resident += bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);
-        Ok(self.blocks.add(line, size as u8, tier as u8))
+        Ok(self.blocks.add(line, (bytes / hetier_traces::LINE_BYTES) as u32, size as u8, tier as u8))
     }
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {

@@ -24,7 +24,9 @@ pub struct Place {
 /// For whom memory works.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// Socket of the core.
+    /// The core.
+    pub core: usize,
+    /// Its socket.
     pub socket: usize,
     /// Class of the object.
     pub class: u8,
@@ -151,9 +153,10 @@ impl Memory {
             .any(|place| usize::from(place.socket) != socket)
     }
 
-    /// The queues are empty at a barrier.
-    pub fn rest(&mut self, now_ps: u64) {
-        self.servers.iter_mut().for_each(|server| server.rest(now_ps));
+    /// The queues are empty at a barrier, and so many cores go on.
+    pub fn rest(&mut self, now_ps: u64, cores: usize) {
+        let each = cores.div_ceil(self.sockets);
+        self.servers.iter_mut().for_each(|server| server.rest(now_ps, each));
     }
 
     /// Reads lines of a block at places `first .. first + count`.
@@ -220,7 +223,7 @@ impl Memory {
     fn read_flat(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> Fetched {
         let server = place.server as usize;
         self.count(server, Kind::Read, lines, client);
-        let fetched = self.servers[server].read(client.now_ps, lines, is_remote);
+        let fetched = self.servers[server].read(client.now_ps, client.core, lines, is_remote);
         if is_remote && client.is_noted {
             self.post(server, Kind::Write, lines, client);
         }
@@ -236,12 +239,12 @@ impl Memory {
         }
         if found == Found::Hit {
             self.count(near_server, Kind::Read, lines, client);
-            return (self.servers[near_server].read(client.now_ps, lines, is_remote), self.near_tier);
+            return (self.servers[near_server].read(client.now_ps, client.core, lines, is_remote), self.near_tier);
         }
         let probed_ps = self.post(near_server, Kind::Read, lines, client);
         let far_server = place.server as usize;
         self.count(far_server, Kind::Read, lines, client);
-        let far = self.servers[far_server].read(client.now_ps, lines, is_remote);
+        let far = self.servers[far_server].read(client.now_ps, client.core, lines, is_remote);
         self.post(near_server, Kind::Write, lines, client);
         if found == Found::Dirty {
             self.post(far_server, Kind::Write, lines, client);
@@ -270,8 +273,8 @@ impl Memory {
     fn post(&mut self, server: usize, kind: Kind, lines: u64, client: Client) -> u64 {
         self.count(server, kind, lines, client);
         match kind {
-            Kind::Read => self.servers[server].post_read(client.now_ps, lines),
-            Kind::Write => self.servers[server].write(client.now_ps, lines),
+            Kind::Read => self.servers[server].post_read(client.now_ps, client.core, lines),
+            Kind::Write => self.servers[server].write(client.now_ps, client.core, lines),
         }
     }
 

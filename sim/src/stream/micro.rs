@@ -1,22 +1,48 @@
 //! Short runs of the line model that tell how a tier behaves: the source of every
 //! [`TierBehaviour`](super::behaviour::TierBehaviour).
 //!
-//! Some cores of one socket each walk through 4 KiB pages drawn at random from the tier, reading lines and, for
-//! mixes, writing others past the caches, through the very cores, prefetchers, controllers and devices that line
-//! fidelity uses. Throughput and time per line come out.
+//! Some cores of one socket each walk through 4 KiB pages drawn at random from the tier, through the very cores,
+//! caches, prefetchers, controllers and devices that line fidelity uses. What is written is written back by the last
+//! level in its own order, as in a replay, because that order decides what a PMem DIMM can combine; to get there soon,
+//! the caches are made smaller. The second half of the run counts. Throughput and time per line come out.
 
 use hetier_traces::seeded;
 
 use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Port, Workload};
 use crate::mode::{self, ModeSettings};
-use crate::system::System;
+use crate::system::{Geometry, System};
 use crate::{Error, Picoseconds};
 
 /// Lines of a page.
 const PAGE_LINES: u64 = 64;
 
-/// Of each page sequence of this many lines, how many are read is the mix.
-const MIX_PERIOD: u64 = 4;
+/// Lines of the sequence that a mix repeats.
+const MIX_PERIOD: u64 = 6;
+
+/// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
+const WARM_PAGES: u64 = 1 << 14;
+
+/// Lines of the second and of the last level during a short run.
+const SMALL_LINES: [usize; 2] = [256, 2048];
+
+/// What a short run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// Loads, and so many stores in six, which fetch their line and write it back later.
+    Stores(u64),
+    /// Non-temporal stores alone.
+    NonTemporal,
+}
+
+impl Mix {
+    /// Reads among the lines that the devices see.
+    pub fn read_share(self) -> f64 {
+        match self {
+            Self::Stores(stores) => MIX_PERIOD as f64 / (MIX_PERIOD + stores) as f64,
+            Self::NonTemporal => 0.0,
+        }
+    }
+}
 
 /// A short run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +53,12 @@ pub struct Micro<'s> {
     pub tier: usize,
     /// Cores at work.
     pub threads: usize,
-    /// Of four lines, how many are read; the others are written.
-    pub reads_of_four: u64,
+    /// What they do.
+    pub mix: Mix,
     /// Lines of each core.
     pub lines: u64,
+    /// Bytes over which the run's pages are spread, on all channels of a socket.
+    pub footprint_bytes: u64,
     /// Whether the lines' home is the next socket.
     pub is_remote: bool,
     /// Whether the prefetcher is on.
@@ -40,9 +68,9 @@ pub struct Micro<'s> {
 /// What a short run measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Simulated time.
+    /// Simulated time of the second half.
     pub time: Picoseconds,
-    /// Lines moved.
+    /// Lines asked for in it.
     pub lines: u64,
     /// Mean latency of demand reads, picoseconds; 0 without any.
     pub latency_ps: u64,
@@ -55,7 +83,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Femtoseconds per line of all cores together.
+    /// Femtoseconds per line asked for, all cores together.
     pub fn line_fs(&self) -> u64 {
         (u128::from(self.time.0) * 1000 / u128::from(self.lines.max(1))) as u64
     }
@@ -64,14 +92,29 @@ impl Measured {
 struct Threads {
     micro: Micro<'static>,
     at: Vec<u64>,
+    /// Clock of each core at half of its lines.
+    half: Vec<Picoseconds>,
     home: usize,
+    /// Pages of the socket's part of the tier, and how many of them, anywhere, are used.
     pages: u64,
+    used: u64,
+    /// Pages of which a line is touched before the run.
+    warm: u64,
 }
 
 impl Workload for Threads {
     fn run(&mut self, port: &mut Port<'_>, until: Picoseconds) -> Result<Activity, Error> {
         let core = port.core();
         while port.clock() <= until {
+            if core == 0 && self.warm > 0 {
+                let line = self.page(self.warm - 1) * PAGE_LINES;
+                let line = Line { tier: self.micro.tier, socket: self.home, local: line }.pack();
+                if port.load(line, 0) == Issue::Blocked {
+                    return Ok(Activity::Blocked);
+                }
+                self.warm -= 1;
+                continue;
+            }
             let at = self.at[core];
             if at >= self.micro.lines {
                 // The stores and loads under way belong to the measured time.
@@ -80,11 +123,14 @@ impl Workload for Threads {
                     _ => Activity::Blocked,
                 });
             }
+            if at == self.micro.lines / 2 {
+                self.half[core] = port.clock();
+            }
             let line = self.line(core, at);
-            let issue = if at % MIX_PERIOD < self.micro.reads_of_four {
-                port.load(line, 0)
-            } else {
-                port.store_non_temporal(line, 0)
+            let issue = match self.micro.mix {
+                Mix::NonTemporal => port.store_non_temporal(line, 0),
+                Mix::Stores(stores) if is_store(at, stores) => port.store(line, 0),
+                Mix::Stores(_) => port.load(line, 0),
             };
             if issue == Issue::Blocked {
                 return Ok(Activity::Blocked);
@@ -96,16 +142,43 @@ impl Workload for Threads {
 }
 
 impl Threads {
-    /// Reads and writes go to pages of their own, each in ascending lines.
+    /// Place of a page among all of the tier's.
+    fn page(&self, number: u64) -> u64 {
+        seeded::draw_below(0x7061_6765, number, self.pages)
+    }
+
+    /// Loads and stores go to pages of their own, each in ascending lines.
     fn line(&self, core: usize, at: u64) -> u64 {
-        let is_read = at % MIX_PERIOD < self.micro.reads_of_four;
-        let each = if is_read { self.micro.reads_of_four } else { MIX_PERIOD - self.micro.reads_of_four };
-        let place = at % MIX_PERIOD - if is_read { 0 } else { self.micro.reads_of_four };
-        let number = at / MIX_PERIOD * each + place;
-        let draw = (core as u64) << 33 | u64::from(is_read) << 32 | (number / PAGE_LINES);
-        let page = seeded::draw_below(0x6d69_6372_6f00, draw, self.pages);
+        let stores = match self.micro.mix {
+            Mix::Stores(stores) => stores,
+            Mix::NonTemporal => 0,
+        };
+        let is_store = is_store(at, stores);
+        let (place, each) = (at % MIX_PERIOD, MIX_PERIOD - stores);
+        let number = match is_store {
+            true => at / MIX_PERIOD * stores + place - each,
+            false => at / MIX_PERIOD * each + place,
+        };
+        let draw = (core as u64) << 33 | u64::from(is_store) << 32 | (number / PAGE_LINES);
+        let page = self.page(seeded::draw_below(0x6d69_6372_6f00, draw, self.used));
         Line { tier: self.micro.tier, socket: self.home, local: page * PAGE_LINES + number % PAGE_LINES }.pack()
     }
+}
+
+/// Whether access number `at` stores: the last ones of each period.
+const fn is_store(at: u64, stores: u64) -> bool {
+    at % MIX_PERIOD >= MIX_PERIOD - stores
+}
+
+/// The system with small caches.
+fn shrunk(system: &System) -> System {
+    let shrink = |geometry: Geometry, lines: usize| Geometry { sets: (lines / geometry.ways).max(1), ..geometry };
+    let mut small = system.clone();
+    let first = small.l1.sets * small.l1.ways;
+    small.l1 = shrink(small.l1, first.min(SMALL_LINES[0] / 4));
+    small.l2 = shrink(small.l2, SMALL_LINES[0]);
+    small.l3 = shrink(small.l3, SMALL_LINES[1]);
+    small
 }
 
 /// Runs a short run.
@@ -113,6 +186,7 @@ impl Threads {
 /// # Errors
 /// Those of the device files and the mode.
 pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
+    let system = &shrunk(system);
     let layout = Layout::new(system);
     let mode = mode::build(micro.mode, system, &layout, &ModeSettings::default())?;
     let sockets = vec![0; micro.threads];
@@ -120,20 +194,26 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let mut machine = Machine::new(system, &settings, mode)?;
     let home = usize::from(micro.is_remote && system.sockets > 1);
     let pages = (system.tiers[micro.tier].socket_bytes() / (PAGE_LINES * 64)).max(1);
+    let used = (micro.footprint_bytes / (PAGE_LINES * 64)).clamp(1, pages);
     let mut threads = Threads {
         micro: Micro { mode: "", ..*micro },
         at: vec![0; micro.threads],
+        half: vec![Picoseconds::ZERO; micro.threads],
         home,
         pages,
+        used,
+        // More would not stay in any buffer.
+        warm: if used <= WARM_PAGES { used } else { 0 },
     };
     machine.run(&mut threads)?;
-    let time = machine.cores.iter().map(|core| core.clock).max().unwrap_or_default();
+    let last = machine.cores.iter().map(|core| core.clock).max().unwrap_or_default();
+    let half = threads.half.iter().copied().max().unwrap_or_default();
     let counters = machine.memory.counters(micro.tier);
     let traffic = machine.memory.traffic().total(micro.tier);
     let latency = machine.memory.latency().summary();
     Ok(Measured {
-        time,
-        lines: micro.lines * micro.threads as u64,
+        time: last.saturating_sub(half),
+        lines: (micro.lines - micro.lines / 2) * micro.threads as u64,
         latency_ps: latency.map_or(0, |latency| (latency.mean * 1e3) as u64),
         interface: [traffic.read_bytes, traffic.write_bytes],
         media: [counters.media_read_bytes, counters.media_write_bytes],

@@ -167,7 +167,8 @@ fn build<'p>(
     let near_bytes = mode.near_memory().map(|near| near.capacity_bytes);
     let near = near_bytes.map(|bytes| near_tags(system, &layout, bytes, sample, tiers[0]));
     let sockets = settings.pinning.sockets(system, settings.threads)?;
-    let behaviour = options.behaviour(system, &settings.mode, settings.prefetches)?;
+    let conditions = Conditions::new(&settings.mode, settings.prefetches, facts.peak_footprint_bytes);
+    let behaviour = options.behaviour(system, conditions)?;
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
     let parts = HeapParts {
         kind: settings.allocator,

@@ -28,16 +28,16 @@ impl Options {
     ///
     /// # Errors
     /// Those of [`Behaviour::derive`].
-    pub(super) fn behaviour(&self, system: &System, mode: &str, prefetches: bool) -> Result<Behaviour, Error> {
+    pub(super) fn behaviour(&self, system: &System, conditions: Conditions<'_>) -> Result<Behaviour, Error> {
         if let Some(given) = &self.behaviour {
             return Ok(Behaviour::clone(given));
         }
-        let key = format!("{system:?} {mode} {prefetches}");
+        let key = format!("{system:?} {conditions:?}");
         let known = DERIVED.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|all| all.get(&key).cloned());
         if let Some(known) = known {
             return Ok(Behaviour::clone(&known));
         }
-        let derived = Behaviour::cached(system, Conditions { mode, prefetches }, self.cache.as_deref())?;
+        let derived = Behaviour::cached(system, conditions, self.cache.as_deref())?;
         let mut all = DERIVED.lock().unwrap_or_else(PoisonError::into_inner);
         all.get_or_insert_default().insert(key, Arc::new(derived.clone()));
         Ok(derived)

@@ -266,7 +266,10 @@ impl Cache {
     /// Adds to the event of its kind in this sweep, or starts one.
     fn cross(&mut self, crossing: Event, first_event: usize) {
         let is_same = |event: &&mut Event| event.slot == crossing.slot && event.kind == crossing.kind;
-        if let Some(event) = self.events[first_event..].iter_mut().find(is_same) {
+        let held = &self.slots[usize::from(crossing.slot)];
+        // A sweep over more than the cache comes back to lines that it has just pushed out.
+        let has_left = (held.clean_out + held.dirty_out) * 4 >= held.shape.map_or(0, |shape| shape.lines);
+        if !has_left && let Some(event) = self.events[first_event..].iter_mut().rev().find(is_same) {
             event.lines += crossing.lines;
             event.marked += crossing.marked;
             return;

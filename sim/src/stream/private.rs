@@ -207,10 +207,12 @@ impl Private {
                 segments.push((sweep.compute_fs, second_level, before..cache.events.len()));
             }
         }
-        let before = cache.events.len();
         let (contents, events) = cache.finish();
-        if events.len() > before {
-            segments.push((0, 0, before..events.len()));
+        // What was announced at the end left while the last lines came in.
+        match segments.last_mut() {
+            Some((_, _, range)) => range.end = events.len(),
+            None if !events.is_empty() => segments.push((0, 0, 0..events.len())),
+            None => {}
         }
         self.store(state, key, transition, &segments, &events, contents)
     }

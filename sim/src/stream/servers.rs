@@ -28,10 +28,14 @@ pub struct Server {
     window_service_fs: u64,
     window_requests: u32,
     window_lines: [u64; 2],
+    /// Cores that asked in this window, as a bit set.
+    window_cores: u128,
     /// Requests that end a window.
     window_length: u32,
-    /// Service by direction at the present mix.
-    line_fs: [u64; 2],
+    /// Service per line at the present mix and crowd.
+    line_fs: u64,
+    /// Read share of the last window.
+    share: f64,
     /// Step of the load tables.
     step: usize,
     /// All lines by direction.
@@ -43,7 +47,7 @@ pub struct Server {
 impl Server {
     /// An idle server shared by so many cores.
     pub fn new(behaviour: TierBehaviour, cores: usize) -> Self {
-        let line_fs = behaviour.service_fs(1.0);
+        let line_fs = behaviour.service_fs(1.0, 1);
         Self {
             behaviour,
             free_ps: 0,
@@ -51,8 +55,10 @@ impl Server {
             window_service_fs: 0,
             window_requests: 0,
             window_lines: [0; 2],
+            window_cores: 0,
             window_length: (4 * cores as u32).max(16),
             line_fs,
+            share: 1.0,
             step: 0,
             lines: [0; 2],
             read_at_step: [0; LOAD_STEPS],
@@ -66,8 +72,8 @@ impl Server {
 
     /// Takes lines off the server's time, for a core `hops` sockets away (0 or 1).
     #[inline]
-    pub fn read(&mut self, now_ps: u64, lines: u64, is_remote: bool) -> Fetched {
-        self.serve(now_ps, lines, 0);
+    pub fn read(&mut self, now_ps: u64, core: usize, lines: u64, is_remote: bool) -> Fetched {
+        self.serve(now_ps, core, lines, 0);
         self.read_at_step[self.step] += lines;
         let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
         Fetched { line_fs: load.line_fs, done_ps: self.free_ps, latency_ps: load.latency_ps }
@@ -76,21 +82,22 @@ impl Server {
     /// Takes writes off the server's time; nobody waits for them but those who read later. Gives the end of the
     /// queue.
     #[inline]
-    pub fn write(&mut self, now_ps: u64, lines: u64) -> u64 {
-        self.serve(now_ps, lines, 1);
+    pub fn write(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
+        self.serve(now_ps, core, lines, 1);
         self.free_ps
     }
 
     /// Takes reads off the server's time that no core waits for.
     #[inline]
-    pub fn post_read(&mut self, now_ps: u64, lines: u64) -> u64 {
-        self.serve(now_ps, lines, 0);
+    pub fn post_read(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
+        self.serve(now_ps, core, lines, 0);
         self.free_ps
     }
 
     #[inline]
-    fn serve(&mut self, now_ps: u64, lines: u64, direction: usize) {
-        let service_fs = lines * self.line_fs[direction];
+    fn serve(&mut self, now_ps: u64, core: usize, lines: u64, direction: usize) {
+        let service_fs = lines * self.line_fs;
+        self.window_cores |= 1 << core;
         self.free_ps = self.free_ps.max(now_ps) + service_fs / 1000;
         self.lines[direction] += lines;
         self.window_lines[direction] += lines;
@@ -108,16 +115,21 @@ impl Server {
         let busy = self.window_service_fs.saturating_mul(LOAD_STEPS as u64) / span_fs;
         self.step = (busy as usize).min(LOAD_STEPS - 1);
         let [reads, writes] = self.window_lines;
-        let share = reads as f64 / (reads + writes).max(1) as f64;
-        self.line_fs = self.behaviour.service_fs(share);
-        self.window_start_ps = now_ps;
-        (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
+        self.share = reads as f64 / (reads + writes).max(1) as f64;
+        self.line_fs = self.behaviour.service_fs(self.share, self.window_cores.count_ones());
+        self.begin(now_ps);
     }
 
-    /// Forgets the load: a barrier has emptied the queues.
-    pub fn rest(&mut self, now_ps: u64) {
-        self.step = 0;
+    fn begin(&mut self, now_ps: u64) {
         self.window_start_ps = now_ps;
         (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
+        self.window_cores = 0;
+    }
+
+    /// Forgets the load: a barrier has emptied the queues, and so many cores go on.
+    pub fn rest(&mut self, now_ps: u64, cores: usize) {
+        self.step = 0;
+        self.line_fs = self.behaviour.service_fs(self.share, cores as u32);
+        self.begin(now_ps);
     }
 }

@@ -15,6 +15,8 @@ struct Slot {
     block: u32,
     lines: u32,
     dirty: u32,
+    /// Lines that count for the depth of older objects: in a set where an older line is left, all of these are.
+    nominal: u32,
     before: u32,
     after: u32,
     /// Quarters that have left.
@@ -88,6 +90,7 @@ impl Shared {
         let dirty = (u64::from(slot.dirty) * u64::from(lines) / u64::from(slot.lines)) as u32;
         slot.lines -= lines;
         slot.dirty -= dirty;
+        slot.nominal -= lines;
         let gone = usize::from(slot.gone);
         self.depth[gone..].iter_mut().for_each(|depth| *depth -= u64::from(lines));
         (lines, dirty)
@@ -131,7 +134,7 @@ impl Shared {
 
     #[inline]
     fn link(&mut self, block: u32, lines: u32, dirty: u32) {
-        let slot = Slot { block, lines, dirty, before: self.newest, after: NONE, gone: 0 };
+        let slot = Slot { block, lines, dirty, nominal: lines, before: self.newest, after: NONE, gone: 0 };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -165,16 +168,12 @@ impl Shared {
         let slot = &mut self.slots[place as usize];
         let left = (QUARTERS - quarter) as u32;
         let (lines, dirty) = (slot.lines / left, slot.dirty.div_ceil(left).min(slot.lines / left));
-        let staying = slot.lines;
-        let block = slot.block;
+        let (block, nominal) = (slot.block, slot.nominal);
         slot.lines -= lines;
         slot.dirty -= dirty;
         slot.gone = quarter as u8 + 1;
         self.oldest[quarter] = slot.after;
-        self.depth[quarter] -= u64::from(staying);
-        for depth in &mut self.depth[quarter + 1..] {
-            *depth -= u64::from(lines);
-        }
+        self.depth[quarter] -= u64::from(nominal);
         if quarter + 1 == QUARTERS {
             self.remove(place);
         }
@@ -185,9 +184,9 @@ impl Shared {
 
     #[inline]
     fn remove(&mut self, place: u32) {
-        let Slot { block, lines, before, after, gone, .. } = self.slots[place as usize];
+        let Slot { block, nominal, before, after, gone, .. } = self.slots[place as usize];
         for quarter in usize::from(gone)..QUARTERS {
-            self.depth[quarter] -= u64::from(lines);
+            self.depth[quarter] -= u64::from(nominal);
             if self.oldest[quarter] == place {
                 self.oldest[quarter] = after;
             }
