@@ -31,6 +31,8 @@ fn run(verb: Verb) -> Outcome {
         Verb::Compare(arguments) => command::compare::run(&arguments),
         Verb::Record(arguments) => command::record::run(&arguments),
         Verb::Replay(arguments) => command::replay::run(&arguments),
+        Verb::Probe(arguments) => command::probe::run(&arguments),
+        Verb::Calibrate(arguments) => command::calibrate::run(&arguments),
         Verb::Info(arguments) => command::info::run(&arguments),
         Verb::Script(arguments) => command::script::run(&arguments),
         Verb::Plot(arguments) => command::plot::run(&arguments),

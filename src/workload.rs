@@ -1,11 +1,12 @@
 //! Turns the arguments of a workload into a network, parameters and a batch.
 
-use hetier_workloads::network::{Entry, Images, Network, Weights};
-use hetier_workloads::program::{Options, Program};
+use hetier_workloads::network::{Entry, Images, Network, Pruning, Weights};
+use hetier_workloads::program::{Kernel, Options, Program, Zeros};
+use hetier_workloads::ring::Packing;
 use hetier_workloads::{Dataflow, Literal, Parameters};
 
 use crate::args;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// Seed of weights and images that nobody gave, unless the command names one.
 const DATA_SEED: u64 = 1;
@@ -36,11 +37,11 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     };
     let seed = seed.unwrap_or(DATA_SEED);
     let has_weights = given.is_some();
-    let network = entry.build(&given.unwrap_or(Weights::Seeded(seed)))?;
+    let network = entry.build(&pruned(arguments, given.unwrap_or(Weights::Seeded(seed)), seed)?)?;
     let images = images(arguments, entry, &network, seed)?;
-    let most = arguments.batch.unwrap_or(parameters.slots()).min(parameters.slots());
-    let images = images.first(most);
-    let options = Options { images: images.pixels.len(), dataflow: dataflow(arguments), ..Options::default() };
+    let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
+    let images = images.first(arguments.batch.unwrap_or(capacity).min(capacity));
+    let options = options(arguments, entry, images.pixels.len())?;
     let is_trained = has_weights && !images.labels.is_empty();
     Ok(Prepared { network, parameters, images, options, is_trained })
 }
@@ -49,9 +50,9 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
 pub fn for_shape(arguments: &args::Workload) -> Outcome<Prepared> {
     let entry = Entry::find(&arguments.network)?;
     let parameters = parameters(arguments, &entry.literal())?;
-    let network = entry.build(&Weights::Absent)?;
-    let options =
-        Options { images: arguments.batch.unwrap_or(parameters.slots()), dataflow: dataflow(arguments), ..Options::default() };
+    let network = entry.build(&pruned(arguments, Weights::Absent, DATA_SEED)?)?;
+    let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
+    let options = options(arguments, entry, arguments.batch.unwrap_or(capacity))?;
     Ok(Prepared { network, parameters, images: Images::default(), options, is_trained: false })
 }
 
@@ -84,10 +85,42 @@ fn parameters(arguments: &args::Workload, literal: &Literal) -> Outcome<Paramete
     Ok(checked?)
 }
 
-const fn dataflow(arguments: &args::Workload) -> Dataflow {
-    match arguments.dataflow {
-        args::Dataflow::Fused => Dataflow::Fused,
-        args::Dataflow::Seal4 => Dataflow::Seal4,
-        args::Dataflow::Seal345 => Dataflow::Seal345,
+/// The network's choices, unless the command line names others.
+fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<Options> {
+    let mut options = Options { images, ..entry.options() };
+    if let Some(name) = &arguments.dataflow {
+        options.dataflow = chosen("dataflow", name, &Dataflow::ALL.map(|choice| (choice.name(), choice)))?;
     }
+    if let Some(name) = &arguments.kernel {
+        options.kernel = chosen("kernel", name, &Kernel::ALL.map(|choice| (choice.name(), choice)))?;
+    }
+    if let Some(name) = &arguments.zeros {
+        options.zeros = chosen("zeros", name, &Zeros::ALL.map(|choice| (choice.name(), choice)))?;
+    }
+    if arguments.complex {
+        options.packing = Packing::Complex;
+    }
+    options.block = arguments.block.unwrap_or(options.block);
+    Ok(options)
+}
+
+/// Weights with the share of zeros that the command line asks for.
+fn pruned(arguments: &args::Workload, weights: Weights, seed: u64) -> Outcome<Weights> {
+    match arguments.zero_share {
+        None => Ok(weights),
+        Some(share) if (0.0..1.0).contains(&share) => {
+            let pruning = Pruning { zero_per_million: (1e6 * share).round() as u32, seed };
+            Ok(Weights::Pruned { weights: Box::new(weights), pruning })
+        }
+        Some(share) => Err(Failure::usage(format!("--zero-share: found {share}, need a number in [0, 1)"))),
+    }
+}
+
+/// Looks a word of the command line up.
+fn chosen<T: Copy>(flag: &str, name: &str, known: &[(&str, T)]) -> Outcome<T> {
+    let found = known.iter().find(|(word, _)| *word == name).map(|(_, choice)| *choice);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        Failure::usage(format!("--{flag}: found {name}, need one of {}", words.join(", ")))
+    })
 }

@@ -1,10 +1,13 @@
 //! One file for each verb.
 
+pub mod bare;
+pub mod calibrate;
 pub mod compare;
 pub mod info;
 pub mod list;
 pub mod manual;
 pub mod plot;
+pub mod probe;
 pub mod record;
 pub mod replay;
 pub mod script;

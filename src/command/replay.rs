@@ -12,6 +12,9 @@ use crate::machine::{self, Timed};
 
 /// Replays a trace.
 pub fn run(arguments: &args::Replay) -> Outcome {
+    if let Some(format) = &arguments.format {
+        return super::bare::run(arguments, format);
+    }
     let (system, settings) = machine::load(&arguments.machine)?;
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
     let settings = Settings { mode: arguments.mode.clone(), dram, ..settings };

@@ -1,5 +1,7 @@
 //! The command line: what can be written, parsed as far as single values go and no further.
 
+pub mod probe;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -24,6 +26,11 @@ pub enum Verb {
     Record(Record),
     /// Replay a trace on one system and mode
     Replay(Replay),
+    /// Measure a simulated machine as a micro-benchmark would a real one
+    #[command(subcommand)]
+    Probe(probe::Probe),
+    /// Print published measurements beside what the models say
+    Calibrate(Calibrate),
     /// Print facts of a trace: footprint, accesses, operations, phases
     Info(Info),
     /// Print a trace as text that parses back
@@ -71,22 +78,24 @@ pub struct Workload {
     /// Accept parameters that are not 128-bit secure; everything made with them says `security: none`
     #[arg(long)]
     pub insecure: bool,
-    /// How the primitives move data
-    #[arg(long, value_enum, default_value_t = Dataflow::Fused)]
-    pub dataflow: Dataflow,
-}
-
-/// Dataflows of the primitives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Dataflow {
-    /// What the arithmetic needs
-    Fused,
-    /// As SEAL 4.x copies and orders
-    #[value(name = "seal-4")]
-    Seal4,
-    /// As SEAL 3.4.5 copies and orders
-    #[value(name = "seal-3.4.5")]
-    Seal345,
+    /// How the primitives move data: fused, seal-4 or seal-3.4.5 [default: the network's]
+    #[arg(long, value_name = "NAME")]
+    pub dataflow: Option<String>,
+    /// Copies of the layers: fused or faithful to he-transformer [default: the network's]
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+    /// What a convolution does with zero weights: multiply, copy (as he-transformer) or skip [default: the network's]
+    #[arg(long, value_name = "NAME")]
+    pub zeros: Option<String>,
+    /// Share of convolution weights that are zero, drawn by seed, in [0, 1)
+    #[arg(long, value_name = "SHARE")]
+    pub zero_share: Option<f64>,
+    /// Two images in the real and imaginary part of a slot
+    #[arg(long)]
+    pub complex: bool,
+    /// Output channels that a thread computes together, so that an input is read once for all of them
+    #[arg(long, value_name = "CHANNELS")]
+    pub block: Option<usize>,
 }
 
 /// On which machine, and how.
@@ -202,6 +211,21 @@ pub struct Replay {
     /// What to replay it on.
     #[command(flatten)]
     pub machine: Machine,
+    /// The trace is another tool's: ramulator2, ramulator1, dramsim3, dinero or lackey
+    #[arg(long, value_name = "FORMAT", requires = "bare")]
+    pub format: Option<String>,
+    /// Send the lines straight to the memory controllers, without caches
+    #[arg(long, requires = "format")]
+    pub bare: bool,
+    /// With --bare: offer an access every so many clocks
+    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pace: Option<u64>,
+    /// With --bare: offer the next access at every clock until it is accepted
+    #[arg(long, requires = "bare")]
+    pub saturated: bool,
+    /// With --bare: address mapping, ro-ba-ra-co-ch or mop4-clxor [default: the device's]
+    #[arg(long, value_name = "NAME", requires = "bare")]
+    pub mapping: Option<String>,
     /// Memory mode (`hetier list modes`) [default: the system's first]
     #[arg(long, value_name = "MODE")]
     pub mode: Option<String>,
@@ -209,6 +233,17 @@ pub struct Replay {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// Write the table here as Markdown
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }

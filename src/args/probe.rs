@@ -1,0 +1,144 @@
+//! Arguments of `probe` and its micro-benchmarks.
+
+use clap::{Args, Subcommand, ValueEnum};
+use hetier_sim::probe::{Mix, Operation, Order, Pattern, Pin};
+
+use crate::size::Size;
+
+/// The micro-benchmarks.
+#[derive(Debug, Subcommand)]
+pub enum Probe {
+    /// One access at a time: latency by region, block, pattern and operation
+    Latency(Latency),
+    /// Threads that keep as much in flight as a core can: bandwidth and write efficiency
+    Bandwidth(Bandwidth),
+    /// Latency while all cores ask for more and more: the bandwidth-latency curve
+    Loaded(Loaded),
+    /// Overwriting a small region: the tail of wear levelling
+    Hotspot(Hotspot),
+}
+
+/// Which memory.
+#[derive(Debug, Args)]
+pub struct Where {
+    /// System: a name (`hetier list systems`) or a TOML file
+    #[arg(long, value_name = "SYSTEM")]
+    pub system: String,
+    /// Tier of the system: dram, pmem or cxl
+    #[arg(long, value_name = "TIER")]
+    pub tier: String,
+    /// Channels used [default: all]
+    #[arg(long, value_name = "D")]
+    pub dimms: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `probe latency`.
+#[derive(Debug, Args)]
+pub struct Latency {
+    /// Which memory.
+    #[command(flatten)]
+    pub place: Where,
+    /// chase, sequential or random
+    #[arg(long, default_value = "chase")]
+    pub pattern: Pattern,
+    /// Bytes walked over
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub region: Size,
+    /// Bytes of a block, ascending inside
+    #[arg(long, value_name = "SIZE", default_value = "64")]
+    pub block: Size,
+    /// load, ntstore or clwb
+    #[arg(long, default_value = "load")]
+    pub op: Operation,
+    /// Use the memory of the other socket
+    #[arg(long)]
+    pub remote: bool,
+    /// Percent of the time in which another core writes
+    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    pub writer_duty: f64,
+}
+
+/// Arguments of `probe bandwidth`.
+#[derive(Debug, Args)]
+pub struct Bandwidth {
+    /// Which memory.
+    #[command(flatten)]
+    pub place: Where,
+    /// load, ntstore, clwb or store
+    #[arg(long, default_value = "load")]
+    pub op: Operation,
+    /// Bytes loaded : bytes stored
+    #[arg(long, value_name = "R:W")]
+    pub mix: Option<Mix>,
+    /// Bytes of a block, ascending inside
+    #[arg(long, value_name = "SIZE", default_value = "256")]
+    pub access: Size,
+    /// Threads
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    pub threads: usize,
+    /// Order of the blocks: sequential, random or stride=SIZE
+    #[arg(long, default_value = "random")]
+    pub order: Order,
+    /// Bytes walked over
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub region: Size,
+    /// Bytes stored between fences [default: never fenced]
+    #[arg(long, value_name = "SIZE")]
+    pub fence_every: Option<Size>,
+    /// Where the memory of a thread lies: none, dimm or controller
+    #[arg(long, default_value = "none")]
+    pub pin: Pin,
+    /// Use the memory of the other socket
+    #[arg(long)]
+    pub remote: bool,
+    /// Hardware prefetch [default: the system's]
+    #[arg(long, value_enum)]
+    pub prefetch: Option<Switch>,
+    /// Power budget of a DIMM in watts, 12 to 18 in steps of 0.25 [default: the device's]
+    #[arg(long, value_name = "W")]
+    pub power_w: Option<f64>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On
+    On,
+    /// Off
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
+}
+
+/// Arguments of `probe loaded`.
+#[derive(Debug, Args)]
+pub struct Loaded {
+    /// Which memory.
+    #[command(flatten)]
+    pub place: Where,
+    /// Bytes loaded : bytes stored [default: loads alone]
+    #[arg(long, value_name = "R:W")]
+    pub mix: Option<Mix>,
+    /// Use the memory of the other socket
+    #[arg(long)]
+    pub remote: bool,
+}
+
+/// Arguments of `probe hotspot`.
+#[derive(Debug, Args)]
+pub struct Hotspot {
+    /// Which memory.
+    #[command(flatten)]
+    pub place: Where,
+    /// Bytes overwritten
+    #[arg(long, value_name = "SIZE", default_value = "256")]
+    pub region: Size,
+}
