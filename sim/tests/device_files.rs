@@ -23,7 +23,10 @@ fn every_shipped_file_loads_and_every_table_of_numbers_has_a_source() {
         for (key, value) in &tables {
             let has_numbers = |table: &toml::Table| table.values().any(|v| v.is_integer() || v.is_float());
             if let Some(table) = value.as_table().filter(|table| has_numbers(table)) {
-                assert!(table.get("source").is_some_and(|source| source.as_str().unwrap().len() > 10), "{name}: {key}");
+                assert!(
+                    table.get("source").is_some_and(|source| source.as_str().unwrap().len() > 10),
+                    "{name}: {key}"
+                );
             }
         }
     }
@@ -40,7 +43,11 @@ fn impossible_timings_are_refused() {
         ("faw_clocks = 28", "faw_clocks = 3", "timing.faw_clocks: found 3, need at least 4"),
         ("wtr_l_clocks = 10", "wtr_l_clocks = 3", "timing.wtr_l_clocks: found 3, need at least 4"),
         ("refi_clocks = 10398", "refi_clocks = 500", "timing.refi_clocks: found 500, need at least 529"),
-        ("rfc_clocks = 467", "rfc_clocks = 9223372036854775807", "timing.rfc_clocks: found 9223372036854775807, need at most"),
+        (
+            "rfc_clocks = 467",
+            "rfc_clocks = 9223372036854775807",
+            "timing.rfc_clocks: found 9223372036854775807, need at most",
+        ),
         ("rfc_clocks = 467", "rfc_clocks = 18", "timing.rfc_clocks: found 18, need at least 19"),
     ];
     for (from, to, expected) in cases {
@@ -67,13 +74,33 @@ fn impossible_organisations_and_controllers_are_refused() {
         ("banks = 4", "banks = 3", "organisation.banks: found 3, need a power of two"),
         ("ranks = 1", "ranks = 0", "organisation.ranks: found 0, need a power of two"),
         ("ranks = 1", "ranks = 8", "organisation.ranks: found 8, need at most 8 ranks and 64 banks"),
-        ("burst_length = 8", "burst_length = 16", "organisation.burst_length: found 16, need data_bits × burst_length = 512"),
+        (
+            "burst_length = 8",
+            "burst_length = 16",
+            "organisation.burst_length: found 16, need data_bits × burst_length = 512",
+        ),
         ("columns = 1024", "columns = 4", "organisation.columns: found 4, need rows of whole 64-byte lines"),
         ("read_queue = 32", "read_queue = 65", "controller.read_queue: found 65, need 1 to 64"),
-        ("drain_above = 25", "drain_above = 32", "controller.drain_above: found 32, need less than write_queue = 32"),
-        ("drain_below = 7", "drain_below = 26", "controller.drain_below: found 26, need 1 to drain_above = 25"),
-        ("page = \"open\"", "page = { timeout_clocks = 0 }", "controller.page.timeout_clocks: found 0, need 1 to"),
-        ("\"ro-ba-ra-co-ch\"", "\"co-ro\"", "address mapping: found co-ro, need one of ro-ba-ra-co-ch, mop4-clxor"),
+        (
+            "drain_above = 25",
+            "drain_above = 32",
+            "controller.drain_above: found 32, need less than write_queue = 32",
+        ),
+        (
+            "drain_below = 7",
+            "drain_below = 26",
+            "controller.drain_below: found 26, need 1 to drain_above = 25",
+        ),
+        (
+            "page = \"open\"",
+            "page = { timeout_clocks = 0 }",
+            "controller.page.timeout_clocks: found 0, need 1 to",
+        ),
+        (
+            "\"ro-ba-ra-co-ch\"",
+            "\"co-ro\"",
+            "address mapping: found co-ro, need one of ro-ba-ra-co-ch, mop4-clxor",
+        ),
     ];
     for (from, to, expected) in cases {
         let message = refusal("ddr4-2666", from, to);
@@ -85,9 +112,17 @@ fn impossible_organisations_and_controllers_are_refused() {
 fn unknown_and_missing_keys_are_refused_by_name() {
     assert!(refusal("ddr4-2666", "ranks = 1", "ranks = 1\ncolour = 3").contains("unknown field `colour`"));
     assert!(refusal("ddr4-2666", "rcd_clocks = 19\n", "").contains("missing field `rcd_clocks`"));
-    assert!(refusal("ddr4-2666", "rcd_clocks = 19", "rcd_clocks = -19").starts_with("bad.toml: TOML parse error at line"));
+    assert!(
+        refusal("ddr4-2666", "rcd_clocks = 19", "rcd_clocks = -19")
+            .starts_with("bad.toml: TOML parse error at line")
+    );
     assert!(refusal("ddr4-2666", "kind = \"dram\"", "kind = \"core\"").contains("unknown variant `core`"));
-    assert!(DeviceConfig::load("ddr9").unwrap_err().to_string().starts_with("device: found ddr9, need one of ddr4-2400"));
+    assert!(
+        DeviceConfig::load("ddr9")
+            .unwrap_err()
+            .to_string()
+            .starts_with("device: found ddr9, need one of ddr4-2400")
+    );
     assert!(DeviceConfig::load("/nowhere/x.toml").unwrap_err().to_string().starts_with("/nowhere/x.toml: "));
 }
 
@@ -98,12 +133,37 @@ fn impossible_links_and_curves_are_refused() {
         ("cxl-ddr5-x8", "latency_ns = 57.0", "latency_ns = nan", "link.latency_ns: found NaN"),
         ("cxl-ddr5-x8", "queue = 128", "queue = 0", "link.queue: found 0, need 1 to 65536"),
         ("cxl-ddr5-x8", "data_bytes = 80", "data_bytes = 63", "link.data_bytes: found 63, need 64 to 1024"),
-        ("cxl-ddr5-x8", "\"ddr5-4800\"", "\"cxl-ddr5-x8\"", "device: found cxl-ddr5-x8, need a device of kind dram"),
-        ("curve-xeon-6240", "[1.1, 88.2]", "[-1.1, 88.2]", "curve[0].points: found -1.1 GB/s, need more than 0 GB/s"),
-        ("curve-xeon-6240", "[6.15, 90.4]", "[1.1, 90.4]", "curve[0].points: found 1.1 GB/s, need more than 1.1 GB/s"),
+        (
+            "cxl-ddr5-x8",
+            "\"ddr5-4800\"",
+            "\"cxl-ddr5-x8\"",
+            "device: found cxl-ddr5-x8, need a device of kind dram",
+        ),
+        (
+            "curve-xeon-6240",
+            "[1.1, 88.2]",
+            "[-1.1, 88.2]",
+            "curve[0].points: found -1.1 GB/s, need more than 0 GB/s",
+        ),
+        (
+            "curve-xeon-6240",
+            "[6.15, 90.4]",
+            "[1.1, 90.4]",
+            "curve[0].points: found 1.1 GB/s, need more than 1.1 GB/s",
+        ),
         ("curve-xeon-6240", "88.2", "39.0", "curve[0].points: found 39 ns, need more than core_path_ns = 40"),
-        ("curve-xeon-6240", "112.85", "60.0", "curve[0].peak_gb_per_s: found 60, need at least the last point's 60.25"),
-        ("curve-xeon-6240", "read_percent = 100.0", "read_percent = 101.0", "curve[0].read_percent: found 101, need 0 to 100"),
+        (
+            "curve-xeon-6240",
+            "112.85",
+            "60.0",
+            "curve[0].peak_gb_per_s: found 60, need at least the last point's 60.25",
+        ),
+        (
+            "curve-xeon-6240",
+            "read_percent = 100.0",
+            "read_percent = 101.0",
+            "curve[0].read_percent: found 101, need 0 to 100",
+        ),
         ("curve-xeon-6240", "capacity_gib = 192", "capacity_gib = 0", "capacity_gib: found 0, need 1 to"),
     ];
     for (name, from, to, expected) in cases {

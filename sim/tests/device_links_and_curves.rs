@@ -10,7 +10,13 @@ use hetier_sim::device::literal::DeviceConfig;
 use hetier_sim::device::{Device, Kind, Request};
 
 /// Keeps `depth` requests under way, every `write_every`-th a write (0: none): GB/s and mean read latency in ns.
-fn closed_loop(config: &DeviceConfig, depth: u64, write_every: u64, total: u64, line: impl Fn(u64) -> u64) -> (f64, f64) {
+fn closed_loop(
+    config: &DeviceConfig,
+    depth: u64,
+    write_every: u64,
+    total: u64,
+    line: impl Fn(u64) -> u64,
+) -> (f64, f64) {
     let mut device = config.build();
     let kind = |token: u64| match write_every {
         0 => Kind::Read,
@@ -93,7 +99,8 @@ fn reads_and_writes_use_both_directions_of_the_link() {
 #[test]
 fn the_queue_of_the_card_bounds_what_is_under_way() {
     let text = |queue: usize| {
-        let file = hetier_sim::device::shipped::SHIPPED.iter().find(|(name, _)| *name == "cxl-ddr5-x8").unwrap().1;
+        let file =
+            hetier_sim::device::shipped::SHIPPED.iter().find(|(name, _)| *name == "cxl-ddr5-x8").unwrap().1;
         DeviceConfig::parse("card.toml", &file.replace("queue = 128", &format!("queue = {queue}"))).unwrap()
     };
 
@@ -144,7 +151,8 @@ fn mess_files_are_read_in_their_units_up_to_the_highest_bandwidth() {
     std::fs::write(&path, "1000 210\n20000 252\n\n18000 420\n15000\t630\n").unwrap();
 
     let curve =
-        OneCurveLiteral::read_mess(&path, 100.0, BandwidthUnit::MbPerS, LatencyUnit::CyclesAtGhz(2.1)).unwrap();
+        OneCurveLiteral::read_mess(&path, 100.0, BandwidthUnit::MbPerS, LatencyUnit::CyclesAtGhz(2.1))
+            .unwrap();
 
     assert_eq!(curve.points, [[1.0, 100.0], [20.0, 120.0]]);
     assert_eq!(curve.peak_gb_per_s, 20.0);
@@ -156,7 +164,8 @@ fn a_bad_line_of_a_mess_file_is_refused_with_its_number() {
     let path = directory.path().join("bwlat_50.txt");
     std::fs::write(&path, "1 100\n-2 110\n").unwrap();
 
-    let error = OneCurveLiteral::read_mess(&path, 50.0, BandwidthUnit::GbPerS, LatencyUnit::Nanoseconds).unwrap_err();
+    let error =
+        OneCurveLiteral::read_mess(&path, 50.0, BandwidthUnit::GbPerS, LatencyUnit::Nanoseconds).unwrap_err();
 
     let message = error.to_string();
     assert!(message.contains("bwlat_50.txt:2: mess: found -2 110, need two positive numbers"), "{message}");

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Device;
 use super::curve::{Curve, CurveConfig, CurveLiteral};
@@ -12,18 +13,20 @@ use super::pmem::{Pmem, PmemConfig, PmemLiteral};
 use super::shipped::SHIPPED;
 use crate::Error;
 
-/// A device file, unchecked. `kind` says which mechanism it describes.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum DeviceLiteral {
-    /// DRAM behind one channel.
-    Dram(DramLiteral),
-    /// Persistent memory on the memory bus.
-    Pmem(PmemLiteral),
-    /// DRAM behind a CXL link.
-    Cxl(CxlLiteral),
-    /// A tier of measured bandwidth–latency curves.
-    Curve(CurveLiteral),
+/// The mechanisms that a device file can describe.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Mechanism {
+    Dram,
+    Pmem,
+    Cxl,
+    Curve,
+}
+
+/// The key that every device file has.
+#[derive(Deserialize)]
+struct Kind {
+    kind: Mechanism,
 }
 
 /// A checked device.
@@ -56,7 +59,8 @@ impl DeviceConfig {
             let known = SHIPPED.iter().map(|(known, _)| *known).collect::<Vec<_>>().join(", ");
             return Err(Error::Unknown { what: "device", found: name.to_owned(), known });
         }
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         Self::parse(name, &text)
     }
 
@@ -66,13 +70,13 @@ impl DeviceConfig {
     /// - [`Error::Toml`] for bad syntax, unknown and missing keys.
     /// - [`Error::Value`] for values that cannot be.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
-        let literal: DeviceLiteral = toml::from_str(text)
-            .map_err(|error| Error::Toml { file: file.to_owned(), message: error.to_string() })?;
-        Ok(match literal {
-            DeviceLiteral::Dram(literal) => Self::Dram(literal.check(file)?),
-            DeviceLiteral::Pmem(literal) => Self::Pmem(literal.check(file)?),
-            DeviceLiteral::Cxl(literal) => Self::Cxl(literal.check(file)?),
-            DeviceLiteral::Curve(literal) => Self::Curve(literal.check(file)?),
+        let Kind { kind } = from_toml(file, text)?;
+        let text = without_kind(text);
+        Ok(match kind {
+            Mechanism::Dram => Self::Dram(from_toml::<DramLiteral>(file, &text)?.check(file)?),
+            Mechanism::Pmem => Self::Pmem(from_toml::<PmemLiteral>(file, &text)?.check(file)?),
+            Mechanism::Cxl => Self::Cxl(from_toml::<CxlLiteral>(file, &text)?.check(file)?),
+            Mechanism::Curve => Self::Curve(from_toml::<CurveLiteral>(file, &text)?.check(file)?),
         })
     }
 
@@ -95,4 +99,17 @@ impl DeviceConfig {
             Self::Curve(config) => config.capacity_bytes(),
         }
     }
+}
+
+fn from_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
+    toml::from_str(text).map_err(|error| Error::Toml { file: file.to_owned(), message: error.to_string() })
+}
+
+/// The text with its `kind` turned into a comment: the rest is read as the table of one mechanism, and messages keep
+/// their lines and columns, which an enum tagged by `kind` would lose.
+fn without_kind(text: &str) -> String {
+    let is_kind =
+        |line: &str| line.strip_prefix("kind").is_some_and(|rest| rest.trim_start().starts_with('='));
+    let blank = |line: &str| if is_kind(line) { "#".to_owned() } else { line.to_owned() };
+    text.lines().map(blank).collect::<Vec<_>>().join("\n")
 }

@@ -149,12 +149,14 @@ impl<'m> Bare<'m> {
         let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
         let channel = &mut self.channels[number];
         let mut served = |served| self.meter.record(served);
-        while channel.step(offered, &mut served) {}
         let mut at = offered;
-        while !channel.has_room(access.kind) {
+        loop {
+            let has_room = channel.has_room(access.kind);
             // Room is made by a command, and seen at its clock.
-            channel.step(Clock::MAX, &mut served);
-            at = offered.max(channel.latest());
+            if !channel.step(if has_room { offered } else { Clock::MAX }, &mut served) {
+                break;
+            }
+            at = if has_room { at } else { offered.max(channel.latest()) };
         }
         channel.accept(0, access.kind, place, at, &mut served);
         self.free = at + 1;

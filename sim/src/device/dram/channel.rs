@@ -5,7 +5,7 @@ use super::filter::Filter;
 use super::gates::{Command, Gates, MAX_BANKS};
 use super::lists::{BankLists, Pool};
 use super::refresh::Refresh;
-use super::schedule::{Choice, Memos};
+use super::schedule::{Choice, Memos, order_key};
 use super::timing::{Clock, Timing};
 use crate::device::Kind;
 use crate::device::mapping::{Geometry, Place};
@@ -46,7 +46,8 @@ pub struct Tally {
 /// Nothing ticks: [`Channel::step`] jumps from one command to the next. The caller accepts requests in order of time,
 /// after stepping up to the clock of acceptance. Among the commands that are possible at a clock the controller
 /// prefers, in this order: the column command of a request whose row was opened for it; refresh; the oldest request
-/// of the direction that is being served. A row is not closed under an older request that would hit it.
+/// of the direction that is being served. A row is not closed under an older request that would hit it; a row that no
+/// request wants any more while one waits for another row of its bank closes with its column command.
 #[derive(Clone, Debug)]
 pub struct Channel {
     pub(super) timing: Timing,
@@ -165,9 +166,10 @@ impl Channel {
             Kind::Read => {}
             Kind::Write => self.written.add(bank, row, column),
         }
-        let slot = self.pool.take(token, at, self.arrivals, row, column);
+        let slot = self.pool.take(token, at, order_key(self.arrivals, bank), row, column);
         self.arrivals += 1;
         self.queued[kind as usize] += 1;
+        self.turn();
         let is_hit = self.open >> bank & 1 == 1 && self.rows[bank] == row;
         let list = if is_hit { &mut self.hits[kind as usize] } else { &mut self.waits[kind as usize] };
         let is_first = list.occupied >> bank & 1 == 0;
@@ -184,23 +186,33 @@ impl Channel {
             || self.waits[write].contains(&self.pool, bank, row, column)
     }
 
+    /// Decides what comes next if nothing more is accepted.
+    #[inline]
+    pub fn settle(&mut self) {
+        if self.is_stale {
+            self.choice = self.choose();
+            self.is_stale = false;
+        }
+    }
+
     /// When the next command for a request is due if nothing more is accepted, refresh aside; `None` when empty.
-    /// Asked after a [`Channel::step`] that returned false.
+    /// Asked after [`Channel::settle`].
     pub const fn next_command(&self) -> Option<Clock> {
-        debug_assert!(!self.is_stale, "the last step found nothing to do");
-        if self.is_empty() { None } else { Some(self.choice.at()) }
+        debug_assert!(!self.is_stale, "the caller settles first");
+        if self.is_empty() { None } else { Some(self.choice.at) }
     }
 
     /// Issues the next command if its clock lies before `before`; false if none does. An idle channel is refreshed on
     /// the way, except with `before` = [`Clock::MAX`], where it stays where it is.
-    #[inline]
+    #[inline(always)]
     pub fn step(&mut self, before: Clock, served: &mut impl FnMut(Served)) -> bool {
+        // Nothing can be issued so early: no need to find out what comes next before another request is accepted.
+        if before <= self.free_from() {
+            return false;
+        }
         loop {
-            if self.is_stale {
-                self.choice = self.choose();
-                self.is_stale = false;
-            }
-            let (at, due) = (self.choice.at(), self.refresh.next_due());
+            self.settle();
+            let (at, due) = (self.choice.at, self.refresh.next_due());
             if at.min(due) >= before || (at == Clock::MAX && before == Clock::MAX) {
                 return false;
             }
@@ -226,7 +238,7 @@ impl Channel {
 
     #[inline]
     fn issue(&mut self, choice: Choice, served: &mut impl FnMut(Served)) {
-        let (at, (command, bank)) = (choice.at(), choice.command());
+        let (at, (command, bank)) = (choice.at, choice.command());
         self.is_stale = true;
         self.latest = at;
         match command {
@@ -258,11 +270,13 @@ impl Channel {
             self.owed[kind as usize] &= !bit;
         } else {
             self.queued[kind as usize] -= 1;
+            self.turn();
             self.tally.hits[kind as usize] += 1;
         }
         self.last_use[bank] = at;
-        let is_last = (self.hits[0].occupied | self.hits[1].occupied) & bit == 0;
-        if is_last && self.controller.page == Page::Closed {
+        let is_wanted = (self.hits[0].occupied | self.hits[1].occupied) & bit != 0;
+        let is_in_the_way = self.waits[usize::from(self.is_writing)].occupied & bit != 0;
+        if !is_wanted && (is_in_the_way || self.controller.page == Page::Closed) {
             self.gates.apply(Command::ColumnClosing(kind), bank, at);
             self.open &= !bit;
         } else {
@@ -272,7 +286,7 @@ impl Channel {
         let latency = match kind {
             Kind::Read => self.timing.cl,
             Kind::Write => {
-                self.written.remove(bank, entry.row, entry.column);
+                self.written.remove(bank, entry.row, entry.column());
                 self.timing.cwl
             }
         };
@@ -288,14 +302,19 @@ impl Channel {
     fn issue_activate(&mut self, bank: usize, at: Clock) {
         let kind = if self.is_writing { Kind::Write } else { Kind::Read };
         self.gates.apply(Command::Activate, bank, at);
-        let row = self.waits[kind as usize].first(&self.pool, bank).row;
+        let slot = self.waits[kind as usize].pop(&self.pool, bank);
+        let row = self.pool.get(slot).row;
+        self.hits[kind as usize].push(&mut self.pool, bank, slot);
         for (waits, hits) in self.waits.iter_mut().zip(&mut self.hits) {
-            waits.split_row(hits, &mut self.pool, bank, row);
+            if waits.occupied >> bank & 1 == 1 {
+                waits.split_row(hits, &mut self.pool, bank, row);
+            }
         }
         self.open |= 1 << bank;
         self.rows[bank] = row;
         self.owed[kind as usize] |= 1 << bank;
         self.queued[kind as usize] -= 1;
+        self.turn();
         self.last_use[bank] = at;
         self.tally.activates += 1;
         self.note_activate(kind, bank);

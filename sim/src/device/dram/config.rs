@@ -9,6 +9,8 @@ use super::timing::{Clock, Timing};
 use crate::Error;
 use crate::device::mapping::{self, Geometry, Mapping, MappingLiteral};
 
+/// Most lines of a row: the controller keeps them in 16 bits.
+const MAX_COLUMNS: u32 = 1 << 16;
 /// Bytes that one request moves.
 const LINE_BYTES: u64 = 64;
 /// Longest timeout and longest timing, in clocks. A write that closes its row holds the bank for at most four of them
@@ -257,6 +259,9 @@ impl OrganisationLiteral {
             if !count.is_power_of_two() {
                 return refuse(key, u64::from(count), "a power of two");
             }
+        }
+        if columns > MAX_COLUMNS {
+            return refuse("columns", self.columns, "at most 65536 lines in a row");
         }
         if ranks as usize > MAX_RANKS
             || u64::from(ranks) * u64::from(groups) * u64::from(banks) > MAX_BANKS as u64

@@ -116,14 +116,14 @@ impl Gates {
     #[inline]
     pub(super) fn earliest_activate(&self, bank: usize) -> Clock {
         let bank_gate = self.bank_activate[bank & (MAX_BANKS - 1)];
-        bank_gate.max(self.group_activate[self.group(bank)]).max(self.rank_activate[self.rank(bank)])
+        later(later(bank_gate, self.group_activate[self.group(bank)]), self.rank_activate[self.rank(bank)])
     }
 
     #[inline]
     pub(super) fn earliest_column(&self, kind: Kind, bank: usize) -> Clock {
         let bank_gate = self.bank_column[bank & (MAX_BANKS - 1)];
         let group_gate = self.group_column[kind as usize][self.group(bank)];
-        bank_gate.max(group_gate).max(self.rank_column[kind as usize][self.rank(bank)])
+        later(later(bank_gate, group_gate), self.rank_column[kind as usize][self.rank(bank)])
     }
 
     #[inline]
@@ -267,7 +267,13 @@ fn least(gates: &[Clock]) -> Clock {
     }
 }
 
+/// The later of two clocks. A plain maximum becomes a branch here, and which gate is the later cannot be predicted.
 #[inline]
-fn raise(gate: &mut Clock, to: Clock) {
-    *gate = (*gate).max(to);
+const fn later(one: Clock, other: Clock) -> Clock {
+    one + other.saturating_sub(one)
+}
+
+#[inline]
+const fn raise(gate: &mut Clock, to: Clock) {
+    *gate = later(*gate, to);
 }

@@ -1,7 +1,6 @@
 //! Requests of a controller, in order of arrival per bank.
 
 use super::gates::MAX_BANKS;
-use super::schedule::order_key;
 use super::timing::Clock;
 
 /// End of a list.
@@ -14,10 +13,10 @@ pub(super) const MAX_ENTRIES: usize = 192;
 pub(super) struct Entry {
     pub(super) token: u64,
     pub(super) arrived: Clock,
-    /// Sequence number of arrival.
-    pub(super) order: u64,
+    /// Order of arrival, packed with the bank for the scheduler.
+    order: u64,
     pub(super) row: u32,
-    pub(super) column: u32,
+    column: u16,
     next: u8,
 }
 
@@ -26,6 +25,14 @@ pub(super) struct Entry {
 pub(super) struct Pool {
     entries: Box<[Entry; 256]>,
     free: u8,
+}
+
+impl Entry {
+    /// Line of the row.
+    #[inline]
+    pub(super) const fn column(&self) -> u32 {
+        self.column as u32
+    }
 }
 
 impl Pool {
@@ -49,7 +56,7 @@ impl Pool {
         let slot = self.free;
         let entry = &mut self.entries[usize::from(slot)];
         self.free = entry.next;
-        *entry = Entry { token, arrived, order, row, column, next: NONE };
+        *entry = Entry { token, arrived, order, row, column: column as u16, next: NONE };
         slot
     }
 
@@ -77,18 +84,13 @@ impl BankLists {
     }
 
     #[inline]
-    pub(super) fn first<'a>(&self, pool: &'a Pool, bank: usize) -> &'a Entry {
-        pool.get(self.heads[bank & (MAX_BANKS - 1)])
-    }
-
-    #[inline]
     pub(super) fn push(&mut self, pool: &mut Pool, bank: usize, slot: u8) {
         let bank = bank & (MAX_BANKS - 1);
         pool.entries[usize::from(slot)].next = NONE;
         if self.occupied >> bank & 1 == 0 {
             self.occupied |= 1 << bank;
             self.heads[bank] = slot;
-            self.orders[bank] = order_key(pool.get(slot).order, bank);
+            self.orders[bank] = pool.get(slot).order;
         } else {
             pool.entries[usize::from(self.tails[bank])].next = slot;
         }
@@ -110,16 +112,13 @@ impl BankLists {
         if head == NONE {
             self.occupied &= !(1 << bank);
         } else {
-            self.orders[bank] = order_key(pool.get(head).order, bank);
+            self.orders[bank] = pool.get(head).order;
         }
     }
 
-    /// Moves the entries of a bank with the given row to `hits`, both in order of arrival.
+    /// Moves the entries of a bank that has any, those with the given row, to `hits`, both in order of arrival.
     #[inline]
     pub(super) fn split_row(&mut self, hits: &mut Self, pool: &mut Pool, bank: usize, row: u32) {
-        if self.occupied >> bank & 1 == 0 {
-            return;
-        }
         let mut slot = self.heads[bank];
         let (mut head, mut tail) = (NONE, NONE);
         while slot != NONE {
@@ -166,7 +165,7 @@ impl BankLists {
         let mut slot = self.heads[bank];
         while slot != NONE {
             let entry = pool.get(slot);
-            if entry.row == row && entry.column == column {
+            if entry.row == row && entry.column == column as u16 {
                 return true;
             }
             slot = entry.next;

@@ -106,7 +106,7 @@ impl Half {
             if self.channel.step(pause, &mut served) {
                 continue;
             }
-            let Some((at, kind)) = entry else { return };
+            let Some((at, kind)) = entry else { return self.channel.settle() };
             let Some(first) = self.backlogs[kind as usize].pop_front() else { return };
             self.channel.accept(first.token, kind, first.place, at, &mut served);
             if kind == Kind::Write {

@@ -23,6 +23,8 @@ const TIER_SHIFT: u32 = BANK_BITS + ACTION_BITS + ORDER_BITS;
 const DELAY_SHIFT: u32 = TIER_SHIFT + TIER_BITS;
 /// Longest delay that a key holds, in clocks; gates are bounded so that none is longer.
 pub(super) const MAX_DELAY: Clock = (1 << (64 - DELAY_SHIFT)) - 1;
+/// No command: larger than every key.
+const NOTHING: Key = Key::MAX;
 
 /// What a command does, as packed into a key.
 #[derive(Clone, Copy)]
@@ -64,29 +66,38 @@ const ACTIVATE: Key = class(Tier::Request, Action::Activate);
 const OWED: [Key; 2] = [class(Tier::Owed, Action::Read), class(Tier::Owed, Action::Write)];
 const COLUMN: [Key; 2] = [class(Tier::Request, Action::Read), class(Tier::Request, Action::Write)];
 
-/// A command and its clock, as one number: the smaller is the better. Clock above, key below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Choice(u128);
+/// A command and its clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// Clock of issue; [`Clock::MAX`] when there is nothing to do.
+    pub(super) at: Clock,
+    /// [`NOTHING`] when there is nothing to do.
+    key: Key,
+}
 
 impl Choice {
-    /// Nothing to do: its clock is [`Clock::MAX`].
-    pub(super) const NONE: Self = Self(u128::MAX);
+    /// Nothing to do.
+    pub(super) const NONE: Self = Self { at: Clock::MAX, key: NOTHING };
 
+    /// From a key with the delay from now in front.
     #[inline]
-    const fn new(at: Clock, key: Key) -> Self {
-        Self((at as u128) << 64 | key as u128)
+    const fn at(now: Clock, key: Key) -> Self {
+        if key == NOTHING {
+            return Self::NONE;
+        }
+        Self { at: now + (key >> DELAY_SHIFT), key: key & ((1 << DELAY_SHIFT) - 1) }
     }
 
-    /// Clock of issue.
+    /// The key with the delay from now in front.
     #[inline]
-    pub(super) const fn at(self) -> Clock {
-        (self.0 >> 64) as Clock
+    const fn from(&self, now: Clock) -> Key {
+        self.at.saturating_sub(now) << DELAY_SHIFT | self.key
     }
 
     /// The command and its bank.
     #[inline]
-    pub(super) const fn command(self) -> (Command, usize) {
-        let command = match (self.0 as Key >> BANK_BITS) & ((1 << ACTION_BITS) - 1) {
+    pub(super) const fn command(&self) -> (Command, usize) {
+        let command = match (self.key >> BANK_BITS) & ((1 << ACTION_BITS) - 1) {
             0 => Command::Column(Kind::Read),
             1 => Command::Column(Kind::Write),
             2 => Command::Activate,
@@ -98,13 +109,8 @@ impl Choice {
     }
 
     #[inline]
-    const fn bank(self) -> usize {
-        self.0 as usize & (MAX_BANKS - 1)
-    }
-
-    #[inline]
-    fn offer(&mut self, at: Clock, key: Key) {
-        *self = (*self).min(Self::new(at, key));
+    const fn bank(&self) -> usize {
+        self.key as usize & (MAX_BANKS - 1)
     }
 }
 
@@ -122,10 +128,19 @@ impl Memo {
         Self { best, is_known: true }
     }
 
-    /// Whether what is remembered still holds: nothing overtook it.
+    /// Whether what is remembered still holds: it is known, and nothing overtook it.
     #[inline]
     const fn holds(&self, now: Clock) -> bool {
-        self.is_known && self.best.at() >= now
+        self.is_known && self.best.at >= now
+    }
+
+    /// Takes another command of the kind if it is better.
+    #[inline]
+    fn offer(&mut self, now: Clock, earliest: Clock, key: Key) {
+        let other = Choice { at: earliest.max(now), key };
+        if other.from(now) < self.best.from(now) {
+            self.best = other;
+        }
     }
 }
 
@@ -142,25 +157,43 @@ impl Memos {
         Self { columns: Memo::UNKNOWN, activates: Memo::UNKNOWN, precharges: Memo::UNKNOWN };
 }
 
-/// The best of a scan: keys with their delay from now in front.
+/// The best command so far, as a key with the delay from now in front.
 struct Scan {
     now: Clock,
     key: Key,
 }
 
 impl Scan {
+    const fn new(now: Clock) -> Self {
+        Self { now, key: NOTHING }
+    }
+
+    /// Takes a command if it is better.
     #[inline]
     fn offer(&mut self, earliest: Clock, class: Key, order_key: u64) {
-        let delay = earliest.max(self.now) - self.now;
-        self.key = self.key.min(delay << DELAY_SHIFT | class | order_key);
+        self.take(earliest.saturating_sub(self.now) << DELAY_SHIFT | class | order_key);
+    }
+
+    #[inline]
+    fn take(&mut self, key: Key) {
+        self.key = self.key.min(key);
+    }
+
+    /// Takes a remembered command if it is better.
+    #[inline]
+    fn recall(&mut self, memo: &Memo) {
+        self.take(memo.best.from(self.now));
+    }
+
+    /// Whether a command that cannot come before `bound` may still be better.
+    #[inline]
+    const fn may_improve(&self, bound: Clock) -> bool {
+        bound.saturating_sub(self.now) <= self.key >> DELAY_SHIFT
     }
 
     #[inline]
     const fn choice(&self) -> Choice {
-        match self.key {
-            Key::MAX => Choice::NONE,
-            key => Choice::new(self.now + (key >> DELAY_SHIFT), key & ((1 << DELAY_SHIFT) - 1)),
-        }
+        Choice::at(self.now, self.key)
     }
 }
 
@@ -185,40 +218,40 @@ impl Channel {
     /// Finds the next command. Cost: a few steps for each bank that has a request for the kinds of command that moved.
     #[inline(always)]
     pub(super) fn choose(&mut self) -> Choice {
-        let is_writing = self.next_direction();
+        let mut best = Scan::new(self.free_from());
+        if self.refresh.blocked_banks != 0 {
+            self.offer_refresh(&mut best);
+        }
+        if !self.memos.precharges.holds(best.now) {
+            self.memos.precharges = Memo::known(self.scan_precharges(best.now));
+        }
+        best.recall(&self.memos.precharges);
+        self.offer_columns(&mut best);
+        self.offer_activates(&mut best);
+        if let Page::Timeout(clocks) = self.controller.page {
+            self.offer_idle_rows(clocks, &mut best);
+        }
+        best.choice()
+    }
+
+    /// Chooses the direction anew after a queue has changed. Writes are served when their queue is nearly full, down to
+    /// a low mark, and whenever there is nothing to read.
+    #[inline]
+    pub(super) fn turn(&mut self) {
+        let [reads, writes] = self.queued;
+        let is_full = if self.is_writing {
+            writes >= self.controller.drain_below
+        } else {
+            writes > self.controller.drain_above
+        };
+        let is_writing = is_full || reads == 0;
         if is_writing != self.is_writing {
             self.is_writing = is_writing;
             self.memos = Memos::UNKNOWN;
         }
-        let now = self.free_from();
-        let mut best = Choice::NONE;
-        if self.refresh.blocked_banks != 0 {
-            self.offer_refresh(now, &mut best);
-        }
-        if !self.memos.precharges.holds(now) {
-            self.memos.precharges = Memo::known(self.scan_precharges(now));
-        }
-        best = best.min(self.memos.precharges.best);
-        self.offer_columns(now, &mut best);
-        self.offer_activates(now, &mut best);
-        if let Page::Timeout(clocks) = self.controller.page {
-            self.offer_idle_rows(now, clocks, &mut best);
-        }
-        best
     }
 
-    /// Writes are served when their queue is nearly full, down to a low mark, and whenever there is nothing to read.
-    #[inline]
-    const fn next_direction(&self) -> bool {
-        let [reads, writes] = self.queued;
-        if self.is_writing {
-            writes >= self.controller.drain_below || reads == 0
-        } else {
-            writes > self.controller.drain_above || reads == 0
-        }
-    }
-
-    fn offer_refresh(&self, now: Clock, best: &mut Choice) {
+    fn offer_refresh(&self, best: &mut Scan) {
         let mut waiting = self.refresh.blocked_banks;
         while waiting != 0 {
             let bank = waiting.trailing_zeros() as usize;
@@ -231,42 +264,41 @@ impl Channel {
                 0 => (Command::Refresh, Action::Refresh),
                 _ => (Command::PrechargeAll, Action::PrechargeAll),
             };
-            let earliest = self.gates.earliest(command, bank).max(now);
-            best.offer(earliest, class(Tier::Refresh, action) | bank as u64);
+            best.offer(self.gates.earliest(command, bank), class(Tier::Refresh, action), bank as u64);
         }
     }
 
     /// The best column command: for all requests whose row was opened for them, and the hits of this direction. It is
     /// not looked for while no column command can beat what is offered already.
     #[inline]
-    fn offer_columns(&mut self, now: Clock, best: &mut Choice) {
-        if !self.memos.columns.holds(now) {
+    fn offer_columns(&mut self, best: &mut Scan) {
+        if !self.memos.columns.holds(best.now) {
             let bound = self.gates.column_bound(Kind::Read).min(self.gates.column_bound(Kind::Write));
-            if bound > best.at() {
+            if !best.may_improve(bound) {
                 self.memos.columns.is_known = false;
                 return;
             }
-            self.memos.columns = Memo::known(self.scan_columns(now));
+            self.memos.columns = Memo::known(self.scan_columns(best.now));
         }
-        *best = (*best).min(self.memos.columns.best);
+        best.recall(&self.memos.columns);
     }
 
     #[inline]
-    fn offer_activates(&mut self, now: Clock, best: &mut Choice) {
-        if !self.memos.activates.holds(now) {
-            if self.gates.activate_bound() > best.at() {
+    fn offer_activates(&mut self, best: &mut Scan) {
+        if !self.memos.activates.holds(best.now) {
+            if !best.may_improve(self.gates.activate_bound()) {
                 self.memos.activates.is_known = false;
                 return;
             }
-            self.memos.activates = Memo::known(self.scan_activates(now));
+            self.memos.activates = Memo::known(self.scan_activates(best.now));
         }
-        *best = (*best).min(self.memos.activates.best);
+        best.recall(&self.memos.activates);
     }
 
-    fn offer_idle_rows(&self, now: Clock, clocks: Clock, best: &mut Choice) {
+    fn offer_idle_rows(&self, clocks: Clock, best: &mut Scan) {
         for bank in Banks(self.open & !(self.hits[0].occupied | self.hits[1].occupied | self.kept())) {
             let idle = (self.last_use[bank] + clocks).max(self.gates.earliest_precharge(bank));
-            best.offer(idle.max(now), class(Tier::Idle, Action::Precharge) | bank as u64);
+            best.offer(idle, class(Tier::Idle, Action::Precharge), bank as u64);
         }
     }
 
@@ -275,7 +307,7 @@ impl Channel {
         let kind = usize::from(self.is_writing);
         let (waits, hits) = (&self.waits[kind], &self.hits[kind]);
         let banks = waits.occupied & self.open & !self.kept();
-        let mut scan = Scan { now, key: Key::MAX };
+        let mut scan = Scan::new(now);
         for bank in Banks(banks & !hits.occupied) {
             scan.offer(self.gates.earliest_precharge(bank), PRECHARGE, waits.orders[bank]);
         }
@@ -304,7 +336,7 @@ impl Channel {
 
     #[inline]
     fn scan_columns(&self, now: Clock) -> Choice {
-        let mut scan = Scan { now, key: Key::MAX };
+        let mut scan = Scan::new(now);
         for kind in [Kind::Read, Kind::Write] {
             self.scan_hits(self.owed[kind as usize], kind, OWED[kind as usize], &mut scan);
         }
@@ -326,7 +358,7 @@ impl Channel {
     #[inline]
     fn scan_activates(&self, now: Clock) -> Choice {
         let waits = &self.waits[usize::from(self.is_writing)];
-        let mut scan = Scan { now, key: Key::MAX };
+        let mut scan = Scan::new(now);
         for bank in Banks(waits.occupied & !self.open & !self.refresh.blocked_banks) {
             scan.offer(self.gates.earliest_activate(bank), ACTIVATE, waits.orders[bank]);
         }
@@ -338,8 +370,8 @@ impl Channel {
     pub(super) fn note_activate(&mut self, kind: Kind, bank: usize) {
         self.memos.activates = Memo::UNKNOWN;
         let order = self.hits[kind as usize].orders[bank];
-        let at = self.gates.earliest_column(kind, bank).max(self.free_from());
-        self.memos.columns.best.offer(at, OWED[kind as usize] | order);
+        let earliest = self.gates.earliest_column(kind, bank);
+        self.memos.columns.offer(self.free_from(), earliest, OWED[kind as usize] | order);
         let both = self.hits[0].occupied & self.hits[1].occupied;
         self.memos.columns.is_known &= both >> bank & 1 == 0;
     }
@@ -367,9 +399,9 @@ impl Channel {
             return;
         }
         if is_hit {
-            let at = self.gates.earliest_column(kind, bank).max(self.free_from());
+            let earliest = self.gates.earliest_column(kind, bank);
             let order = self.hits[kind as usize].orders[bank];
-            self.memos.columns.best.offer(at, COLUMN[kind as usize] | order);
+            self.memos.columns.offer(self.free_from(), earliest, COLUMN[kind as usize] | order);
         } else {
             self.offer_wait(bank);
         }
@@ -384,9 +416,9 @@ impl Channel {
         }
         let (order, now) = (waits.orders[bank], self.free_from());
         if self.open >> bank & 1 == 0 {
-            self.memos.activates.best.offer(self.gates.earliest_activate(bank).max(now), ACTIVATE | order);
+            self.memos.activates.offer(now, self.gates.earliest_activate(bank), ACTIVATE | order);
         } else if self.may_close(bank) {
-            self.memos.precharges.best.offer(self.gates.earliest_precharge(bank).max(now), PRECHARGE | order);
+            self.memos.precharges.offer(now, self.gates.earliest_precharge(bank), PRECHARGE | order);
         }
     }
 }
