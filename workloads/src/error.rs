@@ -239,6 +239,12 @@ pub enum Error {
         /// Name of the layer.
         layer: String,
     },
+    /// Elements in an order that the layer does not work on.
+    #[error("{layer}: found elements in order row, column, channel, need channel, row, column")]
+    Layout {
+        /// Name of the layer.
+        layer: String,
+    },
     /// A width or resolution that a family of networks does not have.
     #[error(
         "network: found {found}, need {family}-WIDTH-RESOLUTION with width {widths} and resolution {resolutions}"

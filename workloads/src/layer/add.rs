@@ -30,10 +30,14 @@ impl Layer for Add {
     }
 
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
+        if inputs[0].layout != inputs[1].layout {
+            return Err(Error::Layout { layer: name.to_owned() });
+        }
         let limbs = inputs[0].limbs.min(inputs[1].limbs);
         let one = lowering.switched_down(&format!("{name}.left"), &inputs[0], limbs)?;
         let other = lowering.switched_down(&format!("{name}.right"), &inputs[1], limbs)?;
         let output = lowering.tensor(&format!("{name}.output"), one.shape, (limbs, limbs), one.scale);
+        let output = Tensor { layout: one.layout, ..output };
         let at = Affine::variable(0);
         let mut body = vec![Body::Alloc(run(output.array, at.clone(), 1))];
         let operands = [&one, &other, &output].map(|tensor| tensor.at(at.clone())).to_vec();

@@ -51,9 +51,9 @@ impl Layer for AveragePool {
         // Variables: 0 channel, 1 row, 2 column of the output; 3 and 4 window row and column.
         let at = output.row_major(0);
         let site = site(name, at.clone(), shape.elements());
-        let plane = (input.shape.height * input.shape.width) as i64;
-        let source = self.window.index(Affine::constant(0).plus(0, plane), 1, 3, input.shape.width);
-        let source = input.at(self.window.index(source, 2, 4, 1));
+        let [channels, rows, columns] = input.strides();
+        let source = self.window.index(Affine::constant(0).plus(0, channels as i64), 1, 3, rows);
+        let source = input.at(self.window.index(source, 2, 4, columns));
         let sum = output.at(at.clone());
         let nest: Vec<Range> =
             vec![self.window.range(1, input.shape.height), self.window.range(2, input.shape.width)];

@@ -72,10 +72,10 @@ impl Layer for Convolution {
 
         // Variables: 0 output channel, 1 row, 2 column, 3 input channel, 4 and 5 window row and column.
         let at = output.row_major(0);
-        let plane = input.shape.height * input.shape.width;
-        let source = Affine::variable(3).times(plane as i64);
-        let source = self.window.index(source, 1, 4, input.shape.width);
-        let source = self.window.index(source, 2, 5, 1);
+        let [channels, rows, columns] = input.strides();
+        let source = Affine::variable(3).times(channels as i64);
+        let source = self.window.index(source, 1, 4, rows);
+        let source = self.window.index(source, 2, 5, columns);
         let weight = Affine::constant(0)
             .plus(0, taps as i64)
             .plus(3, (size * size) as i64)

@@ -3,7 +3,7 @@
 use super::{Convolution, Layer, Shape, Window, only};
 use crate::Error;
 use crate::network::Weights;
-use crate::program::{Lowering, Tensor};
+use crate::program::{Layout, Lowering, Tensor};
 
 /// Fully connected layer with bias.
 ///
@@ -35,6 +35,10 @@ impl Layer for Dense {
     }
 
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
+        let Shape { height, width, .. } = inputs[0].shape;
+        if inputs[0].layout == Layout::ChannelsLast && height * width > 1 {
+            return Err(Error::Layout { layer: name.to_owned() });
+        }
         let flat = Tensor { shape: Shape::flat(inputs[0].shape.elements()), ..inputs[0].clone() };
         self.flat.lower(name, &[flat], lowering)
     }

@@ -48,6 +48,7 @@ impl Layer for Relu {
         let elements = input.shape.elements();
         let (limbs, scale) = (lowering.parameters().data_limbs(), lowering.parameters().scale());
         let output = lowering.tensor(&format!("{name}.output"), input.shape, (limbs, limbs), scale);
+        let output = Tensor { layout: input.layout, ..output };
         let messages = lowering.message_array(&format!("{name}.messages"), elements);
         let at = Affine::variable(0);
         let message = operand(messages, at.clone());

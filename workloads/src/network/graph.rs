@@ -62,10 +62,20 @@ impl Network {
     ///
     /// # Errors
     /// If the layer cannot take inputs of these shapes.
-    pub fn join(&mut self, name: &str, layer: impl Layer + 'static, inputs: &[NodeId]) -> Result<NodeId, Error> {
+    pub fn join(
+        &mut self,
+        name: &str,
+        layer: impl Layer + 'static,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Error> {
         let shapes: Vec<Shape> = inputs.iter().map(|&input| self.shape(input)).collect();
         let shape = layer.output(name, &shapes)?;
-        self.nodes.push(Node { name: name.to_owned(), layer: Box::new(layer), inputs: inputs.to_vec(), shape });
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            layer: Box::new(layer),
+            inputs: inputs.to_vec(),
+            shape,
+        });
         Ok(self.last())
     }
 
@@ -153,7 +163,9 @@ impl Network {
         let mut inputs = self.nodes[at].inputs.clone();
         inputs.sort_unstable();
         inputs.dedup();
-        inputs.into_iter().filter(move |input| self.nodes[at + 1..].iter().all(|later| !later.inputs.contains(input)))
+        inputs
+            .into_iter()
+            .filter(move |input| self.nodes[at + 1..].iter().all(|later| !later.inputs.contains(input)))
     }
 
     fn shapes_of(&self, node: &Node) -> Vec<Shape> {

@@ -3,7 +3,9 @@
 use super::{Network, NodeId, Weights};
 use crate::Error;
 use crate::layer::Window;
-use crate::layer::transformer::{ChannelAdd, ChannelMultiply, ClientRelu, DepthwiseConvolution, GraphConvolution};
+use crate::layer::transformer::{
+    ChannelAdd, ChannelMultiply, ClientRelu, DepthwiseConvolution, GraphConvolution,
+};
 use crate::parameters::Literal;
 use crate::program::Options;
 
@@ -57,8 +59,8 @@ impl Importer<'_> {
 
     /// A fully connected layer: Dot, Add.
     pub fn dot(&mut self, name: &str, outputs: usize) -> Result<NodeId, Error> {
-        let inputs = self.network.shape(self.network.last()).elements();
-        self.network.then(name, GraphConvolution::dot(name, (inputs, outputs), self.weights)?)?;
+        let input = self.network.shape(self.network.last());
+        self.network.then(name, GraphConvolution::dot(name, input, outputs, self.weights)?)?;
         self.network.then(&format!("{name}.add"), ChannelAdd::new(name, outputs, self.weights)?)
     }
 }

@@ -1,4 +1,4 @@
-//! `mobilenetv2-WIDTH-RESOLUTION`: MobileNetV2 for ImageNet as he-transformer imports it.
+//! `mobilenetv2-WIDTH-RESOLUTION`: MobileNetV2 for `ImageNet` as he-transformer imports it.
 
 use super::imported::Importer;
 use super::{Network, Weights};
@@ -15,8 +15,15 @@ pub(super) const RESOLUTIONS: [usize; 5] = [96, 128, 160, 192, 224];
 type Stage = (usize, usize, usize, usize);
 
 /// The bottlenecks. Source: Sandler, Howard, Zhu, Zhmoginov, Chen, `MobileNetV2`, CVPR 2018, table 2.
-const STAGES: [Stage; 7] =
-    [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+const STAGES: [Stage; 7] = [
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+];
 
 /// A `MobileNetV2` of any size.
 #[derive(Clone, Debug)]
@@ -34,7 +41,9 @@ pub struct MobileNetV2 {
 }
 
 /// The shipped model of a width in percent and a resolution.
-pub(super) fn build<const WIDTH: usize, const RESOLUTION: usize>(weights: &Weights) -> Result<Network, Error> {
+pub(super) fn build<const WIDTH: usize, const RESOLUTION: usize>(
+    weights: &Weights,
+) -> Result<Network, Error> {
     let stages = STAGES.to_vec();
     MobileNetV2 { width: WIDTH, resolution: RESOLUTION, stages, last: 1280, classes: 1001 }.build(weights)
 }
@@ -73,7 +82,9 @@ impl MobileNetV2 {
                 let project = format!("{name}.project");
                 let projected = importer.convolution(&project, rectified, outputs, Window::new(1, 1, 0))?;
                 from = match importer.network.shape(projected) == input {
-                    true => importer.network.join(&format!("{name}.residual"), ResidualAdd, &[projected, from])?,
+                    true => {
+                        importer.network.join(&format!("{name}.residual"), ResidualAdd, &[projected, from])?
+                    }
                     false => projected,
                 };
                 block += 1;
@@ -110,7 +121,8 @@ mod tests {
     #[test]
     fn widths_share_the_expansion_of_block_1_in_pairs() {
         let expansion = |width| {
-            6 * MobileNetV2 { width, resolution: 96, stages: Vec::new(), last: 1280, classes: 1001 }.channels(16)
+            6 * MobileNetV2 { width, resolution: 96, stages: Vec::new(), last: 1280, classes: 1001 }
+                .channels(16)
         };
 
         assert_eq!(WIDTHS.map(expansion), [48, 48, 96, 96, 144, 144]);

@@ -1,4 +1,4 @@
-//! `resnet50`: ResNet-50 for ImageNet as he-transformer would import it.
+//! `resnet50`: ResNet-50 for `ImageNet` as he-transformer would import it.
 
 use super::imported::Importer;
 use super::{Network, Weights};

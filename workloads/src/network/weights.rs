@@ -72,7 +72,11 @@ impl Weights {
             Self::Pruned { weights, .. } => {
                 let mut values = weights.values(name, length, fan_in)?;
                 if let Some(pruning) = self.pruning(name) {
-                    values.iter_mut().enumerate().filter(|(at, _)| !pruning.keeps(*at)).for_each(|(_, value)| *value = 0.0);
+                    values
+                        .iter_mut()
+                        .enumerate()
+                        .filter(|(at, _)| !pruning.keeps(*at))
+                        .for_each(|(_, value)| *value = 0.0);
                 }
                 Ok(values)
             }

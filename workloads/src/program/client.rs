@@ -77,8 +77,8 @@ impl Lowering {
         at: Affine,
         name: &str,
     ) -> Result<Vec<Body>, Error> {
-        let iterations = (&at, tensor.shape.elements());
-        self.decrypt_at(tensor, at.clone(), message, iterations, name)
+        let iterations = (at.clone(), tensor.shape.elements());
+        self.decrypt_at(tensor, at, message, iterations, name)
     }
 
     /// The same in an iteration with another number than the element's, of so many.
@@ -90,7 +90,7 @@ impl Lowering {
         tensor: &Tensor,
         element: Affine,
         message: Operand,
-        (at, iterations): (&Affine, usize),
+        (at, iterations): (Affine, usize),
         name: &str,
     ) -> Result<Vec<Body>, Error> {
         let bytes = self.parameters().plaintext_bytes(tensor.limbs);
@@ -103,7 +103,7 @@ impl Lowering {
         body.extend(self.call(Operation::Decrypt { size: 2 }, tensor.limbs, operands, &site)?);
         let decode = Operation::Decode { scale: Scale::new(tensor.scale), packing: self.options().packing };
         body.extend(self.call(decode, tensor.limbs, vec![plaintext, message], &site)?);
-        body.push(Body::Free(run(plaintexts, at.clone(), 1)));
+        body.push(Body::Free(run(plaintexts, at, 1)));
         Ok(body)
     }
 
@@ -153,7 +153,9 @@ impl Lowering {
             let (operation, operands) = match kind {
                 KeyKind::Secret => (Operation::GenerateSecretKey, vec![secret.clone()]),
                 KeyKind::Public => (Operation::GeneratePublicKey, vec![secret.clone(), key]),
-                KeyKind::Relinearisation => (Operation::GenerateRelinearisationKey, vec![secret.clone(), key]),
+                KeyKind::Relinearisation => {
+                    (Operation::GenerateRelinearisationKey, vec![secret.clone(), key])
+                }
             };
             bodies.extend(self.call(operation, limbs, operands, &site)?);
         }

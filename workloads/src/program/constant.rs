@@ -2,8 +2,8 @@
 
 use hetier_traces::{Affine, ArrayId, Body, Stage};
 
-use super::lowering::{Lowering, Weighted, run};
-use super::{Content, Packing, Tensor};
+use super::lowering::{Lowering, run};
+use super::{Content, Packing, Tensor, Weighted};
 use crate::Error;
 
 /// A number for each channel that is added to a tensor.
@@ -40,7 +40,13 @@ impl Lowering {
     ///
     /// # Errors
     /// If the level does not fit.
-    pub fn addend(&mut self, name: &str, tensor: &Tensor, values: &[f64], count: usize) -> Result<Addend, Error> {
+    pub fn addend(
+        &mut self,
+        name: &str,
+        tensor: &Tensor,
+        values: &[f64],
+        count: usize,
+    ) -> Result<Addend, Error> {
         if self.options().packing == Packing::Real {
             return Ok(Addend::Scalars(self.constant(name, (tensor.limbs, tensor.scale), values, count)?));
         }

@@ -5,8 +5,8 @@
 
 use hetier_traces::{Affine, ArrayId, Body, Definition, Segment, Stage, View};
 
-use super::lowering::{Lowering, run};
 use super::Tensor;
+use super::lowering::{Lowering, run};
 
 impl Lowering {
     /// A new view.
@@ -19,7 +19,12 @@ impl Lowering {
         let count = tensor.shape.elements();
         let all = Segment { array: tensor.array, start: 0, stride: 1, count: count as u64 };
         let holder = self.view(name, vec![all]);
-        self.phase(name, operation, Stage::Server, vec![Body::Alloc(run(holder, Affine::constant(0), count))]);
+        self.phase(
+            name,
+            operation,
+            Stage::Server,
+            vec![Body::Alloc(run(holder, Affine::constant(0), count))],
+        );
         Tensor { holder, ..tensor.clone() }
     }
 

@@ -7,14 +7,16 @@ mod constant;
 mod handles;
 mod lowering;
 mod options;
+mod product;
 mod tensor;
 
 use hetier_traces::{ArrayId, Definition, Header, Phase};
 
 pub use crate::ring::Packing;
 pub use constant::Addend;
-pub use lowering::{Ending, Lowering, Site, Weighted, operand, run, site};
+pub use lowering::{Lowering, Site, operand, run, site};
 pub use options::{Kernel, Liveness, Options, Zeros};
+pub use product::{Ending, Weighted};
 pub(crate) use tensor::CHANNELS_LAST;
 pub use tensor::{Layout, Tensor};
 

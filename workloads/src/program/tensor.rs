@@ -40,7 +40,10 @@ impl Tensor {
     /// Flat index of the element whose channel, row and column are the variables from `first` on, channels first.
     pub fn row_major(&self, first: u8) -> Affine {
         let Shape { height, width, .. } = self.shape;
-        Affine::constant(0).plus(first, (height * width) as i64).plus(first + 1, width as i64).plus(first + 2, 1)
+        Affine::constant(0)
+            .plus(first, (height * width) as i64)
+            .plus(first + 1, width as i64)
+            .plus(first + 2, 1)
     }
 
     /// Elements from one channel, row and column to the next.

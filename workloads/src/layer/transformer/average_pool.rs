@@ -59,12 +59,15 @@ impl Layer for SerialAveragePool {
         let source = input.at(self.window.index(source, 2, 4, columns));
         let sum = output.at(at.clone());
         let nest = vec![self.window.range(1, input.shape.height), self.window.range(2, input.shape.width)];
-        let first = lowering.call(Operation::Copy { size: 2 }, limbs, vec![source.clone(), sum.clone()], &site)?;
-        let rest = lowering.call(Operation::AddAssign { size: 2 }, limbs, vec![source, sum.clone()], &site)?;
+        let first =
+            lowering.call(Operation::Copy { size: 2 }, limbs, vec![source.clone(), sum.clone()], &site)?;
+        let rest =
+            lowering.call(Operation::AddAssign { size: 2 }, limbs, vec![source, sum.clone()], &site)?;
         let mut body = vec![Body::Alloc(run(output.array, at, 1)), Body::Loop { nest, first, body: rest }];
         let operands = vec![share.at(Affine::constant(0)), sum.clone()];
         body.extend(lowering.call(Operation::MultiplyScalarAssign { size: 2 }, limbs, operands, &site)?);
-        let nest = || [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64)).to_vec();
+        let nest =
+            || [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64)).to_vec();
         bodies.push(Body::Loop { nest: nest(), first: Vec::new(), body });
         if ending.limbs < limbs {
             let body = lowering.call(Operation::Rescale { size: 2 }, limbs, vec![sum], &site)?;

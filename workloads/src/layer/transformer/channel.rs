@@ -82,7 +82,8 @@ impl Layer for ChannelAdd {
         let input = &inputs[0];
         let addend = lowering.addend(&format!("{name}.value"), input, &self.values, self.channels)?;
         lowering.constant_handles(&format!("{name}.broadcast"), "Broadcast");
-        let output = lowering.tensor(&format!("{name}.sums"), input.shape, (input.limbs, input.limbs), input.scale);
+        let output =
+            lowering.tensor(&format!("{name}.sums"), input.shape, (input.limbs, input.limbs), input.scale);
         let output = Tensor { layout: Layout::ChannelsLast, ..output };
         let (from, to) = places(input, &output);
         let element = output.at(to.clone());
@@ -101,11 +102,17 @@ impl Layer for ChannelAdd {
                 let bytes = lowering.parameters().plaintext_bytes(input.limbs);
                 let plain = lowering.plaintexts(&format!("{name}.plain"), input.shape.elements(), bytes);
                 let plain_at = operand(plain, site.index.clone());
-                let encode = Operation::Encode { scale: Scale::new(input.scale), packing: lowering.options().packing };
+                let encode =
+                    Operation::Encode { scale: Scale::new(input.scale), packing: lowering.options().packing };
                 let operands = vec![operand(messages, channel), plain_at.clone()];
                 body.push(Body::Alloc(run(plain, site.index.clone(), 1)));
                 body.extend(lowering.call(encode, input.limbs, operands, &site)?);
-                body.extend(lowering.call(Operation::AddPlain, input.limbs, vec![plain_at, element], &site)?);
+                body.extend(lowering.call(
+                    Operation::AddPlain,
+                    input.limbs,
+                    vec![plain_at, element],
+                    &site,
+                )?);
                 body.push(Body::Free(run(plain, site.index.clone(), 1)));
                 messages
             }

@@ -1,8 +1,8 @@
 //! Convolution and Dot as graph operations, with the reshapes that the import from TensorFlow puts around them.
 
+use super::ending;
 use super::taps::Taps;
 use super::zeros::ZeroTaps;
-use super::ending;
 use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
@@ -32,7 +32,12 @@ impl GraphConvolution {
     ///
     /// # Errors
     /// [`Error::Weights`] if they are given, but missing or not as many as the geometry says.
-    pub fn new(name: &str, (inputs, outputs): (usize, usize), window: Window, weights: &Weights) -> Result<Self, Error> {
+    pub fn new(
+        name: &str,
+        (inputs, outputs): (usize, usize),
+        window: Window,
+        weights: &Weights,
+    ) -> Result<Self, Error> {
         let fan_in = inputs * window.size * window.size;
         let name = format!("{name}.weights");
         Ok(Self {
@@ -44,12 +49,14 @@ impl GraphConvolution {
         })
     }
 
-    /// A matrix product with a flat input: operations Constant, Reshape, Dot.
+    /// A matrix product with all elements of a square input, weights `[outputs][C][H][W]`: operations Constant, Reshape
+    /// (which flattens the input), Dot.
     ///
     /// # Errors
     /// As [`GraphConvolution::new`].
-    pub fn dot(name: &str, channels: (usize, usize), weights: &Weights) -> Result<Self, Error> {
-        Ok(Self { operation: "Dot", ..Self::new(name, channels, Window::new(1, 1, 0), weights)? })
+    pub fn dot(name: &str, input: Shape, outputs: usize, weights: &Weights) -> Result<Self, Error> {
+        let window = Window::new(input.height, 1, 0);
+        Ok(Self { operation: "Dot", ..Self::new(name, (input.channels, outputs), window, weights)? })
     }
 
     fn is_dot(&self) -> bool {
@@ -68,9 +75,12 @@ impl Layer for GraphConvolution {
 
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         let input = only(name, inputs)?;
-        let input = if self.is_dot() { Shape::flat(input.elements()) } else { input };
         if input.channels != self.channels.0 {
-            return Err(Error::Channels { layer: name.to_owned(), found: input.channels, needed: self.channels.0 });
+            return Err(Error::Channels {
+                layer: name.to_owned(),
+                found: input.channels,
+                needed: self.channels.0,
+            });
         }
         let [height, width] = [input.height, input.width].map(|extent| self.window.positions(name, extent));
         Ok(Shape::new(self.channels.1, height?, width?))
@@ -86,8 +96,6 @@ impl Layer for GraphConvolution {
             lowering.constant_handles(&format!("{name}.filter.reshape"), "Reshape");
         }
         let input = lowering.handles(&format!("{name}.input"), "Reshape", &inputs[0]);
-        let flat = Shape::flat(input.shape.elements());
-        let input = if self.is_dot() { Tensor { shape: flat, ..input } } else { input };
         let limbs = (input.limbs, ending.limbs);
         let output = lowering.tensor(&format!("{name}.sums"), shape, limbs, ending.scale);
         let zeros = ZeroTaps::of(&self.filter, self.pruning, lowering.options().zeros);
@@ -114,8 +122,7 @@ impl Layer for GraphConvolution {
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {
-        let shape = if self.is_dot() { Shape::flat(shapes[0].elements()) } else { shapes[0] };
-        layer::clear_convolution((shape, inputs[0]), self.window, &self.filter, self.channels.1, 1)
+        layer::clear_convolution((shapes[0], inputs[0]), self.window, &self.filter, self.channels.1, 1)
     }
 
     fn takes(&self, _packing: Packing) -> bool {
@@ -128,7 +135,6 @@ impl Layer for GraphConvolution {
     }
 
     fn multiply_accumulates(&self, shapes: &[Shape]) -> u64 {
-        let shape = if self.is_dot() { Shape::flat(shapes[0].elements()) } else { shapes[0] };
-        (self.channels.0 * self.channels.1) as u64 * self.window.all_taps(shape)
+        (self.channels.0 * self.channels.1) as u64 * self.window.all_taps(shapes[0])
     }
 }

@@ -46,7 +46,11 @@ impl Layer for DepthwiseConvolution {
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         let input = only(name, inputs)?;
         if input.channels != self.channels {
-            return Err(Error::Channels { layer: name.to_owned(), found: input.channels, needed: self.channels });
+            return Err(Error::Channels {
+                layer: name.to_owned(),
+                found: input.channels,
+                needed: self.channels,
+            });
         }
         let [height, width] = [input.height, input.width].map(|extent| self.window.positions(name, extent));
         Ok(Shape::new(self.channels, height?, width?))
@@ -94,7 +98,13 @@ impl Layer for DepthwiseConvolution {
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {
-        layer::clear_convolution((shapes[0], inputs[0]), self.window, &self.filter, self.channels, self.channels)
+        layer::clear_convolution(
+            (shapes[0], inputs[0]),
+            self.window,
+            &self.filter,
+            self.channels,
+            self.channels,
+        )
     }
 
     fn takes(&self, _packing: Packing) -> bool {

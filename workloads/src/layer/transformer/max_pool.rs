@@ -51,8 +51,10 @@ impl ClientMaxPool {
         let source = self.window.index(source, POSITION[2], WINDOW[1], columns);
         let at = output.index(POSITION);
         let tap = at.clone().times((size * size) as i64).plus(WINDOW[0], size as i64).plus(WINDOW[1], 1);
-        let window =
-            vec![self.window.range(POSITION[1], input.shape.height), self.window.range(POSITION[2], input.shape.width)];
+        let window = vec![
+            self.window.range(POSITION[1], input.shape.height),
+            self.window.range(POSITION[2], input.shape.width),
+        ];
         Places { source, at, tap, taps: output.shape.elements() * size * size, window }
     }
 
@@ -74,7 +76,7 @@ impl ClientMaxPool {
             }
         };
         let decrypt = |lowering: &mut Lowering, message: Operand| {
-            lowering.decrypt_at(from, tap.clone(), message, (&places.tap, places.taps), name)
+            lowering.decrypt_at(from, tap.clone(), message, (places.tap.clone(), places.taps), name)
         };
         let mut first = decrypt(lowering, operand(largest, at.clone()))?;
         free(&mut first);
@@ -147,7 +149,8 @@ impl Layer for ClientMaxPool {
             Kernel::Faithful => Self::rows(lowering, name, (&input, &output), &places)?,
             Kernel::Fused => {
                 let body = Self::compare(lowering, name, (&input, &output), &places, false)?;
-                let nest = [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64));
+                let nest =
+                    [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64));
                 Body::Parallel { nest: nest.to_vec(), nowait: false, body }
             }
         };

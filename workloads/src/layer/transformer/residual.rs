@@ -3,11 +3,11 @@
 use hetier_traces::Body;
 
 use crate::Error;
+use crate::Parameters;
 use crate::layer::{Layer, Shape};
 use crate::primitive::Operation;
 use crate::program::{CHANNELS_LAST, Layout, Lowering, Packing, Tensor, run, site};
 use crate::scheme::Noise;
-use crate::Parameters;
 
 /// a + b, a new tensor.
 ///
@@ -25,9 +25,11 @@ impl Layer for ResidualAdd {
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         match inputs {
             [one, other] if one == other => Ok(*one),
-            [one, other] => {
-                Err(Error::Channels { layer: name.to_owned(), found: other.elements(), needed: one.elements() })
-            }
+            [one, other] => Err(Error::Channels {
+                layer: name.to_owned(),
+                found: other.elements(),
+                needed: one.elements(),
+            }),
             _ => Err(Error::Inputs { layer: name.to_owned(), found: inputs.len(), needed: 2 }),
         }
     }
@@ -52,7 +54,12 @@ impl Layer for ResidualAdd {
                 element = copied;
             }
             for level in (limbs + 1..=input.limbs).rev() {
-                body.extend(lowering.call(Operation::ModSwitch { size: 2 }, level, vec![element.clone()], &site)?);
+                body.extend(lowering.call(
+                    Operation::ModSwitch { size: 2 },
+                    level,
+                    vec![element.clone()],
+                    &site,
+                )?);
             }
             operands.push(element);
         }

@@ -65,7 +65,8 @@ impl Taps<'_> {
             let site = self.site(at.clone());
             let operands = self.operands(1, at.clone());
             let alloc = Body::Alloc(run(self.output.array, at, 1));
-            let first = lowering.call(Operation::MultiplyScalar { size: 2 }, limbs, operands.clone(), &site)?;
+            let first =
+                lowering.call(Operation::MultiplyScalar { size: 2 }, limbs, operands.clone(), &site)?;
             let body = lowering.call(lowering.tap(), limbs, operands, &site)?;
             return Ok(vec![alloc, Body::Loop { nest: self.window_nest(), first, body }]);
         }

@@ -1,0 +1,115 @@
+//! Small networks as he-transformer runs them, encrypted for real: answers within the noise estimate, and the recorded
+//! trace against the shaped one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use hetier_traces::{Trace, equal};
+use hetier_workloads::interpret::{Quiet, Run, execute, shape};
+use hetier_workloads::network::{Entry, Images, MobileNetV2, Network, Pruning, ResNet, Weights};
+use hetier_workloads::program::{Kernel, Liveness, Options, Packing, Zeros};
+use hetier_workloads::ring::Seed;
+use hetier_workloads::{Context, Dataflow, Error, Literal, Parameters};
+
+/// Deviations of the estimate that no output may exceed.
+const DEVIATIONS: f64 = 6.0;
+const IMAGES: usize = 6;
+
+/// The primes of `N12_L4` over a smaller ring.
+fn parameters() -> Parameters {
+    Parameters::insecure_for_tests(&Literal::new(1024, &[30, 22, 22, 30], 22)).unwrap()
+}
+
+/// Stem, two bottlenecks with stride and residual, last convolution, pool and logits over 8×8 images.
+fn mobilenet(weights: &Weights) -> Network {
+    let stages = vec![(1, 16, 1, 1), (2, 24, 2, 2)];
+    MobileNetV2 { width: 35, resolution: 8, stages, last: 16, classes: 5 }.build(weights).unwrap()
+}
+
+/// Stem, maximum, a stage with identity shortcut and one with stride, pool and dense layer over 16×16 images.
+fn resnet(weights: &Weights) -> Network {
+    let stages = vec![(2, 2, 1), (2, 1, 2)];
+    ResNet { name: "resnet-small".to_owned(), resolution: 16, stem: 4, stages, classes: 5 }
+        .build(weights)
+        .unwrap()
+}
+
+/// Runs encrypted, checks answers and trace, and gives the trace.
+fn verify(network: &Network, options: &Options) -> Trace {
+    let parameters = parameters();
+    let images = Images::seeded(network.input_shape(), IMAGES, 5);
+    let program = network.lower(&parameters, options).unwrap();
+    let noise = network.noise(&parameters, 1.0).unwrap();
+    let context = Context::with_seed(parameters, Seed::fixed(7));
+
+    let run = execute(&program, &context, &images, Run { threads: 2, record: true }, &mut Quiet).unwrap();
+
+    let judgement = network.judge(&images, &run.outputs);
+    println!("{options:?}: error {:.2e}, estimate {:.2e}", judgement.max_output_error, noise.deviation);
+    assert!(judgement.max_output_error < DEVIATIONS * noise.deviation, "{judgement:?}");
+    assert!(judgement.max_output_error < 0.1 * judgement.max_output, "{judgement:?}");
+    equal(&run.trace, &shape(&program).unwrap()).unwrap();
+    run.trace
+}
+
+#[test]
+fn small_mobilenetv2_runs_encrypted_with_both_kernels() {
+    let network = mobilenet(&Weights::Seeded(3));
+    verify(&network, &Options::he_transformer(IMAGES));
+    verify(&network, &Options { images: IMAGES, ..Options::default() });
+    verify(&network, &Options { dataflow: Dataflow::Fused, ..Options::he_transformer(IMAGES) });
+}
+
+#[test]
+fn small_resnet_runs_encrypted_with_both_kernels() {
+    let network = resnet(&Weights::Seeded(4));
+    verify(&network, &Options::he_transformer(IMAGES));
+    verify(&network, &Options { images: IMAGES, dataflow: Dataflow::Seal4, ..Options::default() });
+}
+
+#[test]
+fn two_images_in_a_slot_give_the_answers_of_one() {
+    let options = Options { packing: Packing::Complex, ..Options::he_transformer(IMAGES) };
+    verify(&mobilenet(&Weights::Seeded(3)), &options);
+    verify(&resnet(&Weights::Seeded(4)), &Options { kernel: Kernel::Fused, ..options });
+}
+
+#[test]
+fn blocks_of_output_channels_and_tensors_kept_to_the_end_change_no_answer() {
+    let options = Options { block: 3, liveness: Liveness::AtEnd, ..Options::he_transformer(IMAGES) };
+    verify(&mobilenet(&Weights::Seeded(3)), &options);
+    verify(&mobilenet(&Weights::Seeded(3)), &Options { kernel: Kernel::Fused, ..options });
+}
+
+#[test]
+fn zero_weights_are_copied_or_skipped_without_a_change_of_the_answer() {
+    let pruning = Pruning { zero_per_million: 400_000, seed: 9 };
+    let pruned = Weights::Pruned { weights: Box::new(Weights::Seeded(3)), pruning };
+    for zeros in [Zeros::Copy, Zeros::Skip] {
+        verify(&mobilenet(&pruned), &Options { zeros, ..Options::he_transformer(IMAGES) });
+    }
+}
+
+#[test]
+fn other_networks_take_the_faithful_tap_too() {
+    let network = Entry::find("digits").unwrap().build(&Weights::Seeded(3)).unwrap();
+    let literal = Literal::new(256, &[40, 30, 30, 30, 40], 30);
+    let parameters = Parameters::insecure_for_tests(&literal).unwrap();
+    let images = Images::seeded(network.input_shape(), IMAGES, 5);
+    let program = network.lower(&parameters, &Options::he_transformer(IMAGES)).unwrap();
+    let context = Context::with_seed(parameters, Seed::fixed(7));
+
+    let run = execute(&program, &context, &images, Run { threads: 2, record: true }, &mut Quiet).unwrap();
+
+    assert!(network.judge(&images, &run.outputs).max_output_error < 1e-2);
+    assert!(run.trace.macros.iter().any(|defined| defined.name == "he-transformer-tap"));
+    equal(&run.trace, &shape(&program).unwrap()).unwrap();
+}
+
+#[test]
+fn complex_packing_is_refused_by_layers_that_multiply_ciphertexts() {
+    let network = Entry::find("digits").unwrap().build(&Weights::Absent).unwrap();
+    let options = Options { packing: Packing::Complex, ..Options::default() };
+
+    let error = network.lower(&parameters(), &options).unwrap_err();
+
+    assert_eq!(error, Error::Packing { layer: "conv1".to_owned() });
+}
