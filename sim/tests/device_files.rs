@@ -1,5 +1,7 @@
 //! Device files: every shipped one loads, and what cannot be is refused with file, key, found and need.
 
+#![expect(clippy::unwrap_used, reason = "what fails here is the test")]
+
 use hetier_sim::device::literal::DeviceConfig;
 use hetier_sim::device::shipped::SHIPPED;
 

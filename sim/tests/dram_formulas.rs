@@ -1,5 +1,7 @@
 //! What a DRAM device delivers equals the formulas of its table: latency, bandwidth, refresh. Over every shipped DRAM.
 
+#![expect(clippy::unwrap_used, reason = "what fails here is the test")]
+
 use hetier_sim::Picoseconds;
 use hetier_sim::device::dram::{Dram, DramConfig, Page};
 use hetier_sim::device::literal::DeviceConfig;

@@ -1,6 +1,8 @@
 //! Gate tests: for every DRAM constraint and every shipped DRAM device, one clock early is refused and the clock itself
 //! is accepted. Each case is a short command sequence on a bare timing state.
 
+#![expect(clippy::unwrap_used, reason = "what fails here is the test")]
+
 use hetier_sim::device::Kind::{Read, Write};
 use hetier_sim::device::dram::{Command, DramConfig, Gates, Timing};
 use hetier_sim::device::literal::DeviceConfig;

@@ -1,7 +1,7 @@
 //! Address mappings as data: which bits of a line number choose sub-channel, bank, row and column.
 //!
 //! A line number is split from its most significant bit downwards in the order given; a field may be split over
-//! several places (`"column:2"` takes two bits), and bits of one field may be XORed into another. [`Interleave`]
+//! several places (`"column:2"` takes two bits), and bits of one field may be mixed into another by exclusive or. [`Interleave`]
 //! spreads lines over any number of channels before that.
 
 use serde::Deserialize;
@@ -182,8 +182,7 @@ fn piece(file: &str, text: &str, fields: &[Field]) -> Result<(usize, Option<u32>
         None => (text, None),
     };
     let index = find(file, "mapping.order", name, fields)?;
-    let count = count.map(|count| count.parse::<u32>());
-    match count.transpose() {
+    match count.map(str::parse::<u32>).transpose() {
         Ok(count) => Ok((index, count)),
         Err(_) => Err(Error::value(file, "mapping.order", text, "a field, or field:bits")),
     }

@@ -99,7 +99,7 @@ fn write_timed(access: &ExportAccess, clock_ps: u64, out: &mut impl Write) -> io
     writeln!(out, "0x{:x} {command} {}", access.address(), access.at.0 / clock_ps)
 }
 
-/// `input_instr` of `ChampSim`'s `inc/trace_instruction.h`: u64 ip; u8 is_branch, taken; u8 destination registers (2)
+/// `input_instr` of `ChampSim`'s `inc/trace_instruction.h`: u64 ip; u8 is a branch, u8 taken; u8 destination registers (2)
 /// and source registers (4); u64 destination addresses (2) and source addresses (4). The instruction pointer walks a
 /// loop of 1024 instructions, so that the simulated front end neither misses nor sees one instruction only.
 fn instruction(access: &ExportAccess, index: u64) -> [u8; 64] {

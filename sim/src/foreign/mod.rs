@@ -175,7 +175,7 @@ mod tests {
     fn every_format_reads_its_documented_record() {
         use Kind::{Read, Write};
         let reads = |format, text, expected: &[ForeignAccess]| {
-            assert_eq!(all(format, text).unwrap(), expected, "{text}")
+            assert_eq!(all(format, text).unwrap(), expected, "{text}");
         };
 
         reads("ramulator2", "LD 0x1000\nST 128\n", &[access(64, Read), access(2, Write)]);

@@ -24,25 +24,25 @@ pub struct Timing {
     pub ras: Clock,
     /// tRFC: refresh to activate.
     pub rfc: Clock,
-    /// tREFI: mean time between refreshes of a rank.
+    /// `tREFI`: mean time between refreshes of a rank.
     pub refi: Clock,
-    /// tRRD_S: activate to activate in another bank group.
+    /// `tRRD_S`: activate to activate in another bank group.
     pub rrd_s: Clock,
-    /// tRRD_L: activate to activate in the same bank group.
+    /// `tRRD_L`: activate to activate in the same bank group.
     pub rrd_l: Clock,
     /// tFAW: window in which a rank takes at most four activates.
     pub faw: Clock,
-    /// tCCD_S: column command to column command of the same direction in another bank group.
+    /// `tCCD_S`: column command to column command of the same direction in another bank group.
     pub ccd_s: Clock,
-    /// tCCD_L: read to read in the same bank group.
+    /// `tCCD_L`: read to read in the same bank group.
     pub ccd_l: Clock,
-    /// tCCD_L_WR: write to write in the same bank group.
+    /// `tCCD_L_WR`: write to write in the same bank group.
     pub ccd_l_write: Clock,
     /// tWR: last written data to precharge.
     pub wr: Clock,
-    /// tWTR_S: last written data to a read in another bank group.
+    /// `tWTR_S`: last written data to a read in another bank group.
     pub wtr_s: Clock,
-    /// tWTR_L: last written data to a read in the same bank group.
+    /// `tWTR_L`: last written data to a read in the same bank group.
     pub wtr_l: Clock,
     /// tRTP: read to precharge.
     pub rtp: Clock,
