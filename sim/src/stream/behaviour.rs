@@ -135,7 +135,7 @@ impl CacheTimes {
 /// What a behaviour is derived for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conditions<'c> {
-    /// Footprint of the run, rounded up to a power of two; beyond 1 GiB it makes no difference.
+    /// Footprint of the run, rounded up to three binary digits; beyond 1 GiB it makes no difference.
     pub footprint_bytes: u64,
     /// Memory mode.
     pub mode: &'c str,
@@ -149,7 +149,8 @@ impl Conditions<'_> {
 
     /// Conditions of a run with such a peak of live bytes.
     pub fn new(mode: &str, prefetches: bool, peak_bytes: u64) -> Conditions<'_> {
-        let footprint_bytes = peak_bytes.clamp(1 << 20, Self::MOST).next_power_of_two();
+        let bytes = peak_bytes.clamp(1 << 20, Self::MOST);
+        let footprint_bytes = bytes.next_multiple_of(1 << (bytes.ilog2() - 2));
         Conditions { footprint_bytes, mode, prefetches }
     }
 }

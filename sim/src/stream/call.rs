@@ -347,7 +347,8 @@ impl Engine<'_> {
     ) {
         let socket = self.cores[number].socket;
         let mut leaving = std::mem::take(&mut self.leaving);
-        self.shared[socket].insert(block, lines, dirty, &mut leaving);
+        let most = self.heap.blocks.blocks[block as usize].lines;
+        self.shared[socket].insert(block, lines, dirty, most, &mut leaving);
         for left in leaving.drain(..) {
             self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
         }

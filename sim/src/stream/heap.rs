@@ -259,9 +259,9 @@ impl Heap {
 
     /// Asks the policy for a tier.
     fn choose(&mut self, class: Class, bytes: u64, size: usize) -> usize {
-        let reusable = self.free[0][size].len() as u64 * bytes;
+        let reusable = if self.free[0][size].is_empty() { 0 } else { bytes };
         let room = self.limits[0].saturating_sub(self.allocator.resident(0));
-        let fast_room = if reusable > 0 { room.max(bytes) } else { room };
+        let fast_room = room.saturating_add(reusable);
         match self.placement.choose(Newborn { class, bytes, fast_room }) {
             Choice::Fast => 0,
             Choice::Slow => 1,

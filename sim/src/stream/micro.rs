@@ -3,14 +3,16 @@
 //!
 //! Some cores of one socket each walk through 4 KiB pages drawn at random from the tier, through the very cores,
 //! caches, prefetchers, controllers and devices that line fidelity uses. What is written is written back by the last
-//! level in its own order, as in a replay, because that order decides what a PMem DIMM can combine; to get there soon,
-//! the caches are made smaller. The second half of the run counts. Throughput and time per line come out.
+//! level in its own order, as in a replay, because that order decides what a PMem DIMM can combine; so the caches are
+//! filled by the same walk first, without time. What counts is the run from half of all lines until the first core is done. Throughput
+//! and time per line come out.
 
 use hetier_traces::seeded;
 
+use crate::cache::{FirstLevel, Intent};
 use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Port, Workload};
 use crate::mode::{self, ModeSettings};
-use crate::system::{Geometry, System};
+use crate::system::System;
 use crate::{Error, Picoseconds};
 
 /// Lines of a page.
@@ -21,9 +23,6 @@ const MIX_PERIOD: u64 = 6;
 
 /// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
 const WARM_PAGES: u64 = 1 << 14;
-
-/// Lines of the second and of the last level during a short run.
-const SMALL_LINES: [usize; 2] = [256, 2048];
 
 /// What a short run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +67,7 @@ pub struct Micro<'s> {
 /// What a short run measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Measured {
-    /// Simulated time of the second half.
+    /// Simulated time of the part that counts.
     pub time: Picoseconds,
     /// Lines asked for in it.
     pub lines: u64,
@@ -92,8 +91,13 @@ impl Measured {
 struct Threads {
     micro: Micro<'static>,
     at: Vec<u64>,
-    /// Clock of each core at half of its lines.
-    half: Vec<Picoseconds>,
+    /// Where the walk with time starts.
+    first: u64,
+    /// Lines of all cores so far.
+    total: u64,
+    /// Instant and lines at half of all lines, and when the first core was done.
+    half: Option<(Picoseconds, u64)>,
+    end: Option<(Picoseconds, u64)>,
     home: usize,
     /// Pages of the socket's part of the tier, and how many of them, anywhere, are used.
     pages: u64,
@@ -116,15 +120,17 @@ impl Workload for Threads {
                 continue;
             }
             let at = self.at[core];
-            if at >= self.micro.lines {
+            if at - self.first >= self.micro.lines {
+                self.end.get_or_insert((port.clock(), self.total));
                 // The stores and loads under way belong to the measured time.
                 return Ok(match (port.settle(), port.fence()) {
                     (Issue::Done, Issue::Done) => Activity::Finished,
                     _ => Activity::Blocked,
                 });
             }
-            if at == self.micro.lines / 2 {
-                self.half[core] = port.clock();
+            let now = (port.clock(), self.total);
+            if self.half.is_none() && self.total * 2 >= self.micro.lines * self.micro.threads as u64 {
+                self.half = Some(now);
             }
             let line = self.line(core, at);
             let issue = match self.micro.mix {
@@ -136,6 +142,7 @@ impl Workload for Threads {
                 return Ok(Activity::Blocked);
             }
             self.at[core] += 1;
+            self.total += 1;
         }
         Ok(Activity::Ready)
     }
@@ -170,15 +177,27 @@ const fn is_store(at: u64, stores: u64) -> bool {
     at % MIX_PERIOD >= MIX_PERIOD - stores
 }
 
-/// The system with small caches.
-fn shrunk(system: &System) -> System {
-    let shrink = |geometry: Geometry, lines: usize| Geometry { sets: (lines / geometry.ways).max(1), ..geometry };
-    let mut small = system.clone();
-    let first = small.l1.sets * small.l1.ways;
-    small.l1 = shrink(small.l1, first.min(SMALL_LINES[0] / 4));
-    small.l2 = shrink(small.l2, SMALL_LINES[0]);
-    small.l3 = shrink(small.l3, SMALL_LINES[1]);
-    small
+/// Walks on without time until the caches are full of what the walk leaves.
+fn fill(machine: &mut Machine, threads: &mut Threads, system: &System) {
+    let Mix::Stores(stores @ 1..) = threads.micro.mix else { return };
+    let cores = threads.at.len();
+    let lines = system.l3.capacity_bytes() + cores as u64 * system.l2.capacity_bytes();
+    // A quarter more, because sets fill unevenly.
+    let each = lines / hetier_traces::LINE_BYTES * 5 / 4 / cores as u64;
+    let mut leaving = Vec::new();
+    for at in 0..each {
+        for core in 0..cores {
+            let intent = if is_store(at, stores) { Intent::Store } else { Intent::Load };
+            let line = threads.line(core, at);
+            match machine.caches.try_l1(core, line, intent) {
+                FirstLevel::Hit => {}
+                first => drop(machine.caches.access(core, line, 0, intent, first, &mut leaving)),
+            }
+            leaving.clear();
+        }
+    }
+    threads.at.fill(each);
+    threads.first = each;
 }
 
 /// Runs a short run.
@@ -186,7 +205,6 @@ fn shrunk(system: &System) -> System {
 /// # Errors
 /// Those of the device files and the mode.
 pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
-    let system = &shrunk(system);
     let layout = Layout::new(system);
     let mode = mode::build(micro.mode, system, &layout, &ModeSettings::default())?;
     let sockets = vec![0; micro.threads];
@@ -198,22 +216,25 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let mut threads = Threads {
         micro: Micro { mode: "", ..*micro },
         at: vec![0; micro.threads],
-        half: vec![Picoseconds::ZERO; micro.threads],
+        first: 0,
+        total: 0,
+        half: None,
+        end: None,
         home,
         pages,
         used,
         // More would not stay in any buffer.
         warm: if used <= WARM_PAGES { used } else { 0 },
     };
+    fill(&mut machine, &mut threads, system);
     machine.run(&mut threads)?;
-    let last = machine.cores.iter().map(|core| core.clock).max().unwrap_or_default();
-    let half = threads.half.iter().copied().max().unwrap_or_default();
+    let (half, end) = (threads.half.unwrap_or_default(), threads.end.unwrap_or_default());
     let counters = machine.memory.counters(micro.tier);
     let traffic = machine.memory.traffic().total(micro.tier);
     let latency = machine.memory.latency().summary();
     Ok(Measured {
-        time: last.saturating_sub(half),
-        lines: (micro.lines - micro.lines / 2) * micro.threads as u64,
+        time: end.0.saturating_sub(half.0),
+        lines: end.1 - half.1.min(end.1),
         latency_ps: latency.map_or(0, |latency| (latency.mean * 1e3) as u64),
         interface: [traffic.read_bytes, traffic.write_bytes],
         media: [counters.media_read_bytes, counters.media_write_bytes],
@@ -221,3 +242,42 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     })
 }
 
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn micro(mode: &'static str, tier: usize, mix: Mix) -> Micro<'static> {
+        let footprint_bytes = 1 << 30;
+        Micro { mode, tier, threads: 4, mix, lines: 2304, footprint_bytes, is_remote: false, prefetches: false }
+    }
+
+    #[test]
+    fn reading_streams_come_near_the_peak_of_the_channel_and_stay_below() {
+        // One channel of DDR4-2666 moves 8 bytes at 2,666 MT/s: 64 bytes in 3.0 ns.
+        let system = System::load("optane-slice").unwrap();
+        let measured = measure(&system, &micro("dram-only", 0, Mix::Stores(0))).unwrap();
+
+        let line_ns = measured.line_fs() as f64 / 1e6;
+        assert!((3.0..4.5).contains(&line_ns), "{line_ns}");
+    }
+
+    #[test]
+    fn stores_through_the_caches_write_what_they_fetch() {
+        let system = System::load("optane-slice").unwrap();
+        let measured = measure(&system, &micro("dram-only", 0, Mix::Stores(6))).unwrap();
+
+        let [reads, writes] = measured.interface.map(|bytes| bytes as f64);
+        assert!((0.9..1.1).contains(&(writes / reads)), "{reads} {writes}");
+    }
+
+    #[test]
+    fn pmem_is_slower_than_dram_and_slower_still_with_writes() {
+        let system = System::load("optane-slice").unwrap();
+        let line_fs = |mode, tier, mix| measure(&system, &micro(mode, tier, mix)).unwrap().line_fs();
+
+        let reads = line_fs("pmem-only", 1, Mix::Stores(0));
+        assert!(reads > line_fs("dram-only", 0, Mix::Stores(0)));
+        assert!(line_fs("pmem-only", 1, Mix::Stores(6)) > 2 * reads);
+    }
+}

@@ -56,7 +56,6 @@ impl Near {
         Self { tags: vec![0; total as usize], entries, controllers, channels, granule_pages, sample, lines: [0; 3] }
     }
 
-
     /// Where page number `page` of a socket's far memory belongs.
     pub const fn home(&self, socket: usize, page: u64) -> Home {
         let (controller, row) = if self.sample == 1 {
@@ -103,13 +102,13 @@ mod tests {
 
     fn near(sample: u64) -> Near {
         let far = TierLayout { first_channel: 0, channels: 6, granule: PAGE_LINES };
-        Near::new(1024, 2, 2, &far, sample)
+        Near::new(1536, 2, 2, &far, sample)
     }
 
     #[test]
     fn pages_a_capacity_apart_evict_each_other_and_dirt_is_seen() {
         let mut near = near(1);
-        let (first, second) = (near.home(1, 0), near.home(1, 2048));
+        let (first, second) = (near.home(1, 0), near.home(1, 3072));
 
         assert_eq!(first.entry, second.entry);
         assert_eq!(near.exchange(first, true, 64), Found::Clean);
@@ -123,11 +122,11 @@ mod tests {
     fn pages_of_one_capacity_never_meet() {
         for sample in [1, 8] {
             let mut near = near(sample);
-            for page in (0..2048).step_by(sample as usize) {
+            for page in (0..3072).step_by(sample as usize) {
                 let home = near.home(0, page);
                 assert_eq!(near.exchange(home, true, 1), Found::Clean, "{sample} {page}");
             }
-            assert!((0..2048).step_by(sample as usize).all(|page| {
+            assert!((0..3072).step_by(sample as usize).all(|page| {
                 let home = near.home(0, page);
                 near.exchange(home, false, 1) == Found::Hit
             }));
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn warm_near_memory_gives_up_dirty_pages() {
         let mut near = near(1);
-        let (first, second) = (near.home(0, 7), near.home(0, 7 + 2048));
+        let (first, second) = (near.home(0, 7), near.home(0, 7 + 3072));
         near.warm(first);
         near.warm(second);
 

@@ -100,7 +100,7 @@ impl Shared {
     pub fn refresh(&mut self, block: u32) {
         let (lines, dirty) = self.take(block, u32::MAX);
         if lines > 0 {
-            self.insert(block, lines, dirty, &mut Vec::new());
+            self.insert(block, lines, dirty, lines, &mut Vec::new());
         }
     }
 
@@ -117,14 +117,16 @@ impl Shared {
         }
     }
 
-    /// Puts lines in as the most recently used; what has to leave is appended to `leaving`.
+    /// Puts lines in as the most recently used, beside those of the block that are here, `most` together at most;
+    /// what has to leave is appended to `leaving`.
     #[inline]
-    pub fn insert(&mut self, block: u32, lines: u32, dirty: u32, leaving: &mut Vec<Leaving>) {
+    pub fn insert(&mut self, block: u32, lines: u32, dirty: u32, most: u32, leaving: &mut Vec<Leaving>) {
         if lines == 0 {
             return;
         }
         let (held, held_dirty) = self.take(block, u32::MAX);
-        self.link(block, lines + held, dirty + held_dirty);
+        let lines = (lines + held).min(most.max(lines));
+        self.link(block, lines, (dirty + held_dirty).min(lines));
         for quarter in 0..QUARTERS {
             while self.depth[quarter] > self.limits[quarter] {
                 self.lose(quarter, leaving);
@@ -235,7 +237,7 @@ mod tests {
         let mut cache = Shared::new(1000, 11);
         let mut leaving = Vec::new();
         for block in 0..50 {
-            cache.insert(block, 100, 100, &mut leaving);
+            cache.insert(block, 100, 100, 100, &mut leaving);
         }
 
         let left: u32 = leaving.iter().map(|leaving| leaving.dirty).sum();
@@ -252,7 +254,7 @@ mod tests {
         let mut cache = Shared::new(11_000, 11);
         let mut leaving = Vec::new();
         for block in 0..=110 {
-            cache.insert(block, 100, 0, &mut leaving);
+            cache.insert(block, 100, 0, 100, &mut leaving);
         }
 
         assert_eq!(cache.lines(0).0, 50);
@@ -264,7 +266,7 @@ mod tests {
         let mut cache = Shared::new(11_000, 11);
         let mut leaving = Vec::new();
         for block in 0..1000 {
-            cache.insert(block, 100, 0, &mut leaving);
+            cache.insert(block, 100, 0, 100, &mut leaving);
         }
 
         let held: u32 = (0..1000).map(|block| cache.lines(block).0).sum();
@@ -274,7 +276,7 @@ mod tests {
     #[test]
     fn a_partial_take_leaves_the_rest_with_its_share_of_dirt() {
         let mut cache = Shared::new(1000, 11);
-        cache.insert(7, 100, 40, &mut Vec::new());
+        cache.insert(7, 100, 40, 100, &mut Vec::new());
 
         assert_eq!(cache.take(7, 25), (25, 10));
         assert_eq!(cache.lines(7), (75, 30));
