@@ -185,11 +185,11 @@ fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
             format!("1 to {}", system.cores()),
         ));
     }
-    if let Order::Stride(stride) = probe.order {
-        if whole_lines("--order", stride)? < probe.access_bytes / 64 {
-            let need = format!("a stride of at least --access, {}", probe.access_bytes);
-            return Err(Error::value("probe", "--order", stride, need));
-        }
+    if let Order::Stride(stride) = probe.order
+        && whole_lines("--order", stride)? < probe.access_bytes / 64
+    {
+        let need = format!("a stride of at least --access, {}", probe.access_bytes);
+        return Err(Error::value("probe", "--order", stride, need));
     }
     whole_lines("--access", probe.access_bytes)?;
     whole_lines("--region", probe.region_bytes)?;

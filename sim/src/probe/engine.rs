@@ -113,9 +113,8 @@ impl Engine {
     /// Simulates one window and hands every line of work done in it to `take`, by thread in order of time; returns
     /// false if nothing is left to do.
     ///
-    /// 1. The window begins with the first thing that a thread may notice. 2. Devices go ahead to just before a
-    /// request sent then could arrive. 3. So everything is known that threads see before an answer to it, and they
-    /// run that far.
+    /// The window begins with the first thing that a thread may notice. Devices go ahead to just before a request
+    /// sent then could arrive. So everything is known that threads see before an answer to it, and they run that far.
     pub(super) fn window(&mut self, take: impl FnMut(Done)) -> bool {
         let wake = self.wakes.peek().map(|Reverse((at, ..))| *at);
         let device = self.memory.next_event().map(|at| at + self.memory.response);

@@ -2,7 +2,7 @@
 //!
 //! Loads depend on one another: the next begins when the last is done. Stores cannot, so they are measured in two
 //! ways. `latency_ns` is always that of one store and a fence on an idle machine. `ns_per_access` is the same for the
-//! pattern `sequential` and for clwb, whose lines are in the cache (LATTester's idle latency, machine M1 of the
+//! pattern `sequential` and for clwb, whose lines are in the cache (`LATTester`'s idle latency, machine M1 of the
 //! calibration). For non-temporal stores in the patterns `chase` and `random` it is the sustained time of a line
 //! without fences, which shows the capacities of the queues (LENS's store curve, machine M2).
 

@@ -1,4 +1,4 @@
-//! Micro-benchmarks of a simulated machine, as Intel MLC, a pointer chase or LATTester would measure a real one.
+//! Micro-benchmarks of a simulated machine, as Intel MLC, a pointer chase or `LATTester` would measure a real one.
 //!
 //! - [`latency`]: one access at a time, by region, block and pattern.
 //! - [`bandwidth`]: threads that keep as much in flight as a core can.

@@ -1,6 +1,6 @@
 //! Which blocks a probe touches, one after the other.
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): small, and the same on every host.
+/// `SplitMix64` (Steele, Lea, Flood, OOPSLA 2014): small, and the same on every host.
 #[derive(Clone, Debug)]
 pub(super) struct Draw(u64);
 

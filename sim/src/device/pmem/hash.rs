@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// A map keyed by numbers of the DIMM.
 pub(super) type NumberMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
 
-/// Mixes one 64-bit number: the finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+/// Mixes one 64-bit number: the finaliser of `SplitMix64` (Steele, Lea, Flood, OOPSLA 2014).
 pub(super) const fn mix(number: u64) -> u64 {
     let mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -24,11 +24,11 @@
 //!   latency. Fetches, writes and wear-levelling moves take turns.
 //! - A block of 64 KB moves when 3.5 MB were written to it; writes to it wait for some 51 µs, all else goes on.
 //!
-//! Known to be wrong: reads do not wait for the flush of a line just persisted (Xiang et al., EuroSys'22, find that
+//! Known to be wrong: reads do not wait for the flush of a line just persisted (Xiang et al., `EuroSys`'22, find that
 //! they do on this generation); the translation buffer holds addresses only, so small regions are read no faster than
 //! the media allow; and a sequential idle read takes 140 ns where M1 has 169 (see `sim/src/calibrate.rs`).
 //!
-//! Sources: Yang et al., FAST'20; Wang et al. (VANS and LENS), MICRO'20; Xiang et al., EuroSys'22; Wang et al. (NVLeak),
+//! Sources: Yang et al., FAST'20; Wang et al. (VANS and LENS), MICRO'20; Xiang et al., `EuroSys`'22; Wang et al. (`NVLeak`),
 //! USENIX Security'23; numbers with their sources in `devices/optane-pmem-100.toml`.
 
 mod combine;
@@ -278,8 +278,7 @@ impl Pmem {
     }
 
     fn flush(&mut self, group: Group) {
-        let is_buffered =
-            if group.is_whole() { self.buffer.has(group.xpline) } else { self.buffer.remove(group.xpline) };
+        let is_buffered = self.buffer.has(group.xpline);
         let saves_read = is_buffered && !group.is_whole();
         let saved = if saves_read { self.config.read_fj } else { 0 };
         let must_read = !is_buffered && !group.is_whole();

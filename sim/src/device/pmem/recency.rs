@@ -12,7 +12,6 @@ pub(super) struct Recency {
     capacity: usize,
     places: NumberMap<u32>,
     slots: Vec<Slot>,
-    free: Vec<u32>,
     newest: u32,
     oldest: u32,
 }
@@ -28,15 +27,7 @@ struct Slot {
 impl Recency {
     /// An empty buffer of `capacity` entries, at least 1.
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            places: NumberMap::default(),
-            slots: Vec::new(),
-            free: Vec::new(),
-
-            newest: END,
-            oldest: END,
-        }
+        Self { capacity, places: NumberMap::default(), slots: Vec::new(), newest: END, oldest: END }
     }
 
     /// When the entry is ready, if the buffer has it; makes it the newest.
@@ -67,23 +58,12 @@ impl Recency {
             self.unlink(oldest);
             self.slots[oldest as usize] = slot;
             oldest
-        } else if let Some(place) = self.free.pop() {
-            self.slots[place as usize] = slot;
-            place
         } else {
             self.slots.push(slot);
             self.slots.len() as u32 - 1
         };
         self.places.insert(number, place);
         self.link(place);
-    }
-
-    /// Makes an entry the next to leave; whether it was there.
-    pub(super) fn remove(&mut self, number: u64) -> bool {
-        let Some(place) = self.places.remove(&number) else { return false };
-        self.unlink(place);
-        self.free.push(place);
-        true
     }
 
     fn link(&mut self, place: u32) {
