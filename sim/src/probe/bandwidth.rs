@@ -224,7 +224,11 @@ impl Parts {
         };
         // The region lies on all channels; a pinned thread has the share of its own.
         let region_blocks = probe.region_bytes / 64 / groups / spacing_lines;
-        let sharers = (probe.threads.min(system.cores_per_socket) as u64).div_ceil(groups);
+        // Threads in random order share all blocks; others have a part each.
+        let sharers = match probe.order {
+            Order::Random => 1,
+            _ => (probe.threads.min(system.cores_per_socket) as u64).div_ceil(groups),
+        };
         let part_blocks = region_blocks / sharers;
         let capacity = memory.capacity_lines(dimms) * 64;
         if part_blocks == 0 || probe.region_bytes > capacity {

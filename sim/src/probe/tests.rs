@@ -168,6 +168,10 @@ fn options_that_do_not_fit_are_refused_with_the_range() {
         "--power-w: found 15, need a tier",
     );
 
+    let crowded =
+        BandwidthProbe { threads: 24, region_bytes: 512, dimms: Some(1), ..BandwidthProbe::new("pmem") };
+    assert!(bandwidth(&system("xeon-8260-optane"), &crowded).is_ok(), "random threads share two blocks");
+
     let store = LatencyProbe { operation: Operation::Store, ..LatencyProbe::new("pmem") };
     assert!(latency(&system("optane-1dimm"), &store).is_err());
 }
