@@ -35,11 +35,14 @@ fn conflicting(near_bytes: u64) -> u64 {
     (row / per_controller * 6 + row % per_controller) * granule + inside
 }
 
+/// Name of an event, the requests that lead to it, whether write misses fetch, and its device accesses.
+type Case<'c> = (&'static str, &'c [(u64, Kind)], bool, [usize; 4]);
+
 #[test]
 fn events_ask_the_devices_as_the_published_table_says() {
     let near_bytes = 4 * 3 * 64 * 64;
     let other = conflicting(near_bytes);
-    let cases: [(&str, &[(u64, Kind)], bool, [usize; 4]); 8] = [
+    let cases: [Case<'_>; 8] = [
         ("read hit", &[(0, Kind::Read), (0, Kind::Read)], true, [1, 0, 0, 0]),
         ("read miss, clean", &[(0, Kind::Read)], true, [1, 1, 1, 0]),
         ("read miss, dirty", &[(other, Kind::Write), (0, Kind::Read)], true, [1, 1, 1, 1]),
