@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A degree at which a whole comparison takes a second.
-const SMALL: [&str; 7] = ["--degree", "256", "--primes", "60,30,30,60", "--insecure", "--batch", "32"];
+const SMALL: [&str; 7] = ["--degree", "1024", "--primes", "60,30,30,60", "--insecure", "--batch", "32"];
 
 fn hetier(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hetier")).current_dir(folder).args(arguments).output().unwrap()

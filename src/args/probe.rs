@@ -135,9 +135,18 @@ pub struct Loaded {
 /// Arguments of `probe hotspot`.
 #[derive(Debug, Args)]
 pub struct Hotspot {
-    /// Which memory.
-    #[command(flatten)]
-    pub place: Where,
+    /// System: a name (`hetier list systems`) or a TOML file
+    #[arg(long, value_name = "SYSTEM", default_value = "optane-1dimm")]
+    pub system: String,
+    /// Tier of the system
+    #[arg(long, value_name = "TIER", default_value = "pmem")]
+    pub tier: String,
+    /// Channels used [default: all]
+    #[arg(long, value_name = "D")]
+    pub dimms: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
     /// Bytes overwritten
     #[arg(long, value_name = "SIZE", default_value = "256")]
     pub region: Size,

@@ -19,11 +19,14 @@ use crate::workload::{self, Prepared};
 
 /// Modes compared unless the command line names others, the reference first.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
+/// Largest value of an input: pixels are scaled to [0, 1].
+const LARGEST_INPUT: f64 = 1.0;
 /// DRAM of Memory Mode and App Direct, as a share of the peak footprint.
 const DRAM_FRACTION: f64 = 0.25;
 
 /// What the run of the network told.
 struct Recorded {
+    error_estimate: Option<f64>,
     trace: Trace,
     facts: Facts,
     seconds: Option<f64>,
@@ -78,7 +81,7 @@ fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     if arguments.shape {
         let prepared = workload::for_shape(&arguments.workload)?;
         let trace = shape(&prepared.program()?)?;
-        return Ok(Recorded { trace, facts: base_facts(&prepared), seconds: None });
+        return Ok(Recorded { error_estimate: None, trace, facts: base_facts(&prepared), seconds: None });
     }
     let prepared = workload::for_execution(&arguments.workload, Some(arguments.machine.seed))?;
     let program = prepared.program()?;
@@ -92,7 +95,9 @@ fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     bar.finish_and_clear();
     let execution = execution?;
     let facts = judged(&prepared, &execution.outputs);
-    Ok(Recorded { trace: execution.trace, facts, seconds: Some(seconds) })
+    let noise = prepared.network.noise(&prepared.parameters, LARGEST_INPUT);
+    let error_estimate = noise.map(|noise| noise.deviation);
+    Ok(Recorded { error_estimate, trace: execution.trace, facts, seconds: Some(seconds) })
 }
 
 fn base_facts(prepared: &Prepared) -> Facts {
@@ -143,7 +148,10 @@ fn print_run(arguments: &args::Compare, recorded: &Recorded) {
         );
         println!("accuracy            encrypted {}, clear {}", share(facts.accuracy.encrypted), share(facts.accuracy.clear));
         println!("same prediction     {}", share(facts.agreement));
-        println!("largest difference  {:.2e}", facts.max_output_error.unwrap_or(0.0));
+        let estimate = recorded.error_estimate.map_or_else(String::new, |deviation| {
+            format!(" (estimated standard deviation of the encryption's error: {deviation:.1e})")
+        });
+        println!("largest difference  {:.2e}{estimate}", facts.max_output_error.unwrap_or(0.0));
         println!("real run            {} ({} an image)", units::seconds(seconds), units::seconds(seconds / images as f64));
     }
     println!("security            {}", facts.security.as_deref().unwrap_or("none"));

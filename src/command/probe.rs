@@ -6,7 +6,7 @@ use hetier_sim::probe::{
 };
 use serde::Serialize;
 
-use crate::args::probe::{Bandwidth, Hotspot, Latency, Loaded, Probe, Where};
+use crate::args::probe::{Bandwidth, Hotspot, Latency, Loaded, Probe};
 use crate::failure::Outcome;
 
 /// Runs one micro-benchmark.
@@ -20,11 +20,11 @@ pub fn run(arguments: &Probe) -> Outcome {
 }
 
 /// Prints a report as JSON if that was asked for; true if so.
-fn printed_json(place: &Where, report: &impl Serialize) -> Outcome<bool> {
-    if place.json {
+fn printed_json(is_json: bool, report: &impl Serialize) -> Outcome<bool> {
+    if is_json {
         println!("{}", serde_json::to_string_pretty(report)?);
     }
-    Ok(place.json)
+    Ok(is_json)
 }
 
 fn run_latency(arguments: &Latency) -> Outcome {
@@ -40,7 +40,7 @@ fn run_latency(arguments: &Latency) -> Outcome {
         writer_duty_percent: arguments.writer_duty,
     };
     let report = latency(&System::load(&place.system)?, &probe)?;
-    if !printed_json(place, &report)? {
+    if !printed_json(place.json, &report)? {
         println!("{:.1} ns per access of 64 bytes", report.ns_per_access);
         print_tail(&report.latency_ns);
     }
@@ -72,7 +72,7 @@ fn run_bandwidth(arguments: &Bandwidth) -> Outcome {
         power_w: arguments.power_w,
     };
     let report = bandwidth(&System::load(&place.system)?, &probe)?;
-    if !printed_json(place, &report)? {
+    if !printed_json(place.json, &report)? {
         println!("{:.2} GB/s", report.gb_per_s);
         if let Some(efficiency) = report.write_efficiency {
             println!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
@@ -90,7 +90,7 @@ fn run_loaded(arguments: &Loaded) -> Outcome {
         is_remote: arguments.remote,
     };
     let report = loaded(&System::load(&place.system)?, &probe)?;
-    if !printed_json(place, &report)? {
+    if !printed_json(place.json, &report)? {
         println!("{:>10} {:>10} {:>10}", "GB/s", "mean ns", "p99 ns");
         for point in &report.points {
             println!("{:10.2} {:10.1} {:10.1}", point.gb_per_s, point.ns_per_access, point.p99_ns);
@@ -100,11 +100,13 @@ fn run_loaded(arguments: &Loaded) -> Outcome {
 }
 
 fn run_hotspot(arguments: &Hotspot) -> Outcome {
-    let place = &arguments.place;
-    let probe =
-        HotspotProbe { tier: place.tier.clone(), region_bytes: arguments.region.0, dimms: place.dimms };
-    let report = hotspot(&System::load(&place.system)?, &probe)?;
-    if !printed_json(place, &report)? {
+    let probe = HotspotProbe {
+        tier: arguments.tier.clone(),
+        region_bytes: arguments.region.0,
+        dimms: arguments.dimms,
+    };
+    let report = hotspot(&System::load(&arguments.system)?, &probe)?;
+    if !printed_json(arguments.json, &report)? {
         print_tail(&report.latency_ns);
         println!("{} stalls of more than 10 us", report.stalls);
         if let Some(bytes) = report.bytes_between_stalls {

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use hetier_workloads::interpret::{Quiet, Run, execute};
+use hetier_workloads::interpret::{Memory, Quiet, Run, execute_in};
 use hetier_workloads::network::Entry;
 use hetier_workloads::program::Options;
 use hetier_workloads::ring::Seed;
@@ -21,9 +21,10 @@ fn main() -> Result<(), Error> {
     let program =
         network.lower(&parameters, &Options { images: images.pixels.len(), ..Options::default() })?;
     let context = Context::with_seed(parameters, Seed::fixed(1));
+    let memory = Memory::default();
     let time = |record| -> Result<f64, Error> {
         let started = Instant::now();
-        execute(&program, &context, &images, Run { threads: 1, record }, &mut Quiet)?;
+        execute_in(&memory, &program, &context, &images, Run { threads: 1, record }, &mut Quiet)?;
         Ok(started.elapsed().as_secs_f64())
     };
     time(true)?;

@@ -5,7 +5,7 @@ use hetier_traces::walk::{self, Call, Node, Region, Step as WalkStep, Walk};
 use hetier_traces::{Affine, ArrayId, Body, Elements, Operand, Phase, PhaseHead, Role, Trace};
 use rayon::prelude::*;
 
-use super::store::{Guard, Store};
+use super::store::{Guard, Memory, Placement, Store};
 use crate::Error;
 use crate::network::Images;
 use crate::scheme::Context;
@@ -31,6 +31,8 @@ pub struct Execution {
     pub trace: Trace,
     /// Outputs by image.
     pub outputs: Vec<Vec<f64>>,
+    /// Where objects lay, for tools that watch the process from outside. Not part of the trace.
+    pub placements: Vec<Placement>,
 }
 
 /// Told when phases start and end, for progress and counters. Both calls come from the calling thread.
@@ -71,7 +73,22 @@ pub fn execute(
     run: Run,
     observer: &mut dyn Observer,
 ) -> Result<Execution, Error> {
-    let machine = Machine::new(program, context, images, run)?;
+    execute_in(&Memory::default(), program, context, images, run, observer)
+}
+
+/// [`execute`] in memory that earlier runs may have left.
+///
+/// # Errors
+/// Those of [`execute`].
+pub fn execute_in(
+    memory: &Memory,
+    program: &Program,
+    context: &Context,
+    images: &Images,
+    run: Run,
+    observer: &mut dyn Observer,
+) -> Result<Execution, Error> {
+    let machine = Machine::new(program, context, images, run, memory)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(run.threads.max(1)).build();
     let pool = pool.map_err(|source| Error::Threads { wanted: run.threads, reason: source.to_string() })?;
     let mut phases = Vec::with_capacity(program.phases.len());
@@ -84,14 +101,15 @@ pub fn execute(
         phases.push(Phase { head: phase.head.clone(), body });
     }
     let trace = if run.record { machine.trace(phases)? } else { Trace::default() };
-    Ok(Execution { trace, outputs: machine.outputs(images.pixels.len())? })
+    let placements = machine.store.placements();
+    Ok(Execution { trace, outputs: machine.outputs(images.pixels.len())?, placements })
 }
 
 /// The state of a run that all threads share.
 struct Machine<'p> {
     program: &'p Program,
     context: &'p Context,
-    store: Store,
+    store: Store<'p>,
     /// Steps that each primitive declares, by number.
     declared: Vec<Vec<Step>>,
     roles: Vec<Vec<Role>>,
@@ -110,7 +128,13 @@ enum Values<'p> {
 }
 
 impl<'p> Machine<'p> {
-    fn new(program: &'p Program, context: &'p Context, images: &'p Images, run: Run) -> Result<Self, Error> {
+    fn new(
+        program: &'p Program,
+        context: &'p Context,
+        images: &'p Images,
+        run: Run,
+        memory: &'p Memory,
+    ) -> Result<Self, Error> {
         if images.pixels.len() > program.images {
             return Err(Error::Batch { found: images.pixels.len(), most: program.images });
         }
@@ -129,7 +153,7 @@ impl<'p> Machine<'p> {
         Ok(Self {
             program,
             context,
-            store: Store::new(&program.definitions)?,
+            store: Store::new(&program.definitions, memory)?,
             declared: program.primitives.iter().map(declare).collect::<Result<_, _>>()?,
             roles: program.primitives.iter().map(roles).collect::<Result<_, _>>()?,
             contents,

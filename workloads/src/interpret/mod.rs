@@ -6,7 +6,8 @@
 mod execute;
 mod store;
 
-pub use execute::{Execution, Observer, Quiet, Run, execute};
+pub use execute::{Execution, Observer, Quiet, Run, execute, execute_in};
+pub use store::{Memory, Placement};
 
 use hetier_traces::Trace;
 

@@ -16,12 +16,45 @@ struct Cell {
     references: AtomicU32,
 }
 
+/// Where an object was put when it came to life. Buffers are reused by size, so addresses repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The object.
+    pub object: Object,
+    /// Address of its first byte.
+    pub address: u64,
+}
+
+/// Memory of dead objects by size, kept for later objects and later runs: a second run in it takes nothing from the
+/// operating system.
+#[derive(Debug, Default)]
+pub struct Memory {
+    free: Mutex<HashMap<u64, Vec<Buffer>>>,
+}
+
+impl Memory {
+    /// A block with what an earlier object left in it, or a new one of zeros.
+    fn take(&self, bytes: u64) -> Buffer {
+        let pooled = self.locked(|free| free.get_mut(&(bytes.div_ceil(8) * 8)).and_then(Vec::pop));
+        pooled.unwrap_or_else(|| Buffer::with_bytes(bytes))
+    }
+
+    fn give(&self, buffer: Buffer) {
+        self.locked(|free| free.entry(buffer.bytes()).or_default().push(buffer));
+    }
+
+    fn locked<T>(&self, work: impl FnOnce(&mut HashMap<u64, Vec<Buffer>>) -> T) -> T {
+        work(&mut self.free.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// All objects of a program, by array and index. Views hold none, they refer.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(super) struct Store<'m> {
     directory: Directory,
     cells: Vec<Vec<Cell>>,
-    pool: Mutex<HashMap<u64, Vec<Buffer>>>,
+    memory: &'m Memory,
+    placements: Mutex<Vec<Placement>>,
 }
 
 /// Access to one object for the time of a call.
@@ -32,15 +65,15 @@ pub(super) enum Guard<'s> {
     Resident,
 }
 
-impl Store {
+impl<'m> Store<'m> {
     /// No object alive.
-    pub fn new(definitions: &[Definition]) -> Result<Self, Error> {
+    pub fn new(definitions: &[Definition], memory: &'m Memory) -> Result<Self, Error> {
         let directory = Directory::of(definitions)?;
         let cells = |definition: &Definition| match definition {
             Definition::Array(array) => (0..array.elements).map(|_| Cell::default()).collect(),
             Definition::View(_) => Vec::new(),
         };
-        Ok(Self { cells: definitions.iter().map(cells).collect(), directory, pool: Mutex::default() })
+        Ok(Self { cells: definitions.iter().map(cells).collect(), directory, memory, placements: Mutex::default() })
     }
 
     /// Takes a reference to element `index`; an array's element gets memory, with what an earlier object left in it.
@@ -52,7 +85,8 @@ impl Store {
         let owns = self.directory.array(array);
         match (owns, before) {
             (Some(array), 0) => {
-                let buffer = self.take(array.capacity_bytes);
+                let buffer = self.memory.take(array.capacity_bytes);
+                self.note(object, &buffer);
                 *cell.buffer.write().unwrap_or_else(PoisonError::into_inner) = Some(buffer);
                 Ok(true)
             }
@@ -70,8 +104,7 @@ impl Store {
             0 => Err(self.lifetime(object, "freed while dead")),
             1 => {
                 if let Some(buffer) = cell.buffer.write().unwrap_or_else(PoisonError::into_inner).take() {
-                    let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-                    pool.entry(buffer.bytes()).or_default().push(buffer);
+                    self.memory.give(buffer);
                 }
                 Ok(())
             }
@@ -130,11 +163,14 @@ impl Store {
         self.directory.array(object.array).is_some_and(|array| array.class == Class::Table)
     }
 
-    fn take(&self, bytes: u64) -> Buffer {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let pooled = pool.get_mut(&(bytes.div_ceil(8) * 8)).and_then(Vec::pop);
-        drop(pool);
-        pooled.unwrap_or_else(|| Buffer::with_bytes(bytes))
+    /// Where objects were put, in order of their allocation if one thread ran.
+    pub fn placements(&self) -> Vec<Placement> {
+        self.placements.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, object: Object, buffer: &Buffer) {
+        let address = buffer.as_ptr().addr() as u64;
+        self.placements.lock().unwrap_or_else(PoisonError::into_inner).push(Placement { object, address });
     }
 
     fn object(&self, array: ArrayId, index: i64) -> Result<Object, Error> {
@@ -146,5 +182,16 @@ impl Store {
 
     fn lifetime(&self, object: Object, found: &'static str) -> Error {
         Error::Object { object: format!("{}[{}]", self.directory.label(object.array), object.index), found }
+    }
+}
+
+impl Drop for Store<'_> {
+    /// What is still alive goes back too.
+    fn drop(&mut self) {
+        for cell in self.cells.iter_mut().flatten() {
+            if let Some(buffer) = cell.buffer.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+                self.memory.give(buffer);
+            }
+        }
     }
 }

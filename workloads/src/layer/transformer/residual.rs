@@ -81,6 +81,6 @@ impl Layer for ResidualAdd {
     }
 
     fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        Some(inputs[0].add(inputs[1]))
+        Some(inputs[0] + inputs[1])
     }
 }
