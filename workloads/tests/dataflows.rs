@@ -1,6 +1,7 @@
 //! Limbs read and written by each dataflow, against the counts read in SEAL's sources.
 //!
 //! "R a W b" means limbs of 8N bytes read and written outside the transforms.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hetier_traces::{Access, Class};
 use hetier_workloads::ring::Formula;

@@ -8,7 +8,7 @@ use tfhe_ntt::prime64::Plan;
 
 use super::elementwise::{self, Elementwise, Move, Reduction};
 use super::vector::dispatch;
-use super::{Constant, Factor, Formula, Modulus, Step, prime, sample, slots};
+use super::{Constant, Factor, Formula, Modulus, Packing, Step, prime, sample, slots};
 use crate::{Error, Parameters};
 
 /// Transform plans, constants and permutations of a parameter set. Shared by all threads.
@@ -90,7 +90,9 @@ impl Tables {
         let modulus = &self.moduli[prime];
         let ([a, b, ..], [x, y, _]) = (reads, writes);
         match formula {
-            Formula::Copy => dispatch(Move { from: Some(a), to: x }, false),
+            Formula::Copy | Formula::LoadSlots(Packing::Complex) => {
+                dispatch(Move { from: Some(a), to: x }, false);
+            }
             Formula::Zero => dispatch(Move { from: None, to: x }, false),
             Formula::LazyProductAdd => lazy_product_add(a, b, x),
             Formula::LazyReduce => lazy_reduce(modulus, a, x),
@@ -102,7 +104,7 @@ impl Tables {
             Formula::InverseNtt => self.plans[prime].inv(x),
             Formula::Permute { element } => permute(&self.galois(element), a, x),
             Formula::Lift => lift(modulus, a, x),
-            Formula::LoadSlots(packing) => slots::load_slots(packing, a, x),
+            Formula::LoadSlots(Packing::Real) => slots::load_real_slots(a, x),
             Formula::ReverseSlots => slots::reverse_slots(a, x),
             Formula::SlotTransform => self.roots.transform(x),
             Formula::InverseSlotTransform => self.roots.inverse_transform(x),

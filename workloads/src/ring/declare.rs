@@ -2,7 +2,7 @@
 
 use hetier_traces::{Access, Arithmetic, Lane, Order, Rule, Sweep, Work};
 
-use super::{Formula, Span, Step};
+use super::{Formula, Packing, Span, Step};
 
 /// Below this many words tfhe-ntt transforms a block pass by pass; above, it makes one pass and goes into each half.
 /// Source: `RECURSION_THRESHOLD` of tfhe-ntt 0.7, `src/prime64.rs`.
@@ -29,11 +29,7 @@ pub(super) fn sweeps(step: &Step) -> Vec<Sweep> {
 /// Every span once, together.
 fn element_by_element(step: &Step) -> Sweep {
     let formula = step.formula;
-    let reads = step
-        .reads()
-        .iter()
-        .enumerate()
-        .map(|(at, &span)| lane(span, Access::Read, read_order(formula, at, span)));
+    let reads = step.reads().iter().enumerate().map(|(at, &span)| read_lane(formula, at, span));
     let writes = step.writes().iter().map(|&span| lane(span, formula.target_access(), Order::Sequential));
     let words = u64::from(step.writes().first().map_or(0, |span| span.words));
     let elements = if formula == Formula::LazyProductAdd { words / 2 } else { words };
@@ -45,15 +41,22 @@ fn lane(span: Span, access: Access, order: Order) -> Lane {
     Lane { operand: span.operand, access, offset: 8 * span.offset, bytes: 8 * u64::from(span.words), order }
 }
 
-fn read_order(formula: Formula, argument: usize, span: Span) -> Order {
+fn read_lane(formula: Formula, argument: usize, span: Span) -> Lane {
+    let sequential = lane(span, Access::Read, Order::Sequential);
     match (formula, argument) {
         (Formula::Permute { element }, 0) => {
-            Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 }
+            let order = Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 };
+            Lane { order, ..sequential }
         }
         (Formula::ReverseSlots, 0) if span.words > 2 => {
-            Order::Permuted { rule: Rule::BitReversal, element_bytes: 16 }
+            Lane { order: Order::Permuted { rule: Rule::BitReversal, element_bytes: 16 }, ..sequential }
         }
-        _ => Order::Sequential,
+        // Imaginary parts are not looked at.
+        (Formula::StoreSlots { packing: Packing::Real, .. }, 0) => {
+            let order = Order::Strided { block_bytes: 8, stride_bytes: 16 };
+            Lane { bytes: sequential.bytes / 2, order, ..sequential }
+        }
+        _ => sequential,
     }
 }
 

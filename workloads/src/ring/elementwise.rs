@@ -1,6 +1,8 @@
 //! Element-wise kernels modulo one prime, over any vector unit.
 
-use std::sync::atomic::{Ordering, compiler_fence};
+mod whole;
+
+pub(super) use whole::{Move, Reduction};
 
 use super::vector::{Kernel, Unit};
 use super::{Constant, Factor, Formula, Modulus};
@@ -282,44 +284,19 @@ impl Kernel for Elementwise<'_> {
 }
 
 /// Whether [`Elementwise`] knows the formula.
+#[rustfmt::skip]
 pub(super) fn is_elementwise(formula: Formula) -> bool {
     use Formula as F;
     matches!(
         formula,
-        F::Add
-            | F::AddAssign
-            | F::Subtract
-            | F::SubtractAssign
-            | F::SubtractFrom
-            | F::NegateAssign
-            | F::DoubleAssign
-    ) || matches!(
-        formula,
-        F::MultiplyScalar
-            | F::MultiplyScalarAssign
-            | F::MultiplyScalarAdd
-            | F::AddScalarAssign
-            | F::NormaliseAddHalf
-    ) || matches!(
-        formula,
-        F::MultiplyConstant(_) | F::AddConstant(_) | F::SubtractConstant(_) | F::SubtractDivide(_)
-    ) || matches!(
-        formula,
-        F::SubtractDivideTo(_)
-            | F::SubtractDivideAdd(_)
-            | F::SubtractDividePlus(_)
-            | F::Multiply
-            | F::MultiplyAssign
-            | F::MultiplyAdd
-    ) || matches!(
-        formula,
-        F::MultiplySubtract
-            | F::MultiplyPlus
-            | F::MultiplyAssignPlus
-            | F::Square
-            | F::SquareAssign
-            | F::Tensor
-    ) || matches!(formula, F::TensorSquare | F::KeyProduct | F::KeyProductAdd)
+        F::Add | F::AddAssign | F::Subtract | F::SubtractAssign | F::SubtractFrom | F::NegateAssign | F::DoubleAssign
+        | F::MultiplyScalar | F::MultiplyScalarAssign | F::MultiplyScalarAdd | F::AddScalarAssign
+        | F::MultiplyConstant(_) | F::AddConstant(_) | F::SubtractConstant(_) | F::NormaliseAddHalf
+        | F::SubtractDivide(_) | F::SubtractDivideTo(_) | F::SubtractDivideAdd(_) | F::SubtractDividePlus(_)
+        | F::Multiply | F::MultiplyAssign | F::MultiplyAdd | F::MultiplySubtract | F::MultiplyPlus
+        | F::MultiplyAssignPlus | F::Square | F::SquareAssign | F::Tensor | F::TensorSquare
+        | F::KeyProduct | F::KeyProductAdd
+    )
 }
 
 /// The built-in constant of an element-wise formula.
@@ -422,59 +399,6 @@ fn key_product_add<U: Unit>(r: &Residues<U>, [a, b, c]: [&[u64]; 3], [x, y]: [&m
     for (((&a, &b), &c), (x, y)) in inputs.zip(U::words_mut(x).iter_mut().zip(U::words_mut(y))) {
         *x = r.add(*x, r.mul(a, b));
         *y = r.add(*y, r.mul(a, c));
-    }
-}
-
-/// x ← a modulo p, then minus `subtract` modulo p; a may be any word below 2⁶².
-pub(super) struct Reduction<'a> {
-    pub modulus: &'a Modulus,
-    pub subtract: u64,
-    pub from: &'a [u64],
-    pub to: &'a mut [u64],
-}
-
-impl Kernel for Reduction<'_> {
-    #[inline(always)]
-    fn run<U: Unit>(self, unit: U) {
-        let one = Factor { value: 1, quotient: self.modulus.word };
-        let r = Residues::new(unit, self.modulus, one);
-        let subtract = unit.splat(self.subtract);
-        map1::<U>(
-            self.from,
-            self.to,
-            #[inline(always)]
-            |a| r.sub(r.remainder(a), subtract),
-        );
-    }
-}
-
-/// x ← a, or 0 without a, one line at a time.
-///
-/// The fence keeps the compiler from calling `memcpy` or `memset`, whose overlapping heads and tails touch some bytes
-/// twice: a copy touches every byte once, as declared.
-pub(super) struct Move<'a> {
-    pub from: Option<&'a [u64]>,
-    pub to: &'a mut [u64],
-}
-
-impl Kernel for Move<'_> {
-    #[inline(always)]
-    fn run<U: Unit>(self, _: U) {
-        let (lines, tail) = self.to.as_chunks_mut::<8>();
-        let Some(from) = self.from else {
-            for line in lines {
-                *line = [0; 8];
-                compiler_fence(Ordering::SeqCst);
-            }
-            tail.fill(0);
-            return;
-        };
-        let (sources, source_tail) = from.as_chunks::<8>();
-        for (line, source) in lines.iter_mut().zip(sources) {
-            *line = *source;
-            compiler_fence(Ordering::SeqCst);
-        }
-        tail.copy_from_slice(source_tail);
     }
 }
 

@@ -83,15 +83,9 @@ fn multiply(a: [f64; 2], b: [f64; 2]) -> [f64; 2] {
     [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
 }
 
-/// Slot values as complex numbers.
-pub(super) fn load_slots(packing: Packing, message: &[u64], slots: &mut [u64]) {
-    let slots = slots.as_chunks_mut::<2>().0;
-    match packing {
-        Packing::Real => slots.iter_mut().zip(message).for_each(|(slot, &word)| *slot = [word, 0]),
-        Packing::Complex => {
-            slots.iter_mut().zip(message.as_chunks::<2>().0).for_each(|(slot, words)| *slot = *words);
-        }
-    }
+/// Real slot values as complex numbers.
+pub(super) fn load_real_slots(message: &[u64], slots: &mut [u64]) {
+    slots.as_chunks_mut::<2>().0.iter_mut().zip(message).for_each(|(slot, &word)| *slot = [word, 0]);
 }
 
 /// Complex numbers in bit-reversed order.

@@ -1,5 +1,7 @@
 //! A printed estimate of the error of results. A heuristic, not a bound.
 
+use std::ops::Add;
+
 use crate::Parameters;
 
 /// Standard deviation of a fresh error: √10.5.
@@ -27,12 +29,6 @@ impl Noise {
         let degree = parameters.degree() as f64;
         let variance = if is_public { SIGMA * SIGMA * (1.0 + 4.0 * degree / 3.0) } else { SIGMA * SIGMA };
         Self { deviation: slot_deviation(degree, variance + 1.0 / 12.0, parameters.scale()), magnitude }
-    }
-
-    /// A sum.
-    #[must_use]
-    pub fn add(self, other: Self) -> Self {
-        Self { deviation: self.deviation.hypot(other.deviation), magnitude: self.magnitude + other.magnitude }
     }
 
     /// A sum of `terms` products with weights of root mean square `weight` (whose rounding at the default scale
@@ -65,6 +61,15 @@ impl Noise {
     #[must_use]
     pub fn rotate(self, parameters: &Parameters, limbs: u32) -> Self {
         Self { deviation: self.deviation.hypot(key_switch(parameters, limbs, parameters.scale())), ..self }
+    }
+}
+
+/// A sum.
+impl Add for Noise {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { deviation: self.deviation.hypot(other.deviation), magnitude: self.magnitude + other.magnitude }
     }
 }
 

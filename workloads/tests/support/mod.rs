@@ -1,5 +1,8 @@
 //! A small CKKS machine for tests: keys, and primitives applied by operation.
-#![allow(dead_code, reason = "every test binary uses its own part")]
+#![expect(dead_code, reason = "every test binary uses its own part")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+pub mod lackey;
 
 use hetier_workloads::ring::{Packing, Scale, Seed};
 use hetier_workloads::{Buffer, Context, Dataflow, Literal, Operation, Parameters, Primitive, Recorder};
@@ -38,12 +41,23 @@ impl Machine {
     }
 
     /// Applies an operation and checks that what it did is what it declares.
-    pub fn apply(&mut self, operation: Operation, limbs: u32, inputs: &[&Buffer], outputs: &mut [&mut Buffer]) {
+    pub fn apply(
+        &mut self,
+        operation: Operation,
+        limbs: u32,
+        inputs: &[&Buffer],
+        outputs: &mut [&mut Buffer],
+    ) {
         let primitive = self.primitive(operation, limbs);
         self.recorder.clear();
         self.next += 1;
         primitive.apply(&self.context, inputs, outputs, self.next, &mut self.recorder).unwrap();
-        assert_eq!(self.recorder.steps(), primitive.steps(self.parameters()).unwrap(), "{}", primitive.name());
+        assert_eq!(
+            self.recorder.steps(),
+            primitive.steps(self.parameters()).unwrap(),
+            "{}",
+            primitive.name()
+        );
         let declared = primitive.to_macro(self.parameters()).unwrap();
         assert_eq!(self.recorder.sweeps(), declared.sweeps);
     }
