@@ -15,6 +15,7 @@ pub use literal::{DirectoryPlace, Inclusion, Literal};
 pub use nearest::nearest;
 pub use shipped::names;
 
+use crate::device::shipped::SHIPPED;
 use crate::{Error, Picoseconds};
 
 /// A machine whose description was found consistent. Durations are whole picoseconds.
@@ -26,7 +27,7 @@ pub struct System {
     pub summary: String,
     /// File that it came from, for messages.
     pub file: String,
-    /// Identity of the file's contents, hexadecimal.
+    /// Identity of the contents of this file and its device files, hexadecimal.
     pub hash: String,
     /// Sockets, in [1, 8].
     pub sockets: usize,
@@ -201,7 +202,7 @@ impl System {
             message: error.to_string().trim_end().to_owned(),
         })?;
         let mut system = check::check(file, &literal)?;
-        system.hash = identity(text);
+        system.hash = identity(text, &system.tiers);
         Ok(system)
     }
 
@@ -227,9 +228,15 @@ impl System {
     }
 }
 
-/// FNV-1a over 64 bits: tells two descriptions apart; not meant against forgery.
-fn identity(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+/// FNV-1a over 64 bits of the system's text and of its shipped devices': tells descriptions apart; not meant against
+/// forgery. A device file outside the program counts by its path.
+fn identity(text: &str, tiers: &[TierSpec]) -> String {
+    let device = |tier: &TierSpec| {
+        let shipped = SHIPPED.iter().find(|(name, _)| *name == tier.device);
+        shipped.map_or_else(|| tier.device.clone(), |(_, text)| (*text).to_owned())
+    };
+    let texts = std::iter::once(text.to_owned()).chain(tiers.iter().map(device));
+    let hash = texts.flat_map(String::into_bytes).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     format!("{hash:016x}")
