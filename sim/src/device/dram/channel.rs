@@ -1,11 +1,11 @@
 //! One sub-channel: its queues, its banks, and the commands that are issued to them.
 
+use super::choice::{Choice, Memos, order_key};
 use super::config::{Controller, Page};
 use super::filter::Filter;
 use super::gates::{Command, Gates, MAX_BANKS};
 use super::lists::{BankLists, Pool};
 use super::refresh::Refresh;
-use super::schedule::{Choice, Memos, order_key};
 use super::timing::{Clock, Timing};
 use crate::device::Kind;
 use crate::device::mapping::{Geometry, Place};

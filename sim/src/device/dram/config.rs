@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
+use super::choice::MAX_DELAY;
 use super::gates::{MAX_BANKS, MAX_RANKS};
 use super::lists::MAX_ENTRIES;
-use super::schedule::MAX_DELAY;
 use super::timing::{Clock, Timing};
 use crate::Error;
 use crate::device::mapping::{self, Geometry, Mapping, MappingLiteral};

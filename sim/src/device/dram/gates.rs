@@ -45,15 +45,14 @@ pub struct Gates {
     timing: Timing,
     ranks: usize,
     banks_per_rank: usize,
-    group_shift: u32,
+    banks_per_group: usize,
     rank_shift: u32,
     command: Clock,
+    /// Constraints of the bank and of its group.
     bank_activate: [Clock; MAX_BANKS],
-    bank_column: [Clock; MAX_BANKS],
+    /// The same by direction, then bank.
+    bank_column: [[Clock; MAX_BANKS]; 2],
     bank_precharge: [Clock; MAX_BANKS],
-    group_activate: [Clock; MAX_BANKS],
-    /// By direction, then group.
-    group_column: [[Clock; MAX_BANKS]; 2],
     rank_activate: [Clock; MAX_RANKS],
     rank_refresh: [Clock; MAX_RANKS],
     /// By direction, then rank.
@@ -69,14 +68,12 @@ impl Gates {
             timing,
             ranks,
             banks_per_rank: groups * banks,
-            group_shift: banks.trailing_zeros(),
+            banks_per_group: banks,
             rank_shift: (groups * banks).trailing_zeros(),
             command: 0,
             bank_activate: [0; MAX_BANKS],
-            bank_column: [0; MAX_BANKS],
+            bank_column: [[0; MAX_BANKS]; 2],
             bank_precharge: [0; MAX_BANKS],
-            group_activate: [0; MAX_BANKS],
-            group_column: [[0; MAX_BANKS]; 2],
             rank_activate: [0; MAX_RANKS],
             rank_refresh: [0; MAX_RANKS],
             rank_column: [[0; MAX_RANKS]; 2],
@@ -96,11 +93,6 @@ impl Gates {
         if self.ranks == 1 { 0 } else { (bank >> self.rank_shift) & (MAX_RANKS - 1) }
     }
 
-    #[inline]
-    const fn group(&self, bank: usize) -> usize {
-        (bank >> self.group_shift) & (MAX_BANKS - 1)
-    }
-
     /// The first clock at which a command meets every constraint except that of the command bus.
     #[inline]
     pub fn earliest(&self, command: Command, bank: usize) -> Clock {
@@ -113,17 +105,38 @@ impl Gates {
         }
     }
 
+    /// Without the constraints of the rank.
+    #[inline]
+    pub(super) const fn bank_activate(&self, bank: usize) -> Clock {
+        self.bank_activate[bank & (MAX_BANKS - 1)]
+    }
+
+    /// Without the constraints of the rank.
+    #[inline]
+    pub(super) const fn bank_column(&self, kind: Kind, bank: usize) -> Clock {
+        self.bank_column[kind as usize][bank & (MAX_BANKS - 1)]
+    }
+
+    /// Constraints of the rank alone.
+    #[inline]
+    pub(super) const fn rank_activate(&self, rank: usize) -> Clock {
+        self.rank_activate[rank & (MAX_RANKS - 1)]
+    }
+
+    /// Constraints of the rank alone.
+    #[inline]
+    pub(super) const fn rank_column(&self, kind: Kind, rank: usize) -> Clock {
+        self.rank_column[kind as usize][rank & (MAX_RANKS - 1)]
+    }
+
     #[inline]
     pub(super) fn earliest_activate(&self, bank: usize) -> Clock {
-        let bank_gate = self.bank_activate[bank & (MAX_BANKS - 1)];
-        later(later(bank_gate, self.group_activate[self.group(bank)]), self.rank_activate[self.rank(bank)])
+        self.bank_activate(bank).max(self.rank_activate(self.rank(bank)))
     }
 
     #[inline]
     pub(super) fn earliest_column(&self, kind: Kind, bank: usize) -> Clock {
-        let bank_gate = self.bank_column[bank & (MAX_BANKS - 1)];
-        let group_gate = self.group_column[kind as usize][self.group(bank)];
-        later(later(bank_gate, group_gate), self.rank_column[kind as usize][self.rank(bank)])
+        self.bank_column(kind, bank).max(self.rank_column(kind, self.rank(bank)))
     }
 
     #[inline]
@@ -152,6 +165,13 @@ impl Gates {
         let rank = self.rank(bank);
         let banks = &self.bank_activate[self.banks_of(rank)];
         banks.iter().copied().max().unwrap_or(0).max(self.rank_refresh[rank])
+    }
+
+    /// The banks of a bank's group.
+    #[inline]
+    const fn group(&self, bank: usize) -> std::ops::Range<usize> {
+        let first = bank & (MAX_BANKS - 1) & !(self.banks_per_group - 1);
+        first..first + self.banks_per_group
     }
 
     fn banks_of(&self, rank: usize) -> std::ops::Range<usize> {
@@ -194,12 +214,13 @@ impl Gates {
 
     #[inline]
     fn activate(&mut self, bank: usize, at: Clock) {
-        let (timing, group, rank) = (&self.timing, self.group(bank), self.rank(bank));
+        let (timing, rank, group) = (self.timing, self.rank(bank), self.group(bank));
+        raise_all(&mut self.bank_activate[group], at + timing.rrd_l);
         let bank = bank & (MAX_BANKS - 1);
-        self.bank_column[bank] = at + timing.rcd;
+        raise(&mut self.bank_column[0][bank], at + timing.rcd);
+        raise(&mut self.bank_column[1][bank], at + timing.rcd);
         self.bank_precharge[bank] = at + timing.ras;
         self.bank_activate[bank] = at + timing.rc();
-        raise(&mut self.group_activate[group], at + timing.rrd_l);
         let window = &mut self.activates[rank];
         *window = [window[1], window[2], window[3], at + timing.faw];
         raise(&mut self.rank_activate[rank], (at + timing.rrd_s).max(window[0]));
@@ -212,21 +233,21 @@ impl Gates {
 
     #[inline]
     fn column(&mut self, kind: Kind, bank: usize, at: Clock) {
-        let (timing, group, rank) = (self.timing, self.group(bank), self.rank(bank));
+        let (timing, rank, group) = (self.timing, self.rank(bank), self.group(bank));
         let (read, write) = (Kind::Read as usize, Kind::Write as usize);
         match kind {
             Kind::Read => {
                 raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], at + timing.rtp);
-                raise(&mut self.group_column[read][group], at + timing.ccd_l);
+                raise_all(&mut self.bank_column[read][group], at + timing.ccd_l);
                 raise(&mut self.rank_column[read][rank], at + timing.ccd_s);
                 raise(&mut self.rank_column[write][rank], at + timing.read_to_write());
             }
             Kind::Write => {
                 let data_end = at + timing.cwl + timing.burst;
                 raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], data_end + timing.wr);
-                raise(&mut self.group_column[write][group], at + timing.ccd_l_write);
+                raise_all(&mut self.bank_column[write][group.clone()], at + timing.ccd_l_write);
+                raise_all(&mut self.bank_column[read][group], data_end + timing.wtr_l);
                 raise(&mut self.rank_column[write][rank], at + timing.ccd_s);
-                raise(&mut self.group_column[read][group], data_end + timing.wtr_l);
                 raise(&mut self.rank_column[read][rank], data_end + timing.wtr_s);
             }
         }
@@ -267,13 +288,14 @@ fn least(gates: &[Clock]) -> Clock {
     }
 }
 
-/// The later of two clocks. A plain maximum becomes a branch here, and which gate is the later cannot be predicted.
 #[inline]
-const fn later(one: Clock, other: Clock) -> Clock {
-    one + other.saturating_sub(one)
+fn raise(gate: &mut Clock, to: Clock) {
+    *gate = (*gate).max(to);
 }
 
 #[inline]
-const fn raise(gate: &mut Clock, to: Clock) {
-    *gate = later(*gate, to);
+fn raise_all(gates: &mut [Clock], to: Clock) {
+    for gate in gates {
+        raise(gate, to);
+    }
 }

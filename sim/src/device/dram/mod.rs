@@ -1,12 +1,13 @@
 //! DRAM: a table of JEDEC timings, banks that obey it, and a controller that schedules them.
 //!
 //! Reading order: [`Timing`] (the table and its formulas), [`Gates`] (when a command may be issued), `lists` (the
-//! queues), `schedule` (which command comes next), [`Channel`] (issuing it), [`Dram`] (the device of a replay).
+//! queues), `choice` and `schedule` (which command comes next), [`Channel`] (issuing it), [`Dram`] (the device of a replay).
 //!
 //! Known limits: refreshes are neither postponed nor pulled in; no power-down states; no error correction traffic;
 //! reads that hit in the write queue are answered one clock after arrival.
 
 mod channel;
+mod choice;
 mod config;
 mod filter;
 mod gates;

@@ -5,214 +5,13 @@
 //! clock, so a command that was overtaken is looked for again.
 
 use super::channel::Channel;
+use super::choice::{
+    ACTIVATE, Action, Banks, COLUMN, Choice, Key, Memo, Memos, OWED, PRECHARGE, Scan, Tier, class,
+};
 use super::config::Page;
-use super::gates::{Command, MAX_BANKS};
+use super::gates::Command;
 use super::timing::Clock;
 use crate::device::Kind;
-
-/// A command packed so that the better of two at one clock is the smaller number: tier (2 bits), order of arrival
-/// (38), kind of command (3), bank (6). In front of it goes the delay from now (15), and one comparison without a
-/// branch decides.
-type Key = u64;
-
-const BANK_BITS: u32 = 6;
-const ACTION_BITS: u32 = 3;
-const ORDER_BITS: u32 = 38;
-const TIER_BITS: u32 = 2;
-const TIER_SHIFT: u32 = BANK_BITS + ACTION_BITS + ORDER_BITS;
-const DELAY_SHIFT: u32 = TIER_SHIFT + TIER_BITS;
-/// Longest delay that a key holds, in clocks; gates are bounded so that none is longer.
-pub(super) const MAX_DELAY: Clock = (1 << (64 - DELAY_SHIFT)) - 1;
-/// No command: larger than every key.
-const NOTHING: Key = Key::MAX;
-
-/// What a command does, as packed into a key.
-#[derive(Clone, Copy)]
-enum Action {
-    Read,
-    Write,
-    Activate,
-    Precharge,
-    PrechargeAll,
-    Refresh,
-}
-
-/// Who goes first among commands that are possible at one clock.
-#[derive(Clone, Copy)]
-enum Tier {
-    /// A request whose row was opened for it.
-    Owed,
-    /// Refresh, and the precharge before it.
-    Refresh,
-    /// Requests of the direction that is served.
-    Request,
-    /// Closing a row that nobody asked for.
-    Idle,
-}
-
-/// Packs the order of arrival of a request and its bank as the low part of a key.
-#[inline]
-pub(super) const fn order_key(order: u64, bank: usize) -> u64 {
-    (order & ((1 << ORDER_BITS) - 1)) << (BANK_BITS + ACTION_BITS) | bank as u64
-}
-
-/// The part of a key that tier and action decide.
-const fn class(tier: Tier, action: Action) -> Key {
-    (tier as u64) << TIER_SHIFT | (action as u64) << BANK_BITS
-}
-
-const PRECHARGE: Key = class(Tier::Request, Action::Precharge);
-const ACTIVATE: Key = class(Tier::Request, Action::Activate);
-const OWED: [Key; 2] = [class(Tier::Owed, Action::Read), class(Tier::Owed, Action::Write)];
-const COLUMN: [Key; 2] = [class(Tier::Request, Action::Read), class(Tier::Request, Action::Write)];
-
-/// A command and its clock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
-    /// Clock of issue; [`Clock::MAX`] when there is nothing to do.
-    pub(super) at: Clock,
-    /// [`NOTHING`] when there is nothing to do.
-    key: Key,
-}
-
-impl Choice {
-    /// Nothing to do.
-    pub(super) const NONE: Self = Self { at: Clock::MAX, key: NOTHING };
-
-    /// From a key with the delay from now in front.
-    #[inline]
-    const fn at(now: Clock, key: Key) -> Self {
-        if key == NOTHING {
-            return Self::NONE;
-        }
-        Self { at: now + (key >> DELAY_SHIFT), key: key & ((1 << DELAY_SHIFT) - 1) }
-    }
-
-    /// The key with the delay from now in front.
-    #[inline]
-    const fn from(&self, now: Clock) -> Key {
-        self.at.saturating_sub(now) << DELAY_SHIFT | self.key
-    }
-
-    /// The command and its bank.
-    #[inline]
-    pub(super) const fn command(&self) -> (Command, usize) {
-        let command = match (self.key >> BANK_BITS) & ((1 << ACTION_BITS) - 1) {
-            0 => Command::Column(Kind::Read),
-            1 => Command::Column(Kind::Write),
-            2 => Command::Activate,
-            3 => Command::Precharge,
-            4 => Command::PrechargeAll,
-            _ => Command::Refresh,
-        };
-        (command, self.bank())
-    }
-
-    #[inline]
-    const fn bank(&self) -> usize {
-        self.key as usize & (MAX_BANKS - 1)
-    }
-}
-
-/// The best of one kind of command, while it is known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Memo {
-    best: Choice,
-    is_known: bool,
-}
-
-impl Memo {
-    const UNKNOWN: Self = Self { best: Choice::NONE, is_known: false };
-
-    const fn known(best: Choice) -> Self {
-        Self { best, is_known: true }
-    }
-
-    /// Whether what is remembered still holds: it is known, and nothing overtook it.
-    #[inline]
-    const fn holds(&self, now: Clock) -> bool {
-        self.is_known && self.best.at >= now
-    }
-
-    /// Takes another command of the kind if it is better.
-    #[inline]
-    fn offer(&mut self, now: Clock, earliest: Clock, key: Key) {
-        let other = Choice { at: earliest.max(now), key };
-        if other.from(now) < self.best.from(now) {
-            self.best = other;
-        }
-    }
-}
-
-/// The best command of every kind.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Memos {
-    columns: Memo,
-    activates: Memo,
-    precharges: Memo,
-}
-
-impl Memos {
-    pub(super) const UNKNOWN: Self =
-        Self { columns: Memo::UNKNOWN, activates: Memo::UNKNOWN, precharges: Memo::UNKNOWN };
-}
-
-/// The best command so far, as a key with the delay from now in front.
-struct Scan {
-    now: Clock,
-    key: Key,
-}
-
-impl Scan {
-    const fn new(now: Clock) -> Self {
-        Self { now, key: NOTHING }
-    }
-
-    /// Takes a command if it is better.
-    #[inline]
-    fn offer(&mut self, earliest: Clock, class: Key, order_key: u64) {
-        self.take(earliest.saturating_sub(self.now) << DELAY_SHIFT | class | order_key);
-    }
-
-    #[inline]
-    fn take(&mut self, key: Key) {
-        self.key = self.key.min(key);
-    }
-
-    /// Takes a remembered command if it is better.
-    #[inline]
-    fn recall(&mut self, memo: &Memo) {
-        self.take(memo.best.from(self.now));
-    }
-
-    /// Whether a command that cannot come before `bound` may still be better.
-    #[inline]
-    const fn may_improve(&self, bound: Clock) -> bool {
-        bound.saturating_sub(self.now) <= self.key >> DELAY_SHIFT
-    }
-
-    #[inline]
-    const fn choice(&self) -> Choice {
-        Choice::at(self.now, self.key)
-    }
-}
-
-/// The banks of a set.
-struct Banks(u64);
-
-impl Iterator for Banks {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        if self.0 == 0 {
-            return None;
-        }
-        let bank = self.0.trailing_zeros() as usize;
-        self.0 &= self.0 - 1;
-        Some(bank)
-    }
-}
 
 impl Channel {
     /// Finds the next command. Cost: a few steps for each bank that has a request for the kinds of command that moved.
@@ -349,9 +148,10 @@ impl Channel {
 
     #[inline]
     fn scan_hits(&self, banks: u64, kind: Kind, class: Key, scan: &mut Scan) {
-        let hits = &self.hits[kind as usize];
-        for bank in Banks(banks) {
-            scan.offer(self.gates.earliest_column(kind, bank), class, hits.orders[bank]);
+        let orders = &self.hits[kind as usize].orders;
+        for (rank, banks) in self.by_rank(banks) {
+            let gate = |bank| self.gates.bank_column(kind, bank);
+            scan.offer_all(banks, class, orders, self.gates.rank_column(kind, rank), gate);
         }
     }
 
@@ -359,10 +159,25 @@ impl Channel {
     fn scan_activates(&self, now: Clock) -> Choice {
         let waits = &self.waits[usize::from(self.is_writing)];
         let mut scan = Scan::new(now);
-        for bank in Banks(waits.occupied & !self.open & !self.refresh.blocked_banks) {
-            scan.offer(self.gates.earliest_activate(bank), ACTIVATE, waits.orders[bank]);
+        for (rank, banks) in self.by_rank(waits.occupied & !self.open & !self.refresh.blocked_banks) {
+            let gate = |bank| self.gates.bank_activate(bank);
+            scan.offer_all(banks, ACTIVATE, &waits.orders, self.gates.rank_activate(rank), gate);
         }
         scan.choice()
+    }
+
+    /// Splits a set of banks by rank.
+    #[inline]
+    fn by_rank(&self, mut banks: u64) -> impl Iterator<Item = (usize, u64)> {
+        std::iter::from_fn(move || {
+            if banks == 0 {
+                return None;
+            }
+            let rank = self.gates.rank(banks.trailing_zeros() as usize);
+            let of_rank = banks & self.refresh.banks_of(rank);
+            banks &= !of_rank;
+            Some((rank, of_rank))
+        })
     }
 
     /// Notes that a row was opened for a request: the gates of activates moved, and one more column command waits.
