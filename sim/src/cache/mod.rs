@@ -7,6 +7,8 @@
 //! Known to be simpler than silicon: the snoop filter never evicts, a clean line handed from core to core is not put
 //! into the L3, and prefetches that hit the L3 arrive at once.
 
+mod coherence;
+mod last_level;
 mod sharers;
 mod tags;
 
@@ -183,16 +185,6 @@ impl Caches {
         found
     }
 
-    /// Drops the copies of a line in the last levels that a store makes stale.
-    fn drop_stale(&mut self, core: usize, line: u64) {
-        let home = self.sockets[core];
-        for socket in 0..self.l3.len() {
-            if socket != home || self.inclusion == Inclusion::Victim {
-                self.take_l3(socket, line);
-            }
-        }
-    }
-
     /// Tells the caches that a line read from memory has arrived at a core; may come late or never.
     pub fn landed(&mut self, core: usize, line: u64) {
         if let Some(word) = self.l2[core].find(line) {
@@ -217,121 +209,6 @@ impl Caches {
         let word = if found == Found::Memory { word.in_flight() } else { word };
         self.fill_l2(core, word, leaving);
         Some(found)
-    }
-
-    /// Looks beyond the core's private caches; gives where, and whether dirtiness comes along.
-    fn outside(
-        &mut self,
-        core: usize,
-        line: u64,
-        class: u8,
-        intent: Intent,
-        leaving: &mut Vec<Word>,
-    ) -> (Found, bool) {
-        let home = self.sockets[core];
-        if let Some(from) = self.holder(core, line) {
-            self.counters.forwarded_lines += 1;
-            if intent == Intent::Store {
-                self.drop_others(core, line);
-                self.drop_stale(core, line);
-            } else {
-                self.share(from, line);
-            }
-            return (Found::Forwarded { from }, false);
-        }
-        let found = self.find_l3(home, line);
-        match found {
-            Some(_) => self.counters.l3.hits += 1,
-            None => self.counters.l3.misses += 1,
-        }
-        if let Some((socket, dirty)) = found {
-            if self.inclusion == Inclusion::Inclusive && socket != home {
-                if intent == Intent::Store {
-                    self.take_l3(socket, line);
-                }
-                self.fill_l3(home, Word::new(line, class), leaving);
-            }
-            let found = if socket == home { Found::L3 } else { Found::RemoteL3 { socket } };
-            return (found, dirty);
-        }
-        if self.inclusion == Inclusion::Inclusive {
-            self.fill_l3(home, Word::new(line, class), leaving);
-        }
-        (Found::Memory, false)
-    }
-
-    /// Another core that holds a line.
-    fn holder(&mut self, core: usize, line: u64) -> Option<usize> {
-        let holders = self.sharers.as_ref()?.of(line);
-        if holders.count == 0 {
-            return None;
-        }
-        if let Some(known) = holders.core.filter(|known| *known != core) {
-            return Some(known);
-        }
-        (0..self.l2.len()).find(|other| *other != core && self.l2[*other].find(line).is_some())
-    }
-
-    /// Tells a holder that it is no longer alone: its next store has to ask.
-    fn share(&mut self, holder: usize, line: u64) {
-        if let Some(word) = self.l2[holder].find(line) {
-            *word = word.with_sole(false);
-        }
-        if let Some(word) = self.l1[holder].find(line) {
-            *word = word.with_dirty(false);
-        }
-    }
-
-    /// Makes all other cores drop a line; gives one that held it.
-    fn drop_others(&mut self, core: usize, line: u64) -> Option<usize> {
-        let holders = self.sharers.as_ref()?.of(line);
-        if let (1, Some(known)) = (holders.count, holders.core) {
-            return if known == core { None } else { self.invalidate(known, line) };
-        }
-        let mut first = None;
-        if holders.count > 0 {
-            for other in (0..self.l2.len()).filter(|other| *other != core) {
-                first = first.or(self.invalidate(other, line));
-            }
-        }
-        first
-    }
-
-    fn invalidate(&mut self, core: usize, line: u64) -> Option<usize> {
-        self.drop_private(core, line)?;
-        self.counters.invalidated_lines += 1;
-        Some(core)
-    }
-
-    fn drop_private(&mut self, core: usize, line: u64) -> Option<Word> {
-        self.l1[core].remove(line);
-        let word = self.l2[core].remove(line)?;
-        self.l2_losses += 1;
-        if let Some(sharers) = &mut self.sharers {
-            sharers.remove(line, core);
-        }
-        Some(word)
-    }
-
-    /// Finds a line in the own socket's L3, then in the others'; a victim cache gives it away.
-    fn find_l3(&mut self, home: usize, line: u64) -> Option<(usize, bool)> {
-        let sockets = self.l3.len();
-        for socket in std::iter::once(home).chain((0..sockets).filter(|socket| *socket != home)) {
-            if self.inclusion == Inclusion::Victim {
-                if let Some(word) = self.take_l3(socket, line) {
-                    return Some((socket, word.is_dirty()));
-                }
-            } else if self.l3[socket].touch(line).is_some() {
-                return Some((socket, false));
-            }
-        }
-        None
-    }
-
-    fn take_l3(&mut self, socket: usize, line: u64) -> Option<Word> {
-        let word = self.l3[socket].remove(line);
-        self.l3_losses += u64::from(word.is_some());
-        word
     }
 
     fn fill_l1(&mut self, core: usize, word: Word) {
@@ -362,96 +239,6 @@ impl Caches {
                 None => {}
             },
         }
-    }
-
-    fn fill_l3(&mut self, socket: usize, word: Word, leaving: &mut Vec<Word>) {
-        if let Some(held) = self.l3[socket].find(word.line()) {
-            *held = held.with_dirty(held.is_dirty() || word.is_dirty());
-            return;
-        }
-        let word = if self.l3.len() > 1 { self.gather(socket, word) } else { word };
-        self.l3_fills += 1;
-        let Some(mut victim) = self.l3[socket].insert(word) else { return };
-        self.l3_losses += 1;
-        if self.inclusion == Inclusion::Inclusive {
-            let held_dirty = self.drop_socket(socket, victim.line());
-            victim = victim.with_dirty(victim.is_dirty() || held_dirty);
-        }
-        if victim.is_dirty() {
-            leaving.push(victim);
-        }
-    }
-
-    /// Takes the copies that other sockets' victim caches have: one copy of a line is enough.
-    fn gather(&mut self, home: usize, word: Word) -> Word {
-        let mut dirty = word.is_dirty();
-        if self.inclusion == Inclusion::Victim {
-            for socket in (0..self.l3.len()).filter(|socket| *socket != home) {
-                dirty |= self.take_l3(socket, word.line()).is_some_and(Word::is_dirty);
-            }
-        }
-        word.with_dirty(dirty)
-    }
-
-    /// Makes the cores of a socket drop a line; true if one of them had it dirty.
-    fn drop_socket(&mut self, socket: usize, line: u64) -> bool {
-        if self.sharers.as_ref().is_some_and(|sharers| sharers.of(line).count == 0) {
-            return false;
-        }
-        let mut dirty = false;
-        for core in 0..self.l2.len() {
-            if self.sockets[core] != socket {
-                continue;
-            }
-            if let Some(word) = self.drop_private(core, line) {
-                self.counters.invalidated_lines += 1;
-                dirty |= word.is_dirty();
-            }
-        }
-        dirty
-    }
-
-    /// Drops a line everywhere because it is overwritten in memory (a non-temporal store); true if it was there.
-    pub fn overwrite(&mut self, core: usize, line: u64) -> bool {
-        let mut was_there = self.drop_others(core, line).is_some();
-        was_there |= self.drop_private(core, line).is_some();
-        for socket in 0..self.l3.len() {
-            was_there |= self.take_l3(socket, line).is_some();
-        }
-        was_there
-    }
-
-    /// Writes a line back on demand (clwb): true if a dirty copy has to go to memory. The line stays, clean, if
-    /// `keep` holds.
-    pub fn flush(&mut self, core: usize, line: u64, keep: bool) -> bool {
-        let mut dirty = false;
-        let is_alone = self.sharers.as_ref().is_none_or(|sharers| sharers.of(line).count == 0);
-        let holders = if is_alone { core..core + 1 } else { 0..self.l2.len() };
-        for holder in holders {
-            let Some(word) = self.l2[holder].find(line) else { continue };
-            dirty |= word.is_dirty();
-            *word = word.with_dirty(false);
-            match keep {
-                true => {
-                    if let Some(word) = self.l1[holder].find(line) {
-                        *word = word.with_dirty(false);
-                    }
-                }
-                false => {
-                    self.drop_private(holder, line);
-                }
-            }
-        }
-        for socket in 0..self.l3.len() {
-            if let Some(word) = self.l3[socket].find(line) {
-                dirty |= word.is_dirty();
-                *word = word.with_dirty(false);
-            }
-            if !keep {
-                self.take_l3(socket, line);
-            }
-        }
-        dirty
     }
 
     /// Dirty lines of all levels, once each.
