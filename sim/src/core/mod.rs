@@ -1,4 +1,9 @@
 //! One core: its clock, its buffers, its translation and prefetch state, and where its time went.
+//!
+//! Loads and stores overlap with each other and with arithmetic until the buffers of their kind are used up. Known to
+//! be simpler than silicon: there is no reorder window, so a core that computes long between lines looks further
+//! ahead than 224 micro-operations allow (with prefetch on, the streamer does the same); a page walk is a fixed time
+//! whose memory accesses are not counted; a first touch costs time but its zeroing moves no lines.
 
 mod prefetch;
 mod slots;
