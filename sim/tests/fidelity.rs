@@ -10,12 +10,11 @@ use hetier_traces::Trace;
 use synthetic::{Builder, Convolution, Kernel};
 
 /// Caches scaled down so that ciphertexts of 24 KiB hit and miss as 192 KiB do in the real machine.
-fn small_machine() -> System {
-    let (_, text) = ("", include_str!("../systems/optane-slice.toml"));
-    let text = text
+fn small_machine(l3_kib: u32) -> System {
+    let text = include_str!("../systems/optane-slice.toml")
         .replace("capacity_kib = 32\n", "capacity_kib = 4\n")
         .replace("capacity_kib = 1024\n", "capacity_kib = 64\n")
-        .replace("capacity_kib = 5632\n", "capacity_kib = 352\n");
+        .replace("capacity_kib = 5632\n", &format!("capacity_kib = {l3_kib}\n"));
     System::parse("small.toml", &text).unwrap()
 }
 
@@ -89,13 +88,16 @@ fn compare(name: &str, line: &RunResult, stream: &RunResult) -> (f64, f64) {
 
 #[test]
 fn explore() {
-    let system = small_machine();
     let wanted = std::env::var("WANT").unwrap_or_default();
-    for (name, trace) in [
-        ("faithful", convolutions(Kernel::Faithful, 4, 6)),
-        ("fused", convolutions(Kernel::Fused, 4, 6)),
-        ("keys", key_switches()),
+    for (name, trace, l3_kib) in [
+        ("faithful", convolutions(Kernel::Faithful, 4, 6), 352),
+        ("fused", convolutions(Kernel::Fused, 4, 6), 352),
+        ("faithful176", convolutions(Kernel::Faithful, 4, 6), 176),
+        ("fused704", convolutions(Kernel::Fused, 4, 6), 704),
+        ("keys", key_switches(), 1056),
+        ("keys176", key_switches(), 176),
     ] {
+        let system = small_machine(l3_kib);
         for (mode, dram) in [
             ("dram-only", DramSize::System),
             ("memory-mode", DramSize::Fraction(0.5)),
@@ -109,5 +111,24 @@ fn explore() {
             let (time, bytes) = compare(&format!("{name} {mode}"), &line, &stream);
             println!("SUMMARY {name} {mode}: time {:+.2} % bytes {:.2} %", time * 100.0, bytes * 100.0);
         }
+    }
+}
+
+#[test]
+fn speed() {
+    let system = System::load("bsc-8260l-32g-6t").unwrap();
+    for (name, kernel, window) in [("faithful3", Kernel::Faithful, 3), ("fused3", Kernel::Fused, 3), ("faithful1", Kernel::Faithful, 1)] {
+        let bytes = 192 << 10;
+        let mut builder = Builder::new("resnet-stage");
+        let shape = Convolution { inputs: 16, outputs: 96, height: 14, width: 14, window, bytes, kernel };
+        let input = synthetic::encrypt(&mut builder, 16 * 14 * 14, bytes);
+        shape.add(&mut builder, "conv", input);
+        let settings = Settings { mode: Some("memory-mode".to_owned()), ..Settings::default() };
+        let mut quiet = |_: f64| ControlFlow::Continue(());
+        stream::replay(&builder.trace, &system, &settings, &mut quiet).unwrap();
+        let started = std::time::Instant::now();
+        let result = stream::replay(&builder.trace, &system, &settings, &mut quiet).unwrap();
+        let ns = started.elapsed().as_nanos() as f64 / shape.taps() as f64;
+        println!("SPEED {name} {} taps {ns:.1} ns each, {} s simulated, l3 {:?}", shape.taps(), result.simulated_seconds, result.caches.l3);
     }
 }

@@ -29,6 +29,10 @@ pub struct Block {
     pub shape: u8,
     /// Tier among those of the mode.
     pub tier: u8,
+    /// The core that used it last.
+    pub last: u8,
+    /// The core that used it before that.
+    pub before: u8,
     /// Whether its pages are mapped.
     pub is_mapped: bool,
     /// Whether home memory says that a remote socket may hold it.
@@ -103,6 +107,8 @@ impl Blocks {
             class: 0,
             shape,
             tier,
+            last: 0,
+            before: 0,
             is_mapped: false,
             is_remote: false,
         });

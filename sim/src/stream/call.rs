@@ -12,7 +12,7 @@ use crate::core::Source;
 use crate::system::Inclusion;
 
 /// Tracked operands of one call.
-const MOST: usize = 32;
+const MOST: usize = 16;
 
 /// What a segment's traffic cost so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,11 +42,14 @@ impl Engine<'_> {
         let me = 1_u128 << number;
         let mut blocks = [NONE; MOST];
         let mut others = 0;
+        if objects.len() > MOST {
+            return Err(self.crowded(site, objects.len()));
+        }
         // 1. Where are the operands?
         let mut key = Key::new(site.signature);
         let mut whereabouts = [Whereabouts::Slot(0); MOST];
         let is_wide = objects.len() > MOST_OPERANDS;
-        for (at, object) in objects.iter().enumerate().take(MOST) {
+        for (at, object) in objects.iter().enumerate() {
             let block = self.heap.blocks.of(*object);
             if block == NONE {
                 return Err(self.dead(*object));
@@ -63,7 +66,7 @@ impl Engine<'_> {
             blocks[at] = block;
             if is_wide { key.mix(whereabouts[at]) } else { key.push(whereabouts[at]) }
         }
-        let blocks = &blocks[..objects.len().min(MOST)];
+        let blocks = &blocks[..objects.len()];
         // 2. What do the private caches make of it?
         let transition = match self.private.find(self.cores[number].state, key) {
             Some(transition) => *transition,
@@ -97,6 +100,19 @@ impl Engine<'_> {
     }
 
     #[cold]
+    fn crowded(&self, site: SiteFacts, operands: usize) -> Error {
+        let name = self.names[usize::from(site.primitive)].clone();
+        let (found, most) = (operands as i128, MOST as i128);
+        Error::Trace(hetier_traces::Error::OutOfRange {
+            place: format!("macro {name} at stream fidelity (use line)"),
+            what: "operands of 1 KiB or more",
+            found,
+            least: 0,
+            most,
+        })
+    }
+
+    #[cold]
     fn learn(&mut self, number: usize, key: Key, site: SiteFacts, operands: &[Whereabouts]) -> Transition {
         if self.private.is_full() {
             let mut states: Vec<u32> = self.cores.iter().map(|core| core.state).collect();
@@ -121,7 +137,10 @@ impl Engine<'_> {
                 core.slots.resize(place + 1, NONE);
             }
             core.slots[place] = *block;
-            self.heap.blocks.blocks[*block as usize].holders |= 1 << number;
+            let entry = &mut self.heap.blocks.blocks[*block as usize];
+            entry.holders |= 1 << number;
+            entry.before = entry.last;
+            entry.last = number as u8;
         }
     }
 
@@ -234,19 +253,23 @@ impl Engine<'_> {
         lines
     }
 
-    /// Most lines of a block that one of several cores holds, and the sockets of all that hold some, as a bit set.
+    /// Lines of a block that other cores hold, and the sockets of those cores, as a bit set. Looks at one of the
+    /// two cores that used the block last, if it holds it still: its lines are the most recent.
+    #[inline]
     fn held_by(&self, cores: u128, block: u32) -> (u32, u64) {
-        let (mut most, mut sockets, mut left) = (0, 0, cores);
-        while left != 0 {
-            let other = left.trailing_zeros() as usize;
-            left &= left - 1;
-            let core = &self.cores[other];
-            if let Some(slot) = core.slots.iter().position(|held| *held == block) {
-                most = most.max(self.private.resident(core.state, slot as u16).0);
-                sockets |= 1 << core.socket;
-            }
-        }
-        (most, sockets)
+        let entry = &self.heap.blocks.blocks[block as usize];
+        let (last, before) = (usize::from(entry.last), usize::from(entry.before));
+        let other = match () {
+            () if cores >> last & 1 == 1 => last,
+            () if cores >> before & 1 == 1 => before,
+            () => cores.trailing_zeros() as usize,
+        };
+        let core = &self.cores[other];
+        let slot = core.slots.iter().position(|held| *held == block);
+        let lines = slot.map_or(0, |slot| self.private.resident(core.state, slot as u16).0);
+        let sockets = self.socket_cores.iter().enumerate();
+        let mask = sockets.fold(0, |mask, (socket, own)| mask | u64::from(cores & own != 0) << socket);
+        (lines, mask)
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
@@ -320,7 +343,11 @@ impl Engine<'_> {
             Inclusion::Victim => {
                 let shared = if others == 0 { 0 } else { self.held_by(others, block).0.min(total) };
                 let clean = event.lines - dirty;
-                let lines = event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32;
+                let lines = match shared {
+                    0 => event.lines,
+                    shared if shared == total => dirty,
+                    _ => event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32,
+                };
                 self.keep(number, site, block, lines, dirty, now_ps, toll);
             }
             Inclusion::Inclusive => {

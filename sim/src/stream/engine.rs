@@ -137,6 +137,8 @@ pub(super) struct Engine<'p> {
     pub(super) cores: Vec<Core<'p>>,
     pub(super) times: CacheTimes,
     pub(super) inclusion: Inclusion,
+    /// Cores of each socket, as bit sets.
+    pub(super) socket_cores: Vec<u128>,
     pub(super) fault_ps: u64,
     /// Femtoseconds of translation per line touched and per line fetched.
     pub(super) translation_fs: [u64; 2],
@@ -192,6 +194,10 @@ impl<'p> Engine<'p> {
         let used = sockets.iter().max().map_or(1, |last| last + 1);
         let cores: Vec<Core<'p>> = sockets.iter().map(|socket| Core::new(*socket)).collect();
         let page = heap.page_lines();
+        let socket_cores = (0..used).map(|socket| {
+            let own = sockets.iter().enumerate().filter(|(_, of)| **of == socket);
+            own.fold(0, |set, (core, _)| set | 1 << core)
+        });
         let costs = &system.translation;
         let walk = costs.walk[usize::from(heap.has_huge_pages())].0;
         Self {
@@ -210,6 +216,7 @@ impl<'p> Engine<'p> {
             cores,
             times: behaviour.caches,
             inclusion: system.inclusion,
+            socket_cores: socket_cores.collect(),
             fault_ps,
             translation_fs: [costs.second_level.0 * 1000 / page, walk * 1000 / page],
             class_stalls: [0; Class::ALL.len()],
