@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use hetier_workloads::network::NETWORKS;
+
 /// A failure with its message for the user.
 #[derive(Debug)]
 pub enum Failure {
@@ -52,7 +54,14 @@ impl From<hetier_reports::Error> for Failure {
 impl From<hetier_workloads::Error> for Failure {
     fn from(source: hetier_workloads::Error) -> Self {
         match source {
-            hetier_workloads::Error::UnknownNetwork { .. } => Self::usage(source),
+            hetier_workloads::Error::UnknownNetwork { ref found, .. } => {
+                let names: Vec<&str> = NETWORKS.iter().map(|entry| entry.name).collect();
+                match hetier_sim::system::nearest(found, &names) {
+                    Some(nearest) => Self::usage(format!("{source} (did you mean {nearest}?)")),
+                    None => Self::usage(source),
+                }
+            }
+            hetier_workloads::Error::UnknownVariant { .. } => Self::usage(source),
             source => Self::work(source),
         }
     }

@@ -80,7 +80,15 @@ fn open(event: Event) -> Result<Counter, String> {
 }
 
 fn reason(error: &std::io::Error) -> String {
-    error.to_string()
+    let name = match error.raw_os_error() {
+        Some(1) => "EPERM",
+        Some(2) => "ENOENT",
+        Some(13) => "EACCES",
+        Some(38) => "ENOSYS",
+        Some(95) => "EOPNOTSUPP",
+        _ => return error.to_string(),
+    };
+    name.to_owned()
 }
 
 impl Observer for Counters {

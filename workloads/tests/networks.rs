@@ -2,6 +2,7 @@
 
 use hetier_traces::equal;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
+use hetier_workloads::layer::{Add, AveragePool, Convolution, Dense, Polynomial, Relu, Shape, Square, Window};
 use hetier_workloads::network::{Entry, Images, Network, Weights};
 use hetier_workloads::program::Options;
 use hetier_workloads::ring::Seed;
@@ -56,4 +57,55 @@ fn recorded_trace_equals_shaped_trace_in_every_dataflow_on_one_and_two_threads()
         equal(&runs[0].trace, &shaped).unwrap();
         assert!(largest_error(&network, &images, &runs[0].outputs) < 1e-2);
     }
+}
+
+/// Every layer of the shelf once, residual connection included.
+fn every_layer() -> Network {
+    let weights = Weights::Seeded(11);
+    let window = Window::new(3, 1, 1);
+    let mut network = Network::new("every-layer", Shape::new(2, 4, 4));
+    network.then("conv1", Convolution::new("conv1", (2, 2), window, &weights).unwrap()).unwrap();
+    let trunk = network.then("relu1", Relu::default()).unwrap();
+    let branch = network.then("conv2", Convolution::new("conv2", (2, 2), window, &weights).unwrap()).unwrap();
+    network.join("add1", Add, &[trunk, branch]).unwrap();
+    network.then("bounded1", Relu::bounded(0.5)).unwrap();
+    network.then("pool1", AveragePool::new(Window::new(2, 2, 0))).unwrap();
+    network.then("polynomial1", Polynomial::new([0.25, 0.5, 0.125])).unwrap();
+    network.then("square1", Square).unwrap();
+    network.then("dense1", Dense::new("dense1", (8, 3), &weights).unwrap()).unwrap();
+    network
+}
+
+/// Runs on one and two threads: equal answers, equal traces, equal to the shape, close to the clear model.
+fn check(network: &Network, literal: &Literal, tolerance: f64) {
+    let parameters = Parameters::insecure_for_tests(literal).unwrap();
+    let images = Images::seeded(network.input_shape(), 4, 5);
+    let program = network.lower(&parameters, &Options { images: 4, ..Options::default() }).unwrap();
+    let context = Context::with_seed(parameters, Seed::fixed(7));
+    let run = |threads| execute(&program, &context, &images, Run { threads, record: true }, &mut Quiet).unwrap();
+    let (one, two) = (run(1), run(2));
+
+    assert_eq!(one.outputs, two.outputs);
+    assert_eq!(one.trace, two.trace);
+    equal(&one.trace, &shape(&program).unwrap()).unwrap();
+    let judgement = network.judge(&images, &one.outputs);
+    let (error, most) = (judgement.max_output_error, tolerance * judgement.max_output.max(1.0));
+    assert!(error < most, "{}: error {error}, need less than {most}", network.name());
+}
+
+#[test]
+fn every_layer_runs_as_it_is_shaped_and_as_in_the_clear() {
+    check(&every_layer(), &Literal::new(256, &[60, 30, 30, 30, 30, 60], 30), 1e-3);
+}
+
+#[test]
+fn cryptonets_runs_as_it_is_shaped_and_as_in_the_clear() {
+    let entry = Entry::find("cryptonets").unwrap();
+    check(&entry.build(&Weights::Seeded(3)).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-3);
+}
+
+#[test]
+fn lenet5_runs_as_it_is_shaped_and_as_in_the_clear() {
+    let entry = Entry::find("lenet5").unwrap();
+    check(&entry.build(&Weights::Seeded(3)).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-2);
 }
