@@ -233,40 +233,48 @@ impl Memory {
     /// Rows of reads in the table of Memory Mode.
     fn read_near(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> (Fetched, usize) {
         let near_server = self.near_tier * self.sockets + usize::from(place.socket);
-        let found = self.near.as_mut().map_or(Found::Hit, |near| near.exchange(place.home, false, lines));
+        let all_hit = Found { hits: lines, ..Found::default() };
+        let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, false, lines));
         if is_remote && client.is_noted {
             self.post(near_server, Kind::Write, lines, client);
         }
-        if found == Found::Hit {
-            self.count(near_server, Kind::Read, lines, client);
-            return (self.servers[near_server].read(client.now_ps, client.core, lines, is_remote), self.near_tier);
+        let misses = found.clean + found.dirty;
+        let probed_ps = self.post_some(near_server, Kind::Read, misses, client);
+        let near = self.servers[near_server].read(client.now_ps, client.core, found.hits, is_remote);
+        self.count(near_server, Kind::Read, found.hits, client);
+        if misses == 0 {
+            return (near, self.near_tier);
         }
-        let probed_ps = self.post(near_server, Kind::Read, lines, client);
         let far_server = place.server as usize;
-        self.count(far_server, Kind::Read, lines, client);
-        let far = self.servers[far_server].read(client.now_ps, client.core, lines, is_remote);
-        self.post(near_server, Kind::Write, lines, client);
-        if found == Found::Dirty {
-            self.post(far_server, Kind::Write, lines, client);
-        }
-        (Fetched { done_ps: far.done_ps.max(probed_ps), ..far }, far_server / self.sockets)
+        self.count(far_server, Kind::Read, misses, client);
+        let far = self.servers[far_server].read(client.now_ps, client.core, misses, is_remote);
+        self.post(near_server, Kind::Write, misses, client);
+        self.post_some(far_server, Kind::Write, found.dirty, client);
+        // The time of a line is the mean over hits and misses.
+        let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines.max(1);
+        let done_ps = far.done_ps.max(probed_ps).max(near.done_ps);
+        (Fetched { line_fs, done_ps }, far_server / self.sockets)
     }
 
     /// Rows of writes.
     fn write_near(&mut self, place: Place, lines: u64, client: Client) -> u64 {
         let near_server = self.near_tier * self.sockets + usize::from(place.socket);
         let far_server = place.server as usize;
-        let found = self.near.as_mut().map_or(Found::Hit, |near| near.exchange(place.home, true, lines));
+        let all_hit = Found { hits: lines, ..Found::default() };
+        let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, true, lines));
         self.post(near_server, Kind::Read, lines, client);
         let mut done_ps = self.post(near_server, Kind::Write, lines, client);
-        if found != Found::Hit && self.write_miss_fetches {
-            done_ps = done_ps.max(self.post(far_server, Kind::Read, lines, client));
-            self.post(near_server, Kind::Write, lines, client);
+        if self.write_miss_fetches {
+            let misses = found.clean + found.dirty;
+            done_ps = done_ps.max(self.post_some(far_server, Kind::Read, misses, client));
+            self.post_some(near_server, Kind::Write, misses, client);
         }
-        if found == Found::Dirty {
-            done_ps = done_ps.max(self.post(far_server, Kind::Write, lines, client));
-        }
-        done_ps
+        done_ps.max(self.post_some(far_server, Kind::Write, found.dirty, client))
+    }
+
+    /// Work for a server, if there is any.
+    fn post_some(&mut self, server: usize, kind: Kind, lines: u64, client: Client) -> u64 {
+        if lines == 0 { 0 } else { self.post(server, kind, lines, client) }
     }
 
     /// Work for a server that nobody waits for.

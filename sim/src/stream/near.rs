@@ -9,15 +9,30 @@ use crate::machine::TierLayout;
 /// Lines of a page.
 pub const PAGE_LINES: u64 = 64;
 
-/// What a page found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Itself.
-    Hit,
-    /// Nothing, or a page that memory has too.
-    Clean,
-    /// A page that only near memory had.
-    Dirty,
+/// Lines of one access by what they found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Themselves.
+    pub hits: u64,
+    /// Nothing, or lines that memory has too.
+    pub clean: u64,
+    /// Lines that only near memory had.
+    pub dirty: u64,
+}
+
+/// A page in near memory: how many of its lines are there, and how many of those are dirty.
+#[derive(Clone, Copy, Debug, Default)]
+struct Resident {
+    tag: u32,
+    present: u8,
+    dirty: u8,
+}
+
+/// The frame of a page: the page that came last, and the one that it is replacing line by line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    now: Resident,
+    before: Resident,
 }
 
 /// Where a page belongs: the entry of the tags, and what stands there when it is in.
@@ -32,7 +47,7 @@ pub struct Home {
 /// The tags of all sockets.
 #[derive(Clone, Debug)]
 pub struct Near {
-    tags: Vec<u32>,
+    frames: Vec<Frame>,
     /// Entries of one controller.
     entries: u64,
     controllers: u64,
@@ -53,7 +68,7 @@ impl Near {
         let (entries, controllers) =
             if sample == 1 { (pages.max(1), controllers) } else { ((pages * controllers / sample).max(1), 1) };
         let total = entries * controllers * sockets as u64;
-        Self { tags: vec![0; total as usize], entries, controllers, channels, granule_pages, sample, lines: [0; 3] }
+        Self { frames: vec![Frame::default(); total as usize], entries, controllers, channels, granule_pages, sample, lines: [0; 3] }
     }
 
     /// Where page number `page` of a socket's far memory belongs.
@@ -71,28 +86,66 @@ impl Near {
         Home { entry: (first + row % self.entries) as u32, tag: (row / self.entries) as u32 + 1 }
     }
 
-    /// Looks a page up and puts it in, for so many lines.
+    /// Looks up and puts in so many lines of a page, at a page for each 64 at most.
+    ///
+    /// Lines of a page come in one after the other, so an access to a page that is there in part finds what has not
+    /// come yet missing; one to a page that was pushed out in part finds its share of what is left.
     #[inline]
     pub fn exchange(&mut self, home: Home, is_write: bool, lines: u64) -> Found {
-        let entry = &mut self.tags[home.entry as usize];
-        let before = *entry;
-        let is_hit = before >> 1 == home.tag;
-        *entry = home.tag << 1 | u32::from(is_write || (is_hit && before & 1 == 1));
-        let found = match (is_hit, before & 1) {
-            (true, _) => Found::Hit,
-            (false, 0) => Found::Clean,
-            (false, _) => Found::Dirty,
-        };
-        self.lines[found as usize] += lines;
+        // A followed page stands for several: all of them are in the same state.
+        let of_page = lines.min(PAGE_LINES);
+        let found = self.frames[home.entry as usize].access(home.tag, is_write, of_page as u8);
+        let scaled = |part: u64| if of_page == lines { part } else { part * lines / of_page };
+        let (clean, dirty) = (scaled(found.clean), scaled(found.dirty));
+        let found = Found { hits: lines - clean - dirty, clean, dirty };
+        self.lines[0] += found.hits;
+        self.lines[1] += found.clean;
+        self.lines[2] += found.dirty;
         found
     }
 
     /// Puts a page in, dirty, where nothing is: what an earlier run left.
     pub fn warm(&mut self, home: Home) {
-        let entry = &mut self.tags[home.entry as usize];
-        if *entry == 0 {
-            *entry = home.tag << 1 | 1;
+        let now = &mut self.frames[home.entry as usize].now;
+        if now.tag == 0 {
+            *now = Resident { tag: home.tag, present: PAGE_LINES as u8, dirty: PAGE_LINES as u8 };
         }
+    }
+}
+
+impl Frame {
+    fn access(&mut self, tag: u32, is_write: bool, lines: u8) -> Found {
+        let full = PAGE_LINES as u8;
+        let hits = if self.now.tag == tag {
+            lines.saturating_sub(full - self.now.present)
+        } else {
+            let is_back = self.before.tag == tag && self.before.present > 0;
+            let back = if is_back { self.before } else { Resident { tag, present: 0, dirty: 0 } };
+            (self.before, self.now) = (self.now, back);
+            (u16::from(lines) * u16::from(self.now.present) / u16::from(full)) as u8
+        };
+        let misses = lines - hits;
+        let dirty = self.push_out(misses);
+        self.now.present = (self.now.present + misses).min(full);
+        if is_write {
+            self.now.dirty = (self.now.dirty + lines).min(self.now.present);
+        }
+        Found { hits: hits.into(), clean: (misses - dirty).into(), dirty: dirty.into() }
+    }
+
+    /// Lines of the page before make room; gives how many of them are dirty.
+    fn push_out(&mut self, lines: u8) -> u8 {
+        let room = PAGE_LINES as u8 - self.now.present.min(PAGE_LINES as u8);
+        let Resident { present, dirty, .. } = self.before;
+        if present == 0 || room == 0 {
+            return 0;
+        }
+        // The last line of the page takes the last of the one before along.
+        let gone = if lines >= room { present } else { (u16::from(lines) * u16::from(present) / u16::from(room)) as u8 };
+        let soiled = (u16::from(gone) * u16::from(dirty)).div_ceil(u16::from(present)) as u8;
+        self.before.present -= gone;
+        self.before.dirty -= soiled;
+        soiled.min(lines)
     }
 }
 
@@ -111,11 +164,23 @@ mod tests {
         let (first, second) = (near.home(1, 0), near.home(1, 3072));
 
         assert_eq!(first.entry, second.entry);
-        assert_eq!(near.exchange(first, true, 64), Found::Clean);
-        assert_eq!(near.exchange(first, false, 64), Found::Hit);
-        assert_eq!(near.exchange(second, false, 64), Found::Dirty);
-        assert_eq!(near.exchange(first, false, 64), Found::Clean);
+        assert_eq!(near.exchange(first, true, 64).clean, 64);
+        assert_eq!(near.exchange(first, false, 64).hits, 64);
+        assert_eq!(near.exchange(second, false, 64).dirty, 64);
+        assert_eq!(near.exchange(first, false, 64).clean, 64);
         assert_eq!(near.lines, [64, 128, 64]);
+    }
+
+    #[test]
+    fn parts_of_a_page_come_in_one_after_the_other_and_push_as_many_out() {
+        let mut near = near(1);
+        let (first, second) = (near.home(1, 0), near.home(1, 3072));
+        near.exchange(first, true, 64);
+
+        assert_eq!(near.exchange(second, false, 16), Found { hits: 0, clean: 0, dirty: 16 });
+        assert_eq!(near.exchange(second, false, 16).dirty, 16);
+        // Half of the first page is left.
+        assert_eq!(near.exchange(first, false, 64).hits, 32);
     }
 
     #[test]
@@ -124,11 +189,11 @@ mod tests {
             let mut near = near(sample);
             for page in (0..3072).step_by(sample as usize) {
                 let home = near.home(0, page);
-                assert_eq!(near.exchange(home, true, 1), Found::Clean, "{sample} {page}");
+                assert_eq!(near.exchange(home, true, 64).clean, 64, "{sample} {page}");
             }
             assert!((0..3072).step_by(sample as usize).all(|page| {
                 let home = near.home(0, page);
-                near.exchange(home, false, 1) == Found::Hit
+                near.exchange(home, false, 64).hits == 64
             }));
         }
     }
@@ -137,9 +202,9 @@ mod tests {
     fn sockets_do_not_share_near_memory() {
         let mut near = near(1);
         let (left, right) = (near.home(0, 5), near.home(1, 5));
-        near.exchange(left, true, 1);
+        near.exchange(left, true, 64);
 
-        assert_eq!(near.exchange(right, false, 1), Found::Clean);
+        assert_eq!(near.exchange(right, false, 64).clean, 64);
     }
 
     #[test]
@@ -149,6 +214,6 @@ mod tests {
         near.warm(first);
         near.warm(second);
 
-        assert_eq!(near.exchange(second, false, 1), Found::Dirty);
+        assert_eq!(near.exchange(second, false, 64).dirty, 64);
     }
 }

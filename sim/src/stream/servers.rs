@@ -14,8 +14,6 @@ pub struct Fetched {
     pub line_fs: u64,
     /// When the last line is there, at the earliest.
     pub done_ps: u64,
-    /// Latency of one line, picoseconds.
-    pub latency_ps: u64,
 }
 
 /// The channels of one tier on one socket.
@@ -76,7 +74,7 @@ impl Server {
         self.serve(now_ps, core, lines, 0);
         self.read_at_step[self.step] += lines;
         let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
-        Fetched { line_fs: load.line_fs, done_ps: self.free_ps, latency_ps: load.latency_ps }
+        Fetched { line_fs: load.line_fs, done_ps: self.free_ps }
     }
 
     /// Takes writes off the server's time; nobody waits for them but those who read later. Gives the end of the
