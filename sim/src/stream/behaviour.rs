@@ -295,7 +295,8 @@ fn farther(local: &[Load; LOAD_STEPS], near: &Measured, far: &Measured) -> [Load
 /// every line, less what its reads account for.
 fn media(mixes: &[Measured; MIXES]) -> [MediaRatio; 2] {
     let (reading, storing) = (&mixes[MIXES - 1], &mixes[1]);
-    let per_byte = |bytes: f64, of: u64| bytes / of.max(1) as f64;
+    // Six decimals survive the way through a file unchanged.
+    let per_byte = |bytes: f64, of: u64| (bytes / of.max(1) as f64 * 1e6).round() / 1e6;
     let hits = |run: &Measured, direction: usize| {
         per_byte(run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64, run.interface[direction])
     };

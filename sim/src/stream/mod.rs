@@ -22,7 +22,9 @@
 //!
 //! **Known to be wrong**: private caches have no conflicts; objects below 1 KiB never leave them; a page of near
 //! memory is present or absent as a whole; latency histograms lack the spread between lines of one call; PMem's
-//! buffers and wear-levelling show as averages. Memory-bound phases are metastable in reality: look at the spread
+//! buffers and wear-levelling show as averages. Key switching on objects of about the size of the private or the shared
+//! cache is the weakest case: who finds what in the last level depends on the interleaving inside calls, and time can be
+//! off by a third where the working set just fits. Memory-bound phases are metastable in reality: look at the spread
 //! over seeds, not at one number.
 
 pub mod behaviour;
@@ -113,27 +115,6 @@ pub fn replay_with(
     let facts = &facts;
     let settings = &settings;
     Ok(report::result(report::Parts { trace, system, settings, facts, engine: &engine, near_bytes, phases }))
-}
-
-/// Line accesses from which a replay whose fidelity is left open goes to stream.
-pub const AUTO_LINES: u64 = 100_000_000;
-
-/// Replays at line fidelity if the trace is small enough, at stream fidelity otherwise.
-///
-/// # Errors
-/// Those of [`crate::replay::replay`].
-pub fn replay_auto(
-    trace: &Trace,
-    system: &System,
-    settings: &Settings,
-    options: &Options,
-    progress: &mut Progress<'_>,
-) -> Result<RunResult, Error> {
-    let threads = settings.resolve(system)?.threads as u64;
-    match hetier_traces::facts(trace, threads)?.activity.line_accesses {
-        0..AUTO_LINES => crate::replay::replay(trace, system, settings, progress),
-        _ => replay_with(trace, system, settings, options, progress),
-    }
 }
 
 fn snapshot(engine: &Engine<'_>, near_bytes: u64) -> Snapshot {
