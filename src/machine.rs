@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use hetier_sim::allocator::AllocatorKind;
+use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::mode::NearStart;
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Schedule, Settings};
@@ -59,15 +60,16 @@ pub type Timed = (RunResult, f64);
 pub fn replay_all(
     trace: &Trace,
     system: &System,
-    fidelity: args::Fidelity,
+    arguments: &args::Machine,
     settings: &[Settings],
 ) -> Outcome<Vec<Timed>> {
+    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
     let bars = indicatif::MultiProgress::new();
     let replays = settings.par_iter().map(|settings| {
         let what = settings.mode.as_deref().unwrap_or("replay");
         let bar = bars.add(progress::bar(what));
         let started = Instant::now();
-        let result = replay(trace, system, fidelity, settings, &mut |fraction| {
+        let result = ensemble(trace, system, settings, fidelity, arguments.seeds, &|fraction| {
             progress::show(&bar, fraction);
             if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -75,16 +77,6 @@ pub fn replay_all(
         Ok((result?, started.elapsed().as_secs_f64()))
     });
     replays.collect()
-}
-
-fn replay(
-    trace: &Trace,
-    system: &System,
-    _fidelity: args::Fidelity,
-    settings: &Settings,
-    progress: &mut hetier_sim::replay::Progress<'_>,
-) -> Result<RunResult, hetier_sim::Error> {
-    hetier_sim::replay::replay(trace, system, settings, progress)
 }
 
 /// Tells on standard error when near memory is too small to tell anything.

@@ -31,6 +31,7 @@ pub mod calibrate;
 pub mod core;
 pub mod device;
 pub mod error;
+pub mod fidelity;
 pub mod foreign;
 pub mod machine;
 pub mod mode;

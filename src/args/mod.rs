@@ -116,9 +116,9 @@ pub struct Machine {
     /// Placement policy of App Direct (`hetier list placements`)
     #[arg(long, value_name = "POLICY")]
     pub placement: Option<String>,
-    /// Fidelity: every line, or whole sweeps
-    #[arg(long, value_enum, default_value_t = Fidelity::Auto)]
-    pub fidelity: Fidelity,
+    /// Every line, whole calls (stream), or auto: line for at most 10⁸ line accesses, stream beyond
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub fidelity: String,
     /// Physical pages as the operating system places them: contiguous, random-4k or random-2m
     #[arg(long, value_name = "NAME")]
     pub pages: Option<String>,
@@ -140,17 +140,6 @@ pub struct Machine {
     /// Replay this many seeds and report their spread
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seeds: u32,
-}
-
-/// Fidelity of a replay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Fidelity {
-    /// Line for traces of at most 10⁸ line accesses, stream beyond
-    Auto,
-    /// Every 64-byte line
-    Line,
-    /// Whole sweeps
-    Stream,
 }
 
 /// Arguments of `compare`.

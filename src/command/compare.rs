@@ -43,7 +43,7 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     if !arguments.json {
         print_run(arguments, &recorded);
     }
-    let timed = machine::replay_all(&recorded.trace, &system, arguments.machine.fidelity, &settings)?;
+    let timed = machine::replay_all(&recorded.trace, &system, &arguments.machine, &settings)?;
     machine::warn_if_near_memory_is_small(&system, &timed);
     let (results, seconds): (Vec<_>, Vec<f64>) = timed.iter().cloned().unzip();
     let mut files = compare_report(&results, &recorded.facts)?;

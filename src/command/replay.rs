@@ -22,7 +22,7 @@ pub fn run(arguments: &args::Replay) -> Outcome {
         output::check_file(path)?;
     }
     let trace = read_file(&arguments.trace)?;
-    let timed = machine::replay_all(&trace, &system, arguments.machine.fidelity, &[settings])?;
+    let timed = machine::replay_all(&trace, &system, &arguments.machine, &[settings])?;
     machine::warn_if_near_memory_is_small(&system, &timed);
     let results: Vec<RunResult> = timed.iter().map(|(result, _)| result.clone()).collect();
     if let Some(path) = &arguments.output {

@@ -1,0 +1,96 @@
+//! How exactly a trace is replayed, and ensembles over seeds.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+
+use hetier_traces::{Trace, facts};
+use rayon::prelude::*;
+
+use crate::replay::{self, Progress, Settings};
+use crate::result::{Quantiles, RunResult, Spread};
+use crate::system::System;
+use crate::{Error, stream};
+
+/// Line accesses up to which `auto` takes every line: about 15 s of one host core.
+pub const LINE_LIMIT: u64 = 100_000_000;
+
+/// How exactly a trace is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fidelity {
+    /// Line for traces of at most [`LINE_LIMIT`] line accesses, stream beyond.
+    #[default]
+    Auto,
+    /// Every 64-byte line.
+    Line,
+    /// Whole calls on whole objects.
+    Stream,
+}
+
+impl Fidelity {
+    /// Every choice by name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("line", Self::Line), ("stream", Self::Stream)];
+
+    fn is_line(self, trace: &Trace) -> Result<bool, Error> {
+        Ok(match self {
+            Self::Line => true,
+            Self::Stream => false,
+            Self::Auto => facts(trace, 1)?.activity.line_accesses <= LINE_LIMIT,
+        })
+    }
+}
+
+/// Replays a trace at a fidelity.
+///
+/// # Errors
+/// Those of [`replay::replay`].
+pub fn replay(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    fidelity: Fidelity,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
+    if fidelity.is_line(trace)? {
+        replay::replay(trace, system, settings, progress)
+    } else {
+        stream::replay(trace, system, settings, progress)
+    }
+}
+
+/// Replays a trace once for each of `seeds` seeds from that of `settings` on, on all host cores, and gives the run with
+/// the median time, with the spread of all. Does not depend on the number of host cores. One seed gives a plain run.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn ensemble(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    fidelity: Fidelity,
+    seeds: u32,
+    progress: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
+) -> Result<RunResult, Error> {
+    let fidelity = if fidelity.is_line(trace)? { Fidelity::Line } else { Fidelity::Stream };
+    if seeds <= 1 {
+        return replay(trace, system, settings, fidelity, &mut |share| progress(share));
+    }
+    let shares = Mutex::new(vec![0.0; seeds as usize]);
+    let run = |number: u32| {
+        let settings = Settings { seed: settings.seed.wrapping_add(u64::from(number)), ..settings.clone() };
+        replay(trace, system, &settings, fidelity, &mut |share| {
+            let mut shares = shares.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            shares[number as usize] = share;
+            progress(shares.iter().sum::<f64>() / f64::from(seeds))
+        })
+    };
+    let mut results: Vec<RunResult> = (0..seeds).into_par_iter().map(run).collect::<Result<_, _>>()?;
+    results.sort_by(|one, other| one.simulated_seconds.total_cmp(&other.simulated_seconds));
+    let time = |at: usize| results[at].simulated_seconds;
+    let middle = (results.len() - 1) / 2;
+    let spread = Quantiles { min: time(0), median: time(middle), max: time(results.len() - 1) };
+    let mut result = results.swap_remove(middle);
+    result.seeds = Some(u64::from(seeds));
+    result.spread = Some(Spread { simulated_seconds: spread });
+    Ok(result)
+}
