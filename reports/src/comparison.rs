@@ -1,0 +1,346 @@
+//! The comparison of memory modes: the structure behind `compare --json`, and its table.
+
+use std::collections::BTreeMap;
+
+use hetier_sim::result::{RunResult, TierResult};
+use serde::{Deserialize, Serialize};
+
+use crate::labels::labels;
+use crate::table::{Table, cell};
+use crate::units::{Unit, binary_byte_unit, byte_unit, percent, significant, time_unit};
+
+/// Name and version of the form of [`Comparison`].
+pub const SCHEMA: &str = "hetier-compare-1";
+
+/// What is known of the compared run besides the replays; the same for every machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Name of the network.
+    pub network: Option<String>,
+    /// Security of the parameters as the trace states it, `none` for test parameters.
+    pub security: Option<String>,
+    /// Images of the batch.
+    pub images: Option<u64>,
+    /// Slots of a ciphertext; those that the images do not fill are empty.
+    pub slots: Option<u64>,
+    /// Against the labels, if there are any.
+    pub accuracy: Accuracy,
+    /// Share of images whose encrypted and clear predictions agree.
+    pub agreement: Option<f64>,
+    /// Largest difference of an encrypted and a clear output.
+    pub max_output_error: Option<f64>,
+    /// The record.
+    pub trace: TraceFacts,
+}
+
+/// What the host's clock said; on the terminal and in `--json` only, since it differs from run to run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostTimes {
+    /// Seconds of each replay, in the order of the results; missing ones count as unknown.
+    pub replays: Vec<f64>,
+    /// Seconds of the real encrypted inference.
+    pub inference_seconds: Option<f64>,
+}
+
+/// Share of correct predictions; `null` without labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    /// Of the encrypted inference.
+    pub encrypted: Option<f64>,
+    /// Of the same network in the clear.
+    pub clear: Option<f64>,
+}
+
+/// Facts of the trace alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceFacts {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Objects that come to life.
+    pub objects: u64,
+    /// Most bytes of objects alive at one time.
+    pub peak_footprint_bytes: u64,
+    /// Bytes that the primitives read.
+    pub logical_read_bytes: u64,
+    /// Bytes that the primitives write.
+    pub logical_write_bytes: u64,
+}
+
+/// Everything that `compare --json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Name of the network.
+    pub network: Option<String>,
+    /// Security of the parameters.
+    pub security: Option<String>,
+    /// Images of the batch.
+    pub images: Option<u64>,
+    /// Slots of a ciphertext.
+    pub slots: Option<u64>,
+    /// Share of correct predictions.
+    pub accuracy: Accuracy,
+    /// Share of images whose encrypted and clear predictions agree.
+    pub agreement: Option<f64>,
+    /// Largest difference of an encrypted and a clear output.
+    pub max_output_error: Option<f64>,
+    /// Host seconds of the real encrypted inference for an image.
+    pub host_seconds_per_image: Option<f64>,
+    /// Facts of the trace.
+    pub trace: TraceFacts,
+    /// The replays in order.
+    pub runs: Vec<Run>,
+}
+
+/// One replay in the comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Memory mode.
+    pub mode: String,
+    /// System.
+    pub system: String,
+    /// `line` or `stream`.
+    pub fidelity: String,
+    /// Placement policy.
+    pub placement: String,
+    /// Simulated threads.
+    pub threads: u32,
+    /// Seconds of the inference.
+    pub simulated_seconds: f64,
+    /// Seconds of everything.
+    pub whole_run_seconds: f64,
+    /// Inference time over that of `dram-only`.
+    pub slowdown: Option<f64>,
+    /// What the replay took on the host.
+    pub host_seconds: Option<f64>,
+    /// Line requests that entered the first-level caches.
+    pub accesses: u64,
+    /// In Memory Mode.
+    pub near_memory_hit_rate: Option<f64>,
+    /// Most resident bytes, allocator included.
+    pub peak_footprint_bytes: u64,
+    /// Most live bytes.
+    pub peak_live_bytes: u64,
+    /// Traffic by tier.
+    pub devices: BTreeMap<String, Moved>,
+    /// Read misses of the last-level cache.
+    pub read_latency_ns: Option<ReadLatency>,
+}
+
+/// Bytes at the devices of a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Bytes read.
+    pub read_bytes: u64,
+    /// Bytes written.
+    pub write_bytes: u64,
+}
+
+/// A latency in brief, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadLatency {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// 99.9th percentile.
+    pub p999: f64,
+}
+
+impl Comparison {
+    /// Joins results and facts.
+    pub fn new(results: &[RunResult], facts: &Facts, host: &HostTimes) -> Self {
+        let slowdowns = slowdowns(results);
+        let times = host.replays.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let runs = results.iter().zip(slowdowns).zip(times);
+        Self {
+            schema: SCHEMA.to_owned(),
+            network: facts.network.clone(),
+            security: facts.security.clone(),
+            images: facts.images,
+            slots: facts.slots,
+            accuracy: facts.accuracy,
+            agreement: facts.agreement,
+            max_output_error: facts.max_output_error,
+            host_seconds_per_image: per_image(host.inference_seconds, facts.images),
+            trace: facts.trace,
+            runs: runs.map(|((result, slowdown), host_seconds)| run(result, slowdown, host_seconds)).collect(),
+        }
+    }
+}
+
+fn run(result: &RunResult, slowdown: Option<f64>, host_seconds: Option<f64>) -> Run {
+    let moved = |tier: &TierResult| Moved { read_bytes: tier.read_bytes, write_bytes: tier.write_bytes };
+    let latency = result.read_latency_ns.as_ref();
+    Run {
+        mode: result.mode.clone(),
+        system: result.system.clone(),
+        fidelity: result.fidelity.clone(),
+        placement: result.placement.clone(),
+        threads: result.threads,
+        simulated_seconds: result.simulated_seconds,
+        whole_run_seconds: result.whole_run_seconds,
+        slowdown,
+        host_seconds,
+        accesses: result.accesses,
+        near_memory_hit_rate: result.near_memory_hit_rate,
+        peak_footprint_bytes: result.peak_footprint_bytes,
+        peak_live_bytes: result.peak_live_bytes,
+        devices: result.devices.iter().map(|(tier, counts)| (tier.clone(), moved(counts))).collect(),
+        read_latency_ns: latency.map(|latency| ReadLatency {
+            mean: latency.mean,
+            p50: latency.p50,
+            p99: latency.p99,
+            p999: latency.p999,
+        }),
+    }
+}
+
+/// Inference time of each result over that of `dram-only`: of the same network, threads and system if there is such
+/// a run, else of the same network and threads (Memory Mode may need another machine than DRAM only).
+pub fn slowdowns(results: &[RunResult]) -> Vec<Option<f64>> {
+    results.iter().map(|result| slowdown(result, results)).collect()
+}
+
+fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<f64> {
+    let alike = |base: &&RunResult| {
+        base.mode == "dram-only" && base.network == result.network && base.threads == result.threads
+    };
+    let mut bases = results.iter().filter(alike);
+    let base = bases.clone().find(|base| base.system == result.system).or_else(|| bases.next())?;
+    (base.simulated_seconds > 0.0).then(|| result.simulated_seconds / base.simulated_seconds)
+}
+
+fn per_image(seconds: Option<f64>, images: Option<u64>) -> Option<f64> {
+    images.filter(|&images| images > 0).and_then(|images| seconds.map(|seconds| seconds / images as f64))
+}
+
+/// The table of the comparison: a row for each result, units in the heads. [`Table::transposed`] fits a terminal.
+pub fn table(results: &[RunResult]) -> Table {
+    let columns = columns(results);
+    let heads: Vec<&str> = columns.iter().map(|column| column.head.as_str()).collect();
+    let mut table = Table::new(&[&["mode"], &heads[..]].concat());
+    for (at, label) in labels(results).into_iter().enumerate() {
+        let cells = columns.iter().map(|column| column.cells[at].clone());
+        table.push(std::iter::once(label).chain(cells).collect());
+    }
+    table
+}
+
+struct Column {
+    head: String,
+    cells: Vec<String>,
+}
+
+fn columns(results: &[RunResult]) -> Vec<Column> {
+    let mut columns = vec![
+        scaled("simulated time", time_unit, results, |result| Some(result.simulated_seconds)),
+        slowdown_column(results),
+    ];
+    for (tier, name) in [("dram", "DRAM"), ("pmem", "PMem"), ("cxl", "CXL")] {
+        if results.iter().any(|result| result.devices.contains_key(tier)) {
+            let of = move |result: &RunResult| result.devices.get(tier).copied();
+            columns.push(gigabytes(&format!("{name} read"), results, move |result| Some(of(result)?.read_bytes)));
+            columns.push(gigabytes(&format!("{name} write"), results, move |result| Some(of(result)?.write_bytes)));
+        }
+    }
+    columns.push(plain("traffic (GB/s)", results, gb_per_s));
+    columns.push(plain("read latency mean (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.mean)));
+    columns.push(plain("p50 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p50)));
+    columns.push(plain("p99 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p99)));
+    columns.push(plain("p99.9 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p999)));
+    let rates = results.iter().map(|result| cell(result.near_memory_hit_rate, percent)).collect();
+    columns.push(Column { head: "near-memory hit rate".to_owned(), cells: rates });
+    columns.push(scaled("footprint", binary_byte_unit, results, |result| Some(result.peak_footprint_bytes as f64)));
+    columns.push(scaled("time per image", time_unit, results, |result| {
+        per_image(Some(result.simulated_seconds), result.images)
+    }));
+    columns
+}
+
+fn slowdown_column(results: &[RunResult]) -> Column {
+    let form = |slowdown| format!("{}×", significant(slowdown, 3));
+    let cells = slowdowns(results).into_iter().map(|slowdown| cell(slowdown, form)).collect();
+    Column { head: "slowdown".to_owned(), cells }
+}
+
+/// One unit for the whole column, fitting its largest value.
+fn scaled(
+    name: &str,
+    unit: impl Fn(f64) -> Unit,
+    results: &[RunResult],
+    value: impl Fn(&RunResult) -> Option<f64>,
+) -> Column {
+    let values: Vec<Option<f64>> = results.iter().map(value).collect();
+    let unit = unit(values.iter().flatten().copied().fold(0.0, f64::max));
+    let cells = values.into_iter().map(|value| cell(value, |value| significant(value * unit.factor, 4))).collect();
+    Column { head: format!("{name} ({})", unit.symbol), cells }
+}
+
+fn gigabytes(name: &str, results: &[RunResult], value: impl Fn(&RunResult) -> Option<u64>) -> Column {
+    // A gigabyte is the unit however small the run is, so that tables of many runs compare.
+    let unit = byte_unit(1e9);
+    scaled(name, move |_| unit, results, |result| value(result).map(|bytes| bytes as f64))
+}
+
+fn plain(head: &str, results: &[RunResult], value: impl Fn(&RunResult) -> Option<f64>) -> Column {
+    let cells = results.iter().map(|result| cell(value(result), |value| significant(value, 3))).collect();
+    Column { head: head.to_owned(), cells }
+}
+
+/// Bytes that all devices moved over the whole run, by its time.
+fn gb_per_s(result: &RunResult) -> Option<f64> {
+    let bytes: u64 = result.devices.values().map(|tier| tier.read_bytes + tier.write_bytes).sum();
+    (result.whole_run_seconds > 0.0).then(|| bytes as f64 * 1e-9 / result.whole_run_seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(mode: &str, system: &str, seconds: f64) -> RunResult {
+        RunResult {
+            mode: mode.to_owned(),
+            system: system.to_owned(),
+            simulated_seconds: seconds,
+            whole_run_seconds: 2.0 * seconds,
+            ..RunResult::default()
+        }
+    }
+
+    #[test]
+    fn slowdown_prefers_the_base_of_the_same_system() {
+        let results =
+            [result("dram-only", "a", 1.0), result("dram-only", "b", 2.0), result("memory-mode", "b", 3.0)];
+
+        assert_eq!(slowdowns(&results), [Some(1.0), Some(1.0), Some(1.5)]);
+        assert_eq!(slowdowns(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1], Some(1.5));
+        assert_eq!(slowdowns(&results[2..]), [None]);
+    }
+
+    #[test]
+    fn traffic_counts_all_tiers_over_the_whole_run() {
+        let mut run = result("app-direct", "a", 1.0);
+        run.devices.insert("dram".to_owned(), TierResult { read_bytes: 3_000_000_000, ..TierResult::default() });
+        run.devices.insert("pmem".to_owned(), TierResult { write_bytes: 1_000_000_000, ..TierResult::default() });
+
+        assert_eq!(gb_per_s(&run), Some(2.0));
+    }
+
+    #[test]
+    fn json_writes_what_does_not_apply_as_null() {
+        let comparison = Comparison::new(&[result("dram-only", "a", 1.0)], &Facts::default(), &HostTimes::default());
+
+        let json = serde_json::to_value(&comparison).unwrap();
+
+        assert!(json["accuracy"]["encrypted"].is_null());
+        assert!(json["max_output_error"].is_null());
+        assert!(json["runs"][0]["near_memory_hit_rate"].is_null());
+        assert!(json["runs"][0]["read_latency_ns"].is_null());
+        assert!(json["runs"][0]["host_seconds"].is_null());
+        assert_eq!(json["runs"][0]["slowdown"], 1.0);
+    }
+}

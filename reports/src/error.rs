@@ -1,0 +1,56 @@
+//! The errors of this crate.
+
+use std::path::PathBuf;
+
+/// Why a report could not be made or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The output folder cannot take files.
+    #[error("writing to {}: {source} (choose another folder with -o)", folder.display())]
+    Folder {
+        /// The folder asked for.
+        folder: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The output folder exists and is something else.
+    #[error("writing to {}: found a file, need a folder (choose another name with -o)", folder.display())]
+    NotAFolder {
+        /// The path asked for.
+        folder: PathBuf,
+    },
+    /// One file could not be written; nothing of the set was published.
+    #[error("writing {}: {source}, nothing was published", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file name that leads out of the output folder.
+    #[error("writing {}: found an absolute path or `..`, need a path below the output folder", file.display())]
+    Escape {
+        /// The path.
+        file: PathBuf,
+    },
+    /// There is nothing to draw.
+    #[error("drawing a report: found no results, need at least 1")]
+    NoResults,
+    /// A figure that is not on the list.
+    #[error("unknown figure `{name}`: known are {known} (nearest: {nearest})")]
+    UnknownFigure {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        known: String,
+        /// The nearest name.
+        nearest: String,
+    },
+    /// A result could not be written as JSON.
+    #[error("writing a result as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The page could not be rendered.
+    #[error("rendering the report page: {0}")]
+    Page(#[from] minijinja::Error),
+}

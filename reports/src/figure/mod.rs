@@ -1,0 +1,142 @@
+//! The shelf of figures: one file each, a trait and the lists.
+//!
+//! Every figure is an SVG of one column's width (3.33 in) with 8-point text, without a title, and a table of the
+//! numbers behind it. The same results give the same bytes.
+
+mod bandwidth_over_time;
+mod bytes_by_layer;
+mod canvas;
+mod footprint_over_time;
+mod latency_distribution;
+mod layers;
+mod palette;
+mod panel;
+mod run_time;
+mod scale;
+mod time_by_layer;
+
+use hetier_sim::result::RunResult;
+
+use crate::Error;
+use crate::output::OutputFile;
+use crate::table::Table;
+
+/// A kind of figure of results of type `Data`.
+///
+/// [`draw`] calls both methods with the same data; neither may depend on anything else.
+pub trait Figure<Data: ?Sized>: Sync {
+    /// Name of its files and on the command line, in kebab case.
+    fn name(&self) -> &'static str;
+
+    /// What it shows, in one or two sentences, for the page and for the list of figures.
+    fn caption(&self) -> &'static str;
+
+    /// The numbers drawn, in base units (seconds, bytes, nanoseconds), in full precision and not thinned out.
+    fn data(&self, data: &Data) -> Table;
+
+    /// The SVG document, or `None` if the data hold nothing to draw.
+    fn svg(&self, data: &Data) -> Option<String>;
+}
+
+/// The figures of runs, in the order of the report.
+pub const RUN_FIGURES: [&dyn Figure<[RunResult]>; 6] = [
+    &run_time::RunTime,
+    &bandwidth_over_time::BandwidthOverTime,
+    &footprint_over_time::FootprintOverTime,
+    &latency_distribution::LatencyDistribution,
+    &time_by_layer::TimeByLayer,
+    &bytes_by_layer::BytesByLayer,
+];
+
+/// A figure that was drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawing {
+    /// Name of its files.
+    pub name: &'static str,
+    /// What it shows.
+    pub caption: &'static str,
+    /// The SVG document.
+    pub svg: String,
+    /// The numbers behind it.
+    pub csv: String,
+}
+
+impl Drawing {
+    /// `figures/NAME.svg` and `figures/NAME.csv`.
+    pub fn files(&self) -> [OutputFile; 2] {
+        [
+            OutputFile::new(format!("figures/{}.svg", self.name), self.svg.as_bytes()),
+            OutputFile::new(format!("figures/{}.csv", self.name), self.csv.as_bytes()),
+        ]
+    }
+}
+
+/// Draws the figures of a list; those without data are left out.
+pub fn draw<Data: ?Sized>(figures: &[&dyn Figure<Data>], data: &Data) -> Vec<Drawing> {
+    figures.iter().filter_map(|figure| draw_one(*figure, data)).collect()
+}
+
+fn draw_one<Data: ?Sized>(figure: &dyn Figure<Data>, data: &Data) -> Option<Drawing> {
+    let svg = figure.svg(data)?;
+    let csv = figure.data(data).to_csv();
+    Some(Drawing { name: figure.name(), caption: figure.caption(), svg, csv })
+}
+
+/// The figure of runs with a name.
+///
+/// # Errors
+/// [`Error::UnknownFigure`] with the known names and the nearest of them.
+pub fn find(name: &str) -> Result<&'static dyn Figure<[RunResult]>, Error> {
+    let known = || RUN_FIGURES.iter().map(|figure| figure.name());
+    RUN_FIGURES.into_iter().find(|figure| figure.name() == name).ok_or_else(|| Error::UnknownFigure {
+        name: name.to_owned(),
+        known: known().collect::<Vec<_>>().join(", "),
+        nearest: known().min_by_key(|known| distance(name, known)).unwrap_or_default().to_owned(),
+    })
+}
+
+/// Levenshtein's distance: the least number of inserted, removed and changed letters.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &against) in other.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != against);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_figure_names_the_nearest() {
+        let Err(error) = find("footprint-over-tme") else { panic!("found") };
+
+        assert!(error.to_string().contains("nearest: footprint-over-time"), "{error}");
+        assert!(find("run-time").is_ok());
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("abc", "abc"), 0);
+    }
+
+    #[test]
+    fn nothing_to_draw_is_left_out() {
+        let empty = [RunResult { mode: "dram-only".to_owned(), ..RunResult::default() }];
+
+        let drawn: Vec<&str> = draw(&RUN_FIGURES, &empty[..]).iter().map(|drawing| drawing.name).collect();
+
+        assert_eq!(drawn, ["run-time"]);
+        assert!(draw(&RUN_FIGURES, &[][..]).is_empty());
+    }
+}

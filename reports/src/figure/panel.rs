@@ -1,0 +1,178 @@
+//! A plot area with two axes, and the legend above it.
+
+use super::canvas::{Anchor, COLUMN_INCHES, Canvas, LINE, POINT, Place, UNITS, text_width};
+use super::palette::{Dash, Fill, GRID, Stroke, ink};
+use super::scale::Scale;
+
+/// Width of a page in units.
+pub const WIDTH: f64 = COLUMN_INCHES * UNITS;
+
+/// Free margin at the right, wide enough for half of the last tick's text.
+pub const RIGHT_MARGIN: f64 = 110.0;
+
+/// Room below a plot area for ticks and the axis label.
+pub const X_AXIS_ROOM: f64 = 2.0 * LINE + 5.0 * POINT;
+
+/// Room to the left of a plot area for ticks of four letters and the axis label.
+pub const Y_AXIS_ROOM: f64 = 430.0;
+
+/// A plot area: its edges on the page, in units, and its scales.
+#[derive(Clone, Copy, Debug)]
+pub struct Panel {
+    /// Left edge.
+    pub left: f64,
+    /// Right edge.
+    pub right: f64,
+    /// Upper edge.
+    pub top: f64,
+    /// Lower edge.
+    pub bottom: f64,
+    /// Scale of the horizontal axis.
+    pub x: Scale,
+    /// Scale of the vertical axis.
+    pub y: Scale,
+}
+
+impl Panel {
+    /// A panel of a page's whole width between two heights.
+    pub fn wide(top: f64, bottom: f64, x: Scale, y: Scale) -> Self {
+        Self { left: Y_AXIS_ROOM, right: WIDTH - RIGHT_MARGIN, top, bottom, x, y }
+    }
+
+    /// Place of a point.
+    pub fn place(&self, x: f64, y: f64) -> Place {
+        (self.across(x), self.up(y))
+    }
+
+    /// Horizontal place of a value.
+    pub fn across(&self, x: f64) -> f64 {
+        self.left + self.x.share(x) * (self.right - self.left)
+    }
+
+    /// Vertical place of a value.
+    pub fn up(&self, y: f64) -> f64 {
+        self.bottom - self.y.share(y) * (self.bottom - self.top)
+    }
+
+    /// Level grid lines with the ticks and label of the vertical axis. Draw before the data.
+    pub fn y_axis(&self, canvas: &Canvas<'_>, label: &str) {
+        let wanted = ((self.bottom - self.top) / (2.2 * LINE)).max(2.0) as usize;
+        let mut above = f64::INFINITY;
+        for (value, text) in self.y.ticks(wanted) {
+            let y = self.up(value);
+            canvas.line(&[(self.left, y), (self.right, y)], grid());
+            canvas.line(&[(self.left - 2.0 * POINT, y), (self.left, y)], ink(0.5));
+            if above - y >= 0.9 * LINE {
+                canvas.text((self.left - 3.5 * POINT, y), &text, Anchor::End);
+                above = y;
+            }
+        }
+        canvas.upward_text((0.6 * LINE, f64::midpoint(self.top, self.bottom)), label);
+    }
+
+    /// Upright grid lines with the ticks of the horizontal axis. Draw before the data.
+    pub fn x_grid(&self, canvas: &Canvas<'_>) {
+        for (value, _) in self.x_ticks() {
+            let x = self.across(value);
+            canvas.line(&[(x, self.top), (x, self.bottom)], grid());
+        }
+    }
+
+    /// Ticks and label of the horizontal axis.
+    pub fn x_axis(&self, canvas: &Canvas<'_>, label: &str) {
+        let mut free = f64::NEG_INFINITY;
+        for (value, text) in self.x_ticks() {
+            let x = self.across(value);
+            canvas.line(&[(x, self.bottom), (x, self.bottom + 2.0 * POINT)], ink(0.5));
+            let half = text_width(&text) / 2.0;
+            if x - half >= free {
+                canvas.text((x, self.bottom + 2.5 * POINT + 0.5 * LINE), &text, Anchor::Middle);
+                free = x + half + 3.0 * POINT;
+            }
+        }
+        let middle = f64::midpoint(self.left, self.right);
+        canvas.text((middle, self.bottom + 2.5 * POINT + 1.55 * LINE), label, Anchor::Middle);
+    }
+
+    /// The two axis lines. Draw after the data.
+    pub fn frame(&self, canvas: &Canvas<'_>) {
+        canvas.line(&[(self.left, self.top), (self.left, self.bottom), (self.right, self.bottom)], ink(0.6));
+    }
+
+    /// A curve of constant pieces: `y` holds from its `x` to the next, the last to `end`.
+    pub fn steps(&self, points: &[(f64, f64)], end: f64) -> Vec<Place> {
+        let mut places = Vec::with_capacity(2 * points.len());
+        for (at, &(x, y)) in points.iter().enumerate() {
+            let next = points.get(at + 1).map_or(end, |point| point.0);
+            places.push(self.place(x, y));
+            places.push(self.place(next, y));
+        }
+        places.dedup();
+        places
+    }
+
+    fn x_ticks(&self) -> Vec<super::scale::Tick> {
+        self.x.ticks(((self.right - self.left) / 480.0).max(2.0) as usize)
+    }
+}
+
+const fn grid() -> Stroke {
+    Stroke { colour: GRID, points: 0.4, dash: Dash::None }
+}
+
+/// The sample of a legend's entry.
+#[derive(Clone, Copy, Debug)]
+pub enum Sample {
+    /// A filled box.
+    Box(Fill),
+    /// A piece of a line.
+    Line(Stroke),
+}
+
+const SAMPLE_WIDTH: f64 = 190.0;
+const SAMPLE_GAP: f64 = 45.0;
+const ENTRY_GAP: f64 = 110.0;
+
+/// Entries set in lines from the left edge of the page, as many to a line as fit.
+pub struct Legend {
+    entries: Vec<(f64, usize, Sample, String)>,
+    lines: usize,
+}
+
+impl Legend {
+    /// Sets the entries.
+    pub fn new(entries: impl IntoIterator<Item = (Sample, String)>) -> Self {
+        let (mut x, mut line, mut set) = (0.0, 0, Vec::new());
+        for (sample, text) in entries {
+            let width = SAMPLE_WIDTH + SAMPLE_GAP + text_width(&text);
+            if x > 0.0 && x + width > WIDTH - 60.0 {
+                (x, line) = (0.0, line + 1);
+            }
+            set.push((x, line, sample, text));
+            x += width + ENTRY_GAP;
+        }
+        let lines = if set.is_empty() { 0 } else { line + 1 };
+        Self { entries: set, lines }
+    }
+
+    /// Room above the first panel.
+    pub fn height(&self) -> f64 {
+        self.lines as f64 * LINE + 0.6 * LINE
+    }
+
+    /// Draws the entries at the top of the page.
+    pub fn draw(&self, canvas: &Canvas<'_>) {
+        for (x, line, sample, text) in &self.entries {
+            let left = x + 40.0;
+            let y = (*line as f64 + 0.6) * LINE;
+            match *sample {
+                Sample::Box(fill) => {
+                    let reach = 0.33 * LINE;
+                    canvas.rectangle((left, y - reach), (left + SAMPLE_WIDTH, y + reach), fill);
+                }
+                Sample::Line(stroke) => canvas.line(&[(left, y), (left + SAMPLE_WIDTH, y)], stroke),
+            }
+            canvas.text((left + SAMPLE_WIDTH + SAMPLE_GAP, y), text, Anchor::Start);
+        }
+    }
+}

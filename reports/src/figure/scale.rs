@@ -1,0 +1,159 @@
+//! Axes: from values to places and to round ticks.
+
+use crate::units::significant;
+
+/// How an axis maps values to the share of its length.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// Evenly from `from` to `to`.
+    Linear {
+        /// Value at the start.
+        from: f64,
+        /// Value at the end.
+        to: f64,
+    },
+    /// Evenly in the logarithm, from `from` > 0 to `to`.
+    Logarithmic {
+        /// Value at the start.
+        from: f64,
+        /// Value at the end.
+        to: f64,
+    },
+    /// Shares on the scale of nines: 0, 0.9, 0.99, … at equal distances, `nines` of them.
+    Nines {
+        /// Number of nines at the end.
+        nines: f64,
+    },
+}
+
+/// A value with the text that stands at it.
+pub type Tick = (f64, String);
+
+impl Scale {
+    /// From 0 to a round number at or above `largest`: bars and areas have their base at zero.
+    pub fn from_zero(largest: f64) -> Self {
+        let largest = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+        let step = round_step(largest / 4.0) / 2.0;
+        Self::Linear { from: 0.0, to: (largest / step - 1e-9).ceil() * step }
+    }
+
+    /// From 0 to exactly `largest`.
+    pub fn exactly(largest: f64) -> Self {
+        let to = if largest > 0.0 && largest.is_finite() { largest } else { 1.0 };
+        Self::Linear { from: 0.0, to }
+    }
+
+    /// A logarithmic scale that holds both values, ending at 1, 2 or 5 times a power of ten.
+    pub fn logarithmic(smallest: f64, largest: f64) -> Self {
+        let smallest = if smallest > 0.0 { smallest } else { 1.0 };
+        let from = round_down(smallest);
+        let to = -round_down_negative(largest.max(smallest));
+        Self::Logarithmic { from, to: if to > from { to } else { from * 10.0 } }
+    }
+
+    /// Share of the axis at which a value stands, cut to 0 to 1.
+    pub fn share(&self, value: f64) -> f64 {
+        let share = match *self {
+            Self::Linear { from, to } => (value - from) / (to - from),
+            Self::Logarithmic { from, to } => (value.max(from) / from).ln() / (to / from).ln(),
+            Self::Nines { nines } => -(1.0 - value).max(1e-12).log10() / nines,
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    /// Round values with their texts, about `wanted` of them on a linear scale.
+    pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
+        match *self {
+            Self::Linear { from, to } => linear_ticks(from, to, wanted),
+            Self::Logarithmic { from, to } => logarithmic_ticks(from, to, wanted),
+            Self::Nines { nines } => nine_ticks(nines),
+        }
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, at least `value`.
+fn round_step(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|&step| step >= value * 0.999_999).unwrap_or(power)
+}
+
+fn round_down(value: f64) -> f64 {
+    let power = 10f64.powf(value.log10().floor());
+    [5.0, 2.0, 1.0].into_iter().map(|factor| factor * power).find(|&step| step <= value * 1.000_001).unwrap_or(power)
+}
+
+fn round_down_negative(value: f64) -> f64 {
+    -round_step(value)
+}
+
+fn linear_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
+    let step = round_step((to - from) / wanted.max(1) as f64);
+    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    let first = (from / step - 1e-9).ceil() as i64;
+    let last = (to / step + 1e-9).floor() as i64;
+    (first..=last).map(|i| i as f64 * step).map(|value| (value, format!("{value:.decimals$}"))).collect()
+}
+
+fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
+    let decades = (to / from).log10();
+    let factors: &[f64] = if decades * 3.0 <= wanted as f64 * 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let first = from.log10().floor() as i32;
+    let last = to.log10().ceil() as i32;
+    let values = (first..=last).flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
+    let inside = values.filter(|&value| value >= from * 0.999_999 && value <= to * 1.000_001);
+    inside.map(|value| (value, short(value))).collect()
+}
+
+/// `1k` for a thousand and so on, to keep ticks short.
+fn short(value: f64) -> String {
+    let forms = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match forms.into_iter().find(|&(size, _)| value >= size * 0.999_999) {
+        Some((size, letter)) => format!("{}{letter}", significant(value / size, 1)),
+        None => significant(value, 1),
+    }
+}
+
+fn nine_ticks(nines: f64) -> Vec<Tick> {
+    let whole = nines.floor() as i32;
+    let mut ticks = vec![(0.0, "0".to_owned()), (0.5, "50".to_owned())];
+    for count in 1..=whole {
+        let decimals = usize::try_from(count - 2).unwrap_or(0);
+        let share = 1.0 - 10f64.powi(-count);
+        ticks.push((share, format!("{:.decimals$}", share * 100.0)));
+    }
+    ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(scale: Scale, wanted: usize) -> Vec<String> {
+        scale.ticks(wanted).into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn linear_axes_start_at_zero_and_hold_the_largest() {
+        assert_eq!(Scale::from_zero(71.0), Scale::Linear { from: 0.0, to: 80.0 });
+        assert_eq!(Scale::from_zero(100.0), Scale::Linear { from: 0.0, to: 100.0 });
+        assert_eq!(Scale::from_zero(0.0), Scale::Linear { from: 0.0, to: 1.0 });
+        assert_eq!(texts(Scale::from_zero(0.7), 4), ["0.0", "0.2", "0.4", "0.6"]);
+    }
+
+    #[test]
+    fn logarithmic_axes_end_at_round_numbers() {
+        assert_eq!(Scale::logarithmic(73.0, 4100.0), Scale::Logarithmic { from: 50.0, to: 5000.0 });
+        assert_eq!(texts(Scale::logarithmic(73.0, 4100.0), 6), ["50", "100", "200", "500", "1k", "2k", "5k"]);
+        assert_eq!(texts(Scale::logarithmic(1.0, 1e6), 6), ["1", "10", "100", "1k", "10k", "100k", "1M"]);
+    }
+
+    #[test]
+    fn each_nine_takes_the_same_length() {
+        let scale = Scale::Nines { nines: 4.0 };
+
+        assert!((scale.share(0.9) - 0.25).abs() < 1e-9);
+        assert!((scale.share(0.99) - 0.5).abs() < 1e-9);
+        assert_eq!(scale.share(1.0), 1.0);
+        assert_eq!(texts(scale, 0), ["0", "50", "90", "99", "99.9", "99.99"]);
+    }
+}

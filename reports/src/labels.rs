@@ -1,0 +1,102 @@
+//! Names for results that stand side by side: as short as tells them apart.
+
+use hetier_sim::result::RunResult;
+
+/// A setting that may tell two results apart.
+type Setting = fn(&RunResult) -> String;
+
+/// From the most to the least telling. The mode is always shown.
+const SETTINGS: [Setting; 6] = [
+    |result| result.system.clone(),
+    |result| result.network.clone().unwrap_or_default(),
+    |result| result.placement.clone(),
+    |result| format!("{} threads", result.threads),
+    |result| result.fidelity.clone(),
+    |result| format!("seed {}", result.seed),
+];
+
+/// One label for each result: its mode, then whatever settings are needed to tell all of them apart, and a number if
+/// none is enough.
+pub fn labels(results: &[RunResult]) -> Vec<String> {
+    let mut labels: Vec<String> = results.iter().map(|result| result.mode.clone()).collect();
+    for setting in SETTINGS {
+        if distinct(&labels) {
+            return labels;
+        }
+        let values: Vec<String> = results.iter().map(setting).collect();
+        if values.iter().any(|value| *value != values[0]) {
+            for (label, value) in labels.iter_mut().zip(&values) {
+                label.push_str(", ");
+                label.push_str(value);
+            }
+        }
+    }
+    if !distinct(&labels) {
+        for (number, label) in labels.iter_mut().enumerate() {
+            label.push_str(&format!(" ({})", number + 1));
+        }
+    }
+    labels
+}
+
+/// Marks of at most five letters for crowded figures: the field's abbreviation of the mode where modes differ,
+/// numbers in order otherwise.
+pub fn marks(results: &[RunResult]) -> Vec<String> {
+    let marks: Vec<String> = results.iter().map(|result| abbreviation(&result.mode)).collect();
+    if distinct(&marks) { marks } else { (1..=results.len()).map(|number| number.to_string()).collect() }
+}
+
+/// A label as a file name: letters, digits, dots and dashes.
+pub fn file_stem(label: &str) -> String {
+    let mut stem = String::with_capacity(label.len());
+    for letter in label.chars() {
+        if letter.is_ascii_alphanumeric() || letter == '.' {
+            stem.push(letter);
+        } else if !stem.ends_with('-') {
+            stem.push('-');
+        }
+    }
+    stem.trim_matches(|letter| letter == '-' || letter == '.').to_owned()
+}
+
+fn abbreviation(mode: &str) -> String {
+    match mode {
+        "dram-only" => "DRAM".to_owned(),
+        "memory-mode" => "MM".to_owned(),
+        "app-direct" => "AD".to_owned(),
+        "pmem-only" => "PMem".to_owned(),
+        other => other.chars().take(5).collect(),
+    }
+}
+
+fn distinct(texts: &[String]) -> bool {
+    texts.iter().enumerate().all(|(i, text)| !texts[..i].contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(mode: &str, system: &str, threads: u32) -> RunResult {
+        RunResult { mode: mode.to_owned(), system: system.to_owned(), threads, ..RunResult::default() }
+    }
+
+    #[test]
+    fn labels_hold_only_what_differs() {
+        let modes = [result("dram-only", "s", 1), result("memory-mode", "s", 1)];
+        let threads = [result("dram-only", "s", 1), result("dram-only", "s", 4)];
+        let equal = [result("dram-only", "s", 1), result("dram-only", "s", 1)];
+
+        assert_eq!(labels(&modes), ["dram-only", "memory-mode"]);
+        assert_eq!(labels(&threads), ["dram-only, 1 threads", "dram-only, 4 threads"]);
+        assert_eq!(labels(&equal), ["dram-only (1)", "dram-only (2)"]);
+        assert_eq!(marks(&modes), ["DRAM", "MM"]);
+        assert_eq!(marks(&equal), ["1", "2"]);
+    }
+
+    #[test]
+    fn file_stems_cannot_leave_the_folder() {
+        assert_eq!(file_stem("memory-mode, 4 threads"), "memory-mode-4-threads");
+        assert_eq!(file_stem("../../etc/passwd"), "etc-passwd");
+    }
+}

@@ -1,0 +1,257 @@
+//! Writes a set of files into a folder: all of them whole, or none.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Error;
+
+/// A file of a report, in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// Where, below the output folder.
+    pub path: PathBuf,
+    /// What.
+    pub bytes: Vec<u8>,
+}
+
+impl OutputFile {
+    /// A file of text or bytes.
+    pub fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), bytes: bytes.into() }
+    }
+}
+
+/// Finds out whether [`write_folder`] could create files in `folder`, and leaves nothing behind. To be called before
+/// long work.
+///
+/// # Errors
+/// - [`Error::NotAFolder`] if something else has the name.
+/// - [`Error::Folder`] if the folder, or the nearest parent that exists, takes no files.
+pub fn check_folder(folder: &Path) -> Result<(), Error> {
+    let staging = Staging::beside(folder)?;
+    write_file(&staging.path.join("probe"), b"probe").map_err(|source| folder_error(folder, source))
+}
+
+/// Finds out whether [`write_single`] could write `path`, and leaves nothing behind. To be called before long work.
+///
+/// # Errors
+/// [`Error::File`] if `path` is a folder, or its folder does not exist or takes no file.
+pub fn check_file(path: &Path) -> Result<(), Error> {
+    let failed = |source| Error::File { file: path.to_owned(), source };
+    if path.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    let neighbour = hidden_name(path);
+    fs::File::create(&neighbour).and_then(|_| fs::remove_file(&neighbour)).map_err(failed)
+}
+
+/// Writes the files below `folder`, creating it where needed; other files in it stay.
+///
+/// Everything is first written and flushed in a hidden folder beside it. A new output folder then appears by one
+/// rename. Into an existing one each file is renamed by itself: every file is whole at every instant.
+///
+/// # Errors
+/// - [`Error::Escape`] for a path that is absolute or holds `..`.
+/// - [`Error::NotAFolder`] and [`Error::Folder`] as for [`check_folder`].
+/// - [`Error::File`] if a file cannot be written, for instance on a full disk. Nothing was published, unless the
+///   very renaming into an existing folder failed half-way.
+pub fn write_folder(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
+    if let Some(file) = files.iter().find(|file| !stays_below(&file.path)) {
+        return Err(Error::Escape { file: file.path.clone() });
+    }
+    let staging = Staging::beside(folder)?;
+    for file in files {
+        let target = folder.join(&file.path);
+        write_file(&staging.path.join(&file.path), &file.bytes)
+            .map_err(|source| Error::File { file: target, source })?;
+    }
+    if folder.exists() { move_each(&staging.path, folder, files) } else { move_whole(&staging.path, folder) }
+}
+
+/// Writes one file whole or not at all: into a hidden neighbour first, then renamed.
+///
+/// # Errors
+/// [`Error::File`] if the folder takes no file or the disk is full.
+pub fn write_single(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let neighbour = hidden_name(path);
+    let written = write_file(&neighbour, bytes).and_then(|()| fs::rename(&neighbour, path));
+    written.map_err(|source| {
+        // The neighbour may not exist; the first error is the one to tell.
+        let _ = fs::remove_file(&neighbour);
+        Error::File { file: path.to_owned(), source }
+    })
+}
+
+/// Tells apart the hidden names of threads of one process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A hidden folder that vanishes with this value.
+struct Staging {
+    path: PathBuf,
+}
+
+impl Staging {
+    /// In the same file system as `folder`, so that renames work: in its nearest parent that exists, or inside the
+    /// folder itself if it exists (its parent may not be ours to write).
+    fn beside(folder: &Path) -> Result<Self, Error> {
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::NotAFolder { folder: folder.to_owned() });
+        }
+        let absolute = std::path::absolute(folder).map_err(|source| folder_error(folder, source))?;
+        let parent = absolute.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
+        let path = parent.join(hidden_suffix());
+        fs::create_dir(&path).map_err(|source| folder_error(folder, source))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // After a move as a whole there is nothing left to remove.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn stays_below(path: &Path) -> bool {
+    let mut parts = path.components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    // A full disk may show only when the data leave the cache.
+    file.sync_all()
+}
+
+fn move_whole(staging: &Path, folder: &Path) -> Result<(), Error> {
+    let absolute = std::path::absolute(folder).map_err(|source| folder_error(folder, source))?;
+    let missing: Vec<PathBuf> =
+        absolute.ancestors().skip(1).take_while(|parent| !parent.exists()).map(Path::to_owned).collect();
+    let moved = absolute.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::rename(staging, &absolute));
+    moved.map_err(|source| {
+        for parent in &missing {
+            let _ = fs::remove_dir(parent);
+        }
+        folder_error(folder, source)
+    })
+}
+
+fn move_each(staging: &Path, folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
+    for file in files {
+        let target = folder.join(&file.path);
+        target
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::rename(staging.join(&file.path), &target))
+            .map_err(|source| Error::File { file: target.clone(), source })?;
+    }
+    Ok(())
+}
+
+fn hidden_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}{}", hidden_suffix()))
+}
+
+fn hidden_suffix() -> String {
+    format!(".hetier-partial-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn folder_error(folder: &Path, source: io::Error) -> Error {
+    Error::Folder { folder: folder.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_new_folder_appears_with_everything_in_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        let files = [OutputFile::new("report.html", "x"), OutputFile::new("figures/f.svg", "y")];
+
+        check_folder(&folder).unwrap();
+        assert!(names(parent.path()).is_empty());
+        write_folder(&folder, &files).unwrap();
+
+        assert_eq!(names(&folder), ["figures", "report.html"]);
+        assert_eq!(names(parent.path()), ["a"]);
+        assert_eq!(fs::read(folder.join("figures/f.svg")).unwrap(), b"y");
+    }
+
+    #[test]
+    fn an_existing_folder_keeps_its_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("mine"), "1").unwrap();
+        fs::write(folder.path().join("report.html"), "old").unwrap();
+
+        write_folder(folder.path(), &[OutputFile::new("report.html", "new")]).unwrap();
+
+        assert_eq!(names(folder.path()), ["mine", "report.html"]);
+        assert_eq!(fs::read(folder.path().join("report.html")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_failing_file_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("out");
+        // The second file needs the first to be a folder.
+        let files = [OutputFile::new("x", "1"), OutputFile::new("x/y", "2")];
+
+        let error = write_folder(&folder, &files).unwrap_err();
+
+        assert!(matches!(error, Error::File { .. }), "{error}");
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_folder_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("out");
+        fs::write(&file, "precious").unwrap();
+
+        assert!(matches!(check_folder(&file), Err(Error::NotAFolder { .. })));
+        assert!(matches!(write_folder(&file, &[OutputFile::new("x", "1")]), Err(Error::NotAFolder { .. })));
+        assert!(matches!(check_folder(&file.join("below")), Err(Error::Folder { .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"precious");
+        assert_eq!(names(parent.path()), ["out"]);
+    }
+
+    #[test]
+    fn paths_that_leave_the_folder_are_refused() {
+        let parent = tempfile::tempdir().unwrap();
+
+        for path in ["../x", "/x", "", "a/../../x"] {
+            let error = write_folder(&parent.path().join("out"), &[OutputFile::new(path, "1")]).unwrap_err();
+            assert!(matches!(error, Error::Escape { .. }), "{path}");
+        }
+        assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn a_single_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace");
+
+        write_single(&path, b"one").unwrap();
+        write_single(&path, b"two").unwrap();
+
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["trace"]);
+        assert!(write_single(&folder.path().join("none/trace"), b"x").is_ok());
+    }
+}

@@ -1,0 +1,57 @@
+//! The files of a report, in memory; [`crate::output::write_folder`] puts them on disk.
+
+use hetier_sim::result::RunResult;
+
+use crate::Error;
+use crate::comparison::{self, Facts};
+use crate::figure::{Drawing, RUN_FIGURES, draw};
+use crate::html;
+use crate::labels::{file_stem, labels};
+use crate::output::OutputFile;
+
+/// All that `compare` writes besides the trace: `report.html`, `figures/NAME.{svg,csv}`, `tables/comparison.{csv,tex}`
+/// and each result as `MODE.json`. The same results and facts give the same bytes.
+///
+/// # Errors
+/// - [`Error::NoResults`] without results.
+/// - [`Error::Json`] for a result that JSON cannot hold (a time that is not finite).
+/// - [`Error::Page`] if the page cannot be rendered.
+pub fn compare_report(results: &[RunResult], facts: &Facts) -> Result<Vec<OutputFile>, Error> {
+    if results.is_empty() {
+        return Err(Error::NoResults);
+    }
+    let drawings = draw(&RUN_FIGURES, results);
+    let table = comparison::table(results);
+    let mut files = vec![
+        OutputFile::new("report.html", html::page(results, facts, &drawings)?),
+        OutputFile::new("tables/comparison.csv", table.to_csv()),
+        OutputFile::new("tables/comparison.tex", table.to_latex()),
+    ];
+    files.extend(drawings.iter().flat_map(Drawing::files));
+    files.extend(result_files(results)?);
+    Ok(files)
+}
+
+/// The figures of results alone, as `plot` writes them.
+///
+/// # Errors
+/// [`Error::NoResults`] without results.
+pub fn figure_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
+    if results.is_empty() {
+        return Err(Error::NoResults);
+    }
+    Ok(draw(&RUN_FIGURES, results).iter().flat_map(Drawing::files).collect())
+}
+
+/// Each result as `MODE.json`, or by its label where modes repeat.
+///
+/// # Errors
+/// [`Error::Json`] for a result that JSON cannot hold.
+pub fn result_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
+    let named = labels(results).into_iter().zip(results);
+    named.map(|(label, result)| Ok(OutputFile::new(file_stem(&label) + ".json", json(result)?))).collect()
+}
+
+fn json(result: &RunResult) -> Result<String, Error> {
+    Ok(serde_json::to_string_pretty(result)? + "\n")
+}
