@@ -31,6 +31,8 @@ struct Toll {
     walk_fs: u64,
     /// Page walks.
     walks: u64,
+    /// Whether memory was read.
+    has_read: bool,
 }
 
 impl Engine<'_> {
@@ -80,7 +82,9 @@ impl Engine<'_> {
         self.cores[number].compute_fs += compute_fs;
         let mut elapsed_fs = self.cores[number].carry_fs + transition.inside_fs;
         let inside_stall = transition.inside_fs - transition.inside_compute_fs;
-        self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
+        if inside_stall > 0 {
+            self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
+        }
         let segments = transition.segments as usize..(transition.segments + transition.segment_count) as usize;
         for segment in segments {
             let segment = self.private.segments[segment];
@@ -166,15 +170,19 @@ impl Engine<'_> {
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
         let busy_fs = segment.compute_fs.max(toll.hold_fs).max(wait_fs);
         let stalled_ps = (busy_fs - segment.compute_fs) / 1000;
-        self.stall(number, site.callee, toll.source, stalled_ps);
-        self.class_stalls[usize::from(toll.class)] += stalled_ps;
+        if stalled_ps > 0 {
+            self.stall(number, site.callee, toll.source, stalled_ps);
+            self.class_stalls[usize::from(toll.class)] += stalled_ps;
+        }
         if toll.fault_ps > 0 {
             self.stall(number, site.callee, Source::FAULT.0, toll.fault_ps);
         }
         self.stall(number, site.callee, Source::TRANSLATION.0, toll.walk_fs / 1000);
         self.caches.page_walks += toll.walks;
         let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
-        self.mark_ready(number, segment, now_ps + total_fs / 1000);
+        if toll.has_read {
+            self.mark_ready(number, segment, now_ps + total_fs / 1000);
+        }
         Ok(total_fs)
     }
 
@@ -216,11 +224,12 @@ impl Engine<'_> {
         }
         // 2. Last levels, the own socket's first.
         let asked = left;
-        for step in 0..self.shared.len() {
+        let sockets = self.shared.len();
+        for step in 0..sockets {
             if left == 0 {
                 break;
             }
-            let socket = (home + step) % self.shared.len();
+            let socket = if home + step < sockets { home + step } else { home + step - sockets };
             let found = self.take_shared(socket, block, left);
             left -= found;
             let line_fs = if step == 0 { self.times.last_level } else { self.times.remote_last_level };
@@ -236,6 +245,7 @@ impl Engine<'_> {
         toll.walk_fs += u64::from(event.lines - left) * known_fs + u64::from(left) * walked_fs;
         // 3. Memory.
         if left > 0 {
+            toll.has_read = true;
             toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
             self.read_memory(number, site, block, left, now_ps, toll)?;
         }
@@ -376,8 +386,11 @@ impl Engine<'_> {
         let mut leaving = std::mem::take(&mut self.leaving);
         let most = self.heap.blocks.blocks[block as usize].lines;
         self.shared[socket].insert(block, lines, dirty, most, &mut leaving);
-        for left in leaving.drain(..) {
-            self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
+        if !leaving.is_empty() {
+            for left in &leaving {
+                self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
+            }
+            leaving.clear();
         }
         self.leaving = leaving;
     }

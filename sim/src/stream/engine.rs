@@ -21,8 +21,8 @@ use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
 use crate::system::{Inclusion, System};
 
-/// Words that a core reads ahead.
-const WORDS: usize = 2048;
+/// Words that a core reads ahead; few, so that those of all cores stay in the host's cache.
+const WORDS: usize = 256;
 
 /// Births and deaths between two points of the footprint.
 const FOOTPRINT_STEP: u32 = 1024;
@@ -538,7 +538,7 @@ impl Core<'_> {
             clock_ps: 0,
             carry_fs: 0,
             state: 0,
-            slots: vec![NONE; 64],
+            slots: vec![NONE; 8],
             compute_fs: 0,
             stalls: [0; Source::COUNT],
             words: Vec::new(),
