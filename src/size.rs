@@ -26,7 +26,8 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
+        let digits =
+            text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(digits);
         let suffix = suffix.trim().to_lowercase();
         let unit = UNITS.iter().find(|(name, _)| *name == suffix).map(|(_, unit)| *unit);

@@ -26,7 +26,8 @@ fn fail(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 fn compare(folder: &Path, more: &[&str]) -> Value {
-    let arguments: Vec<&str> = ["compare", "digits", "--json"].into_iter().chain(SMALL).chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        ["compare", "digits", "--json"].into_iter().chain(SMALL).chain(more.iter().copied()).collect();
     serde_json::from_str(&succeed(folder, &arguments)).unwrap()
 }
 
@@ -92,7 +93,9 @@ fn compare_twice_writes_the_same_bytes() {
     let (one, other) = (files(one.path()), files(other.path()));
 
     let names: Vec<&str> = one.iter().map(|(name, _)| name.as_str()).collect();
-    for expected in ["report.html", "digits.trace", "memory-mode.json", "figures/run-time.svg", "figures/run-time.csv"] {
+    for expected in
+        ["report.html", "digits.trace", "memory-mode.json", "figures/run-time.svg", "figures/run-time.csv"]
+    {
         assert!(names.contains(&format!("hetier-out/{expected}").as_str()), "{expected} in {names:?}");
     }
     assert_eq!(one, other);
@@ -102,8 +105,7 @@ fn compare_twice_writes_the_same_bytes() {
 fn shaped_trace_has_the_same_facts_as_the_recorded_one() {
     let folder = TempDir::new().unwrap();
     let record = |how: &str, name: &str| {
-        let arguments: Vec<&str> =
-            ["record", "digits", how, "-o", name].into_iter().chain(SMALL).collect();
+        let arguments: Vec<&str> = ["record", "digits", how, "-o", name].into_iter().chain(SMALL).collect();
         succeed(folder.path(), &arguments);
         serde_json::from_str::<Value>(&succeed(folder.path(), &["info", "--json", name])).unwrap()
     };

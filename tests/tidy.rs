@@ -49,7 +49,8 @@ fn reports_never_simulate() {
         let text = fs::read_to_string(&path).unwrap();
         let uses = text.match_indices("hetier_sim::").map(|(at, _)| &text[at + "hetier_sim::".len()..]);
         for used in uses {
-            let is_result = ["result", "probe::result", "probe::report"].iter().any(|module| used.starts_with(module));
+            let is_result =
+                ["result", "probe::result", "probe::report"].iter().any(|module| used.starts_with(module));
             assert!(is_result, "{}: hetier_sim::{}", path.display(), &used[..used.len().min(40)]);
         }
     }
@@ -87,7 +88,8 @@ fn verbs_that_documents_name_exist() {
         for line in read(document).lines() {
             for marker in ["`hetier ", "    hetier ", "--release -- "] {
                 for (at, _) in line.match_indices(marker) {
-                    let verb: String = line[at + marker.len()..].chars().take_while(|c| c.is_alphanumeric()).collect();
+                    let verb: String =
+                        line[at + marker.len()..].chars().take_while(|c| c.is_alphanumeric()).collect();
                     assert!(help(&verb), "{document} names `hetier {verb}`");
                 }
             }

@@ -132,6 +132,11 @@ impl Error {
     /// A [`Error::Value`] from anything that prints.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and fresh text")]
     pub fn value(file: &str, key: &str, found: impl ToString, need: impl ToString) -> Self {
-        Self::Value { file: file.to_owned(), key: key.to_owned(), found: found.to_string(), need: need.to_string() }
+        Self::Value {
+            file: file.to_owned(),
+            key: key.to_owned(),
+            found: found.to_string(),
+            need: need.to_string(),
+        }
     }
 }

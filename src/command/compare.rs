@@ -6,9 +6,9 @@ use hetier_reports::comparison::{Accuracy, TraceFacts};
 use hetier_reports::{Comparison, Facts, HostTimes, OutputFile, compare_report, comparison, output, units};
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::{Trace, facts};
+use hetier_workloads::Context;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
 use hetier_workloads::ring::Seed;
-use hetier_workloads::Context;
 
 use crate::args;
 use crate::command::record::host_threads;
@@ -146,13 +146,21 @@ fn print_run(arguments: &args::Compare, recorded: &Recorded) {
             facts.slots.unwrap_or(0),
             arguments.machine.seed
         );
-        println!("accuracy            encrypted {}, clear {}", share(facts.accuracy.encrypted), share(facts.accuracy.clear));
+        println!(
+            "accuracy            encrypted {}, clear {}",
+            share(facts.accuracy.encrypted),
+            share(facts.accuracy.clear)
+        );
         println!("same prediction     {}", share(facts.agreement));
         let estimate = recorded.error_estimate.map_or_else(String::new, |deviation| {
             format!(" (estimated standard deviation of the encryption's error: {deviation:.1e})")
         });
         println!("largest difference  {:.2e}{estimate}", facts.max_output_error.unwrap_or(0.0));
-        println!("real run            {} ({} an image)", units::seconds(seconds), units::seconds(seconds / images as f64));
+        println!(
+            "real run            {} ({} an image)",
+            units::seconds(seconds),
+            units::seconds(seconds / images as f64)
+        );
     }
     println!("security            {}", facts.security.as_deref().unwrap_or("none"));
     println!(
@@ -168,7 +176,11 @@ fn print_run(arguments: &args::Compare, recorded: &Recorded) {
 fn print_replays(arguments: &args::Compare, timed: &[Timed]) {
     for (result, seconds) in timed {
         let rate = result.accesses as f64 / seconds / 1e6;
-        println!("replayed {} in {}: {rate:.1} million lines a second", result.mode, units::seconds(*seconds));
+        println!(
+            "replayed {} in {}: {rate:.1} million lines a second",
+            result.mode,
+            units::seconds(*seconds)
+        );
     }
     println!("written to {}: report.html, figures, tables, results, trace", arguments.output.display());
 }

@@ -31,7 +31,8 @@ fn print_facts(facts: &Facts) {
     println!("loads        {}", units::bytes(logical.read_bytes));
     println!("stores       {}", units::bytes(logical.write_bytes));
     println!("accesses     {} lines of 64 bytes\n", facts.activity.line_accesses);
-    let mut phases = Table::new(&["phase", "operation", "stage", "calls", "lines", "loads", "stores", "peak live"]);
+    let mut phases =
+        Table::new(&["phase", "operation", "stage", "calls", "lines", "loads", "stores", "peak live"]);
     for phase in &facts.phases {
         phases.push(vec![
             phase.name.clone(),

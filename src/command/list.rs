@@ -14,7 +14,10 @@ pub fn run(arguments: &args::List) -> Outcome {
     if arguments.json {
         let entries: Vec<_> =
             rows.iter().map(|(name, summary)| json!({ "name": name, "summary": summary })).collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "schema": "hetier-list-1", "entries": entries }))?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&json!({ "schema": "hetier-list-1", "entries": entries }))?
+        );
         return Ok(());
     }
     for (name, summary) in rows {
@@ -33,7 +36,9 @@ fn rows(what: Listed) -> Outcome<Vec<(String, String)>> {
         Listed::Devices => device::shipped::SHIPPED.iter().map(|(name, _)| bare(name)).collect(),
         Listed::Modes => mode::names().into_iter().map(bare).collect(),
         Listed::Placements => placement::names().into_iter().map(bare).collect(),
-        Listed::Figures => RUN_FIGURES.iter().map(|figure| named((figure.name(), figure.caption()))).collect(),
+        Listed::Figures => {
+            RUN_FIGURES.iter().map(|figure| named((figure.name(), figure.caption()))).collect()
+        }
     })
 }
 

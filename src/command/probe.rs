@@ -2,7 +2,8 @@
 
 use hetier_sim::System;
 use hetier_sim::probe::{
-    BandwidthProbe, HotspotProbe, LatencyProbe, LatencyTail, LoadedProbe, Mix, bandwidth, hotspot, latency, loaded,
+    BandwidthProbe, HotspotProbe, LatencyProbe, LatencyTail, LoadedProbe, Mix, bandwidth, hotspot, latency,
+    loaded,
 };
 use serde::Serialize;
 

@@ -4,10 +4,10 @@ use std::fs;
 
 use hetier_reports::{Table, units};
 use hetier_traces::{Facts, Trace, facts, write_file};
+use hetier_workloads::Context;
 use hetier_workloads::counters::Counters;
 use hetier_workloads::interpret::{Observer, Quiet, Run, execute, shape};
 use hetier_workloads::ring::Seed;
-use hetier_workloads::Context;
 use serde_json::json;
 
 use crate::args;

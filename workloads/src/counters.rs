@@ -99,7 +99,8 @@ impl Observer for Counters {
 
     fn phase_ended(&mut self, head: &PhaseHead) {
         let after = self.read();
-        let counts = after.iter().map(|(name, count)| (*name, count - self.before.get(name).copied().unwrap_or(0)));
+        let counts =
+            after.iter().map(|(name, count)| (*name, count - self.before.get(name).copied().unwrap_or(0)));
         self.phases.push(PhaseCounts { phase: head.name.clone(), counts: counts.collect() });
     }
 }

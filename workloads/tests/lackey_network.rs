@@ -160,7 +160,9 @@ fn add_lane(lines: &mut Lines, address: u64, lane: &Lane, times: u64) {
 fn differences(expected: &Expected, seen: &Lines) -> Vec<String> {
     let of = |lines: &Lines, line| lines.get(&line).copied().unwrap_or_default();
     let differing = expected.counted.iter().filter(|&&line| of(&expected.lines, line) != of(seen, line));
-    let tell = |&line: &u64| format!("line {line:x}: declared {:?}, seen {:?}", of(&expected.lines, line), of(seen, line));
+    let tell = |&line: &u64| {
+        format!("line {line:x}: declared {:?}, seen {:?}", of(&expected.lines, line), of(seen, line))
+    };
     differing.map(tell).take(5).collect()
 }
 

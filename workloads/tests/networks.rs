@@ -2,7 +2,9 @@
 
 use hetier_traces::equal;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
-use hetier_workloads::layer::{Add, AveragePool, Convolution, Dense, Polynomial, Relu, Shape, Square, Window};
+use hetier_workloads::layer::{
+    Add, AveragePool, Convolution, Dense, Polynomial, Relu, Shape, Square, Window,
+};
 use hetier_workloads::network::{Entry, Images, Network, Weights};
 use hetier_workloads::program::Options;
 use hetier_workloads::ring::Seed;
@@ -45,7 +47,8 @@ fn recorded_trace_equals_shaped_trace_in_every_dataflow_on_one_and_two_threads()
     let parameters = Parameters::insecure_for_tests(&literal).unwrap();
     let images = Images::seeded(network.input_shape(), 8, 5);
     for dataflow in Dataflow::ALL {
-        let program = network.lower(&parameters, &Options { images: 8, dataflow, ..Options::default() }).unwrap();
+        let program =
+            network.lower(&parameters, &Options { images: 8, dataflow, ..Options::default() }).unwrap();
         let shaped = shape(&program).unwrap();
         let context = Context::with_seed(parameters.clone(), Seed::fixed(7));
         let runs = [1, 2].map(|threads| {
@@ -82,7 +85,8 @@ fn check(network: &Network, literal: &Literal, tolerance: f64) {
     let images = Images::seeded(network.input_shape(), 4, 5);
     let program = network.lower(&parameters, &Options { images: 4, ..Options::default() }).unwrap();
     let context = Context::with_seed(parameters, Seed::fixed(7));
-    let run = |threads| execute(&program, &context, &images, Run { threads, record: true }, &mut Quiet).unwrap();
+    let run =
+        |threads| execute(&program, &context, &images, Run { threads, record: true }, &mut Quiet).unwrap();
     let (one, two) = (run(1), run(2));
 
     assert_eq!(one.outputs, two.outputs);

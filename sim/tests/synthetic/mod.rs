@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "the tests and the benchmark each use a part")]
 
 use hetier_traces::{
-    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Header, Lane, Macro, MacroId,
-    Operand, Parameter, Phase, PhaseHead, Range, Role, Stage, Sweep, Trace, Work,
+    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Header, Lane, Macro,
+    MacroId, Operand, Parameter, Phase, PhaseHead, Range, Role, Stage, Sweep, Trace, Work,
 };
 
 /// Grows a trace definition by definition.
@@ -65,7 +65,8 @@ pub fn free_at(array: ArrayId, index: Affine) -> Body {
 }
 
 pub fn call(callee: MacroId, operands: &[(ArrayId, Affine)]) -> Body {
-    let operands = operands.iter().map(|(array, index)| Operand { array: *array, index: index.clone() }).collect();
+    let operands =
+        operands.iter().map(|(array, index)| Operand { array: *array, index: index.clone() }).collect();
     Body::Call { callee, operands }
 }
 
@@ -140,7 +141,11 @@ impl Convolution {
         let taps = Body::Loop { nest: window, first: tap(first), body: tap(rest) };
         let nest = vec![Range::count(outputs), Range::count(height), Range::count(width)];
         let parallel = Body::Parallel { nest, nowait: false, body: vec![alloc_at(output, at.clone()), taps] };
-        let body = vec![alloc(weights, inputs * outputs * (taps_of(self))), parallel, free(weights, inputs * outputs * taps_of(self))];
+        let body = vec![
+            alloc(weights, inputs * outputs * (taps_of(self))),
+            parallel,
+            free(weights, inputs * outputs * taps_of(self)),
+        ];
         builder.phase(name, "Convolution", Stage::Server, body);
         output
     }
@@ -177,13 +182,24 @@ pub fn multiply_accumulate(builder: &mut Builder, bytes: u64, kernel: Kernel) ->
 }
 
 /// Elementwise addition of an array to itself into a new one, in parallel or by one thread; the old one dies.
-pub fn elementwise(builder: &mut Builder, name: &str, input: ArrayId, count: u64, bytes: u64, is_parallel: bool) -> ArrayId {
+pub fn elementwise(
+    builder: &mut Builder,
+    name: &str,
+    input: ArrayId,
+    count: u64,
+    bytes: u64,
+    is_parallel: bool,
+) -> ArrayId {
     let output = builder.array(&format!("{name}.output"), Class::Ciphertext, count, bytes);
     let ciphertext = (Class::Ciphertext, bytes);
     let add = sweep(&[(0, Access::Read), (1, Access::Write)], bytes, Arithmetic::Add);
     let callee = builder.called("add", &[ciphertext, ciphertext], vec![add]);
     let at = Affine::variable(0);
-    let body = vec![alloc_at(output, at.clone()), call(callee, &[(input, at.clone()), (output, at.clone())]), free_at(input, at)];
+    let body = vec![
+        alloc_at(output, at.clone()),
+        call(callee, &[(input, at.clone()), (output, at.clone())]),
+        free_at(input, at),
+    ];
     let nest = vec![Range::count(count)];
     let body = match is_parallel {
         true => Body::Parallel { nest, nowait: false, body },
@@ -200,11 +216,17 @@ pub fn key_switch(builder: &mut Builder, name: &str, data: ArrayId, count: u64, 
     let scratches = builder.array(&format!("{name}.scratch"), Class::Scratch, count, scratch);
     let digit = vec![
         Sweep {
-            lanes: vec![Lane::sequential(0, Access::Read, 0, limb), Lane::sequential(2, Access::Update, 0, limb)],
+            lanes: vec![
+                Lane::sequential(0, Access::Read, 0, limb),
+                Lane::sequential(2, Access::Update, 0, limb),
+            ],
             work: vec![Work { kind: Arithmetic::Butterfly, count: limb / 16 * 12 }],
         },
         Sweep {
-            lanes: vec![Lane::sequential(1, Access::Read, 0, key), Lane::sequential(2, Access::Update, 0, scratch)],
+            lanes: vec![
+                Lane::sequential(1, Access::Read, 0, key),
+                Lane::sequential(2, Access::Update, 0, scratch),
+            ],
             work: vec![Work { kind: Arithmetic::MultiplyAdd, count: key / 8 }],
         },
     ];

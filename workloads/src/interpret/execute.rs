@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::store::{Guard, Memory, Placement, Store};
 use crate::Error;
 use crate::network::Images;
-use crate::scheme::Context;
 use crate::program::{Content, Program};
 use crate::ring::{self, Recorder, Step};
+use crate::scheme::Context;
 
 /// Iterations of a parallel loop that a thread takes at once, at most; more pieces than threads balance the load.
 const PIECES_PER_THREAD: u64 = 8;
@@ -51,7 +51,6 @@ impl Observer for Quiet {
     fn phase_started(&mut self, _index: usize, _count: usize, _head: &PhaseHead) -> bool {
         true
     }
-
 
     fn phase_ended(&mut self, _head: &PhaseHead) {}
 }
@@ -181,7 +180,8 @@ impl<'p> Machine<'p> {
                 }
                 WalkStep::Free(run) => {
                     let start = run.start.value(walk.scope());
-                    (start..start + run.count as i64).try_for_each(|index| self.store.release(run.array, index))?;
+                    (start..start + run.count as i64)
+                        .try_for_each(|index| self.store.release(run.array, index))?;
                     Body::Free(elements(run.array, start, run.count))
                 }
                 WalkStep::Region(region) => self.region(region, walk.scope())?,
@@ -199,7 +199,8 @@ impl<'p> Machine<'p> {
         let count = region.iterations(&mut scope.clone());
         let piece = count.div_ceil(rayon::current_num_threads() as u64 * PIECES_PER_THREAD).max(1);
         let pieces = (0..count.div_ceil(piece)).into_par_iter();
-        let records = pieces.map(|at| self.iterations(region, scope, at * piece..((at + 1) * piece).min(count)));
+        let records =
+            pieces.map(|at| self.iterations(region, scope, at * piece..((at + 1) * piece).min(count)));
         let branches: Vec<Vec<Vec<Body>>> = records.collect::<Result<_, _>>()?;
         Ok(Body::Fork { nowait: region.nowait, branches: branches.into_iter().flatten().collect() })
     }
@@ -272,8 +273,14 @@ impl<'p> Machine<'p> {
         if recorder.is_on() && recorder.steps() != self.declared[number] {
             return Err(Error::Deviation { primitive: primitive.name() });
         }
-        let operand = |(place, &index): (&walk::Place, &i64)| Operand { array: place.array, index: Affine::constant(index) };
-        Ok(Body::Call { callee: call.callee, operands: call.operands.iter().zip(&indices).map(operand).collect() })
+        let operand = |(place, &index): (&walk::Place, &i64)| Operand {
+            array: place.array,
+            index: Affine::constant(index),
+        };
+        Ok(Body::Call {
+            callee: call.callee,
+            operands: call.operands.iter().zip(&indices).map(operand).collect(),
+        })
     }
 
     fn trace(&self, phases: Vec<Phase>) -> Result<Trace, Error> {

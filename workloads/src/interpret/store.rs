@@ -73,7 +73,12 @@ impl<'m> Store<'m> {
             Definition::Array(array) => (0..array.elements).map(|_| Cell::default()).collect(),
             Definition::View(_) => Vec::new(),
         };
-        Ok(Self { cells: definitions.iter().map(cells).collect(), directory, memory, placements: Mutex::default() })
+        Ok(Self {
+            cells: definitions.iter().map(cells).collect(),
+            directory,
+            memory,
+            placements: Mutex::default(),
+        })
     }
 
     /// Takes a reference to element `index`; an array's element gets memory, with what an earlier object left in it.

@@ -22,9 +22,11 @@ impl Layer for Add {
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         match inputs {
             [one, other] if one == other => Ok(*one),
-            [one, other] => {
-                Err(Error::Channels { layer: name.to_owned(), found: other.elements(), needed: one.elements() })
-            }
+            [one, other] => Err(Error::Channels {
+                layer: name.to_owned(),
+                found: other.elements(),
+                needed: one.elements(),
+            }),
             _ => Err(Error::Inputs { layer: name.to_owned(), found: inputs.len(), needed: 2 }),
         }
     }
@@ -41,7 +43,12 @@ impl Layer for Add {
         let at = Affine::variable(0);
         let mut body = vec![Body::Alloc(run(output.array, at.clone(), 1))];
         let operands = [&one, &other, &output].map(|tensor| tensor.at(at.clone())).to_vec();
-        body.extend(lowering.call(Operation::Add { size: 2 }, limbs, operands, &site(name, at, one.shape.elements()))?);
+        body.extend(lowering.call(
+            Operation::Add { size: 2 },
+            limbs,
+            operands,
+            &site(name, at, one.shape.elements()),
+        )?);
         lowering.parallel_elements(name, self.operation(), &output, body);
         for (switched, input) in [(&one, &inputs[0]), (&other, &inputs[1])] {
             if switched.array != input.array {

@@ -57,8 +57,10 @@ impl Layer for AveragePool {
         let sum = output.at(at.clone());
         let nest: Vec<Range> =
             vec![self.window.range(1, input.shape.height), self.window.range(2, input.shape.width)];
-        let first = lowering.call(Operation::Copy { size: 2 }, limbs, vec![source.clone(), sum.clone()], &site)?;
-        let rest = lowering.call(Operation::AddAssign { size: 2 }, limbs, vec![source, sum.clone()], &site)?;
+        let first =
+            lowering.call(Operation::Copy { size: 2 }, limbs, vec![source.clone(), sum.clone()], &site)?;
+        let rest =
+            lowering.call(Operation::AddAssign { size: 2 }, limbs, vec![source, sum.clone()], &site)?;
         let mut body = vec![Body::Alloc(run(output.array, at, 1)), Body::Loop { nest, first, body: rest }];
         let operands = vec![share.at(Affine::constant(0)), sum.clone()];
         body.extend(lowering.call(Operation::MultiplyScalarAssign { size: 2 }, limbs, operands, &site)?);

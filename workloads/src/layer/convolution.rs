@@ -54,7 +54,11 @@ impl Layer for Convolution {
     fn output(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         let input = only(name, inputs)?;
         if input.channels != self.inputs {
-            return Err(Error::Channels { layer: name.to_owned(), found: input.channels, needed: self.inputs });
+            return Err(Error::Channels {
+                layer: name.to_owned(),
+                found: input.channels,
+                needed: self.inputs,
+            });
         }
         let height = self.window.positions(name, input.height)?;
         let width = self.window.positions(name, input.width)?;
@@ -96,8 +100,10 @@ impl Layer for Convolution {
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {
         let shape = shapes[0];
         let window = self.window;
-        let rows = (shape.height + window.padding_before + window.padding_after - window.size) / window.stride + 1;
-        let columns = (shape.width + window.padding_before + window.padding_after - window.size) / window.stride + 1;
+        let rows =
+            (shape.height + window.padding_before + window.padding_after - window.size) / window.stride + 1;
+        let columns =
+            (shape.width + window.padding_before + window.padding_after - window.size) / window.stride + 1;
         let mut outputs = Vec::with_capacity(self.outputs * rows * columns);
         for channel in 0..self.outputs {
             for row in 0..rows {

@@ -105,7 +105,9 @@ fn clear_convolution(
             let values = &input[(first + inside) * plane..][..plane];
             window.weighted_sums(shape, values, &filter[inside * size..][..size])
         });
-        values.extend(sums.reduce(|sum, next| sum.iter().zip(&next).map(|(a, b)| a + b).collect()).unwrap_or_default());
+        values.extend(
+            sums.reduce(|sum, next| sum.iter().zip(&next).map(|(a, b)| a + b).collect()).unwrap_or_default(),
+        );
     }
     values
 }

@@ -56,14 +56,16 @@ impl Layer for Polynomial {
         let (inner_at, switched_at) = (operand(inner, at.clone()), operand(switched, at.clone()));
         let result = output.at(at.clone());
         let key = lowering.relinearisation_key();
-        let mut body: Vec<Body> =
-            [inner, switched, output.array].iter().map(|&array| Body::Alloc(run(array, at.clone(), 1))).collect();
+        let mut body: Vec<Body> = [inner, switched, output.array]
+            .iter()
+            .map(|&array| Body::Alloc(run(array, at.clone(), 1)))
+            .collect();
         let steps = [
-            (Operation::MultiplyScalar { size: 2 }, limbs, vec![
-                input.at(at.clone()),
-                quadratic.at(only.clone()),
-                inner_at.clone(),
-            ]),
+            (
+                Operation::MultiplyScalar { size: 2 },
+                limbs,
+                vec![input.at(at.clone()), quadratic.at(only.clone()), inner_at.clone()],
+            ),
             (Operation::Rescale { size: 2 }, limbs, vec![inner_at.clone()]),
             (Operation::AddScalar, limbs - 1, vec![linear.at(only.clone()), inner_at.clone()]),
             (Operation::Copy { size: 2 }, limbs, vec![input.at(at.clone()), switched_at.clone()]),

@@ -93,9 +93,18 @@ impl Window {
     }
 
     /// Folds the real elements under each position, channel by channel, in the clear.
-    pub(super) fn fold(&self, shape: Shape, input: &[f64], start: f64, fold: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    pub(super) fn fold(
+        &self,
+        shape: Shape,
+        input: &[f64],
+        start: f64,
+        fold: impl Fn(f64, f64) -> f64,
+    ) -> Vec<f64> {
         let plane = (shape.height * shape.width).max(1);
-        input.chunks_exact(plane).flat_map(|values| self.each(shape, values, start, |sum, _, value| fold(sum, value))).collect()
+        input
+            .chunks_exact(plane)
+            .flat_map(|values| self.each(shape, values, start, |sum, _, value| fold(sum, value)))
+            .collect()
     }
 
     /// Sums of one channel's elements times the weights of the window, in the clear.
@@ -103,7 +112,13 @@ impl Window {
         self.each(shape, values, 0.0, |sum, tap, value| sum + weights[tap] * value)
     }
 
-    fn each(&self, shape: Shape, values: &[f64], start: f64, fold: impl Fn(f64, usize, f64) -> f64) -> Vec<f64> {
+    fn each(
+        &self,
+        shape: Shape,
+        values: &[f64],
+        start: f64,
+        fold: impl Fn(f64, usize, f64) -> f64,
+    ) -> Vec<f64> {
         let mut folded = Vec::new();
         for row in 0..self.positions("", shape.height).unwrap_or(0) {
             for column in 0..self.positions("", shape.width).unwrap_or(0) {
@@ -157,7 +172,9 @@ mod tests {
 
     #[test]
     fn loop_range_and_taps_agree_at_every_position() {
-        for window in [Window::new(3, 2, 1), Window::same(3, 2, 7), Window::new(5, 1, 2), Window::new(7, 2, 3)] {
+        for window in
+            [Window::new(3, 2, 1), Window::same(3, 2, 7), Window::new(5, 1, 2), Window::new(7, 2, 3)]
+        {
             for position in 0..window.positions("w", 7).unwrap() {
                 let Range::Affine { from, to } = window.range(0, 7) else { unreachable!() };
                 let variables = [position as i64];

@@ -47,7 +47,10 @@ impl Images {
             Some(path) => {
                 let (extents, bytes) = read_idx(path, 1)?;
                 if extents[0] != pixels.len() {
-                    return Err(idx_error(path, format!("found {} labels, need {}", extents[0], pixels.len())));
+                    return Err(idx_error(
+                        path,
+                        format!("found {} labels, need {}", extents[0], pixels.len()),
+                    ));
                 }
                 bytes
             }

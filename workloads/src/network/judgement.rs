@@ -39,7 +39,8 @@ fn prediction(outputs: &[f64]) -> Option<usize> {
 }
 
 fn accuracy(outputs: &[Vec<f64>], labels: &[u8]) -> Option<f64> {
-    let hits = outputs.iter().zip(labels).filter(|(row, label)| prediction(row) == Some(usize::from(**label)));
+    let hits =
+        outputs.iter().zip(labels).filter(|(row, label)| prediction(row) == Some(usize::from(**label)));
     let hits = hits.count();
     (!labels.is_empty()).then(|| hits as f64 / labels.len() as f64)
 }

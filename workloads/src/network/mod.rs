@@ -179,7 +179,8 @@ fn canonical(variant: &str) -> Option<String> {
 }
 
 fn unknown_variant(name: &str) -> Error {
-    let widths: Vec<String> = mobilenetv2::WIDTHS.iter().map(|&width| mobilenetv2::width_name(width)).collect();
+    let widths: Vec<String> =
+        mobilenetv2::WIDTHS.iter().map(|&width| mobilenetv2::width_name(width)).collect();
     let resolutions: Vec<String> = mobilenetv2::RESOLUTIONS.iter().map(usize::to_string).collect();
     let (widths, resolutions) = (widths.join(", "), resolutions.join(", "));
     Error::UnknownVariant { found: name.to_owned(), family: FAMILY, widths, resolutions }
