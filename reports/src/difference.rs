@@ -41,10 +41,11 @@ fn push(table: &mut Table, row: &Row<'_>) {
 
 fn push_headline(table: &mut Table, first: &RunResult, second: &RunResult) {
     type Number = fn(&RunResult) -> Option<f64>;
+    type Form = fn(f64) -> String;
     let whole = |value: f64| count(value as u64);
     let capacity = |value: f64| binary_bytes(value as u64);
     let nanoseconds = |value: f64| format!("{} ns", significant(value, 3));
-    let rows: [(&str, Number, fn(f64) -> String); 9] = [
+    let rows: [(&str, Number, Form); 9] = [
         ("simulated time", |result| Some(result.simulated_seconds), seconds),
         ("whole run", |result| Some(result.whole_run_seconds), seconds),
         ("accesses", |result| Some(result.accesses as f64), whole),

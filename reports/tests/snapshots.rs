@@ -2,6 +2,7 @@
 //!
 //! The results in `tests/results/` have made-up numbers that exercise every part of the drawings. After a wanted
 //! change run `UPDATE_SNAPSHOTS=1 cargo test -p hetier-reports` and look at each figure before committing.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

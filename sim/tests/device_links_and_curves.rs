@@ -26,7 +26,7 @@ fn closed_loop(
         _ => Kind::Read,
     };
     let mut pushed_at = Vec::new();
-    let mut push = |device: &mut dyn Device, at: Picoseconds, pushed_at: &mut Vec<Picoseconds>| {
+    let push = |device: &mut dyn Device, at: Picoseconds, pushed_at: &mut Vec<Picoseconds>| {
         let token = pushed_at.len() as u64;
         device.push(Request { token, line: line(token), kind: kind(token), at });
         pushed_at.push(at);

@@ -7,7 +7,7 @@ use hetier_sim::probe::{
 };
 use serde::Serialize;
 
-use crate::args::probe::{Bandwidth, Hotspot, Latency, Loaded, Probe};
+use crate::args::probe::{Bandwidth, Hotspot, Latency, Loaded, Probe, Switch};
 use crate::failure::Outcome;
 
 /// Runs one micro-benchmark.
@@ -69,7 +69,7 @@ fn run_bandwidth(arguments: &Bandwidth) -> Outcome {
         fence_bytes: arguments.fence_every.map(|size| size.0),
         pin: arguments.pin,
         is_remote: arguments.remote,
-        prefetch: arguments.prefetch.map(|switch| switch.is_on()),
+        prefetch: arguments.prefetch.map(Switch::is_on),
         power_w: arguments.power_w,
     };
     let report = bandwidth(&System::load(&place.system)?, &probe)?;

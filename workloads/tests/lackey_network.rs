@@ -1,5 +1,6 @@
 //! The outside guard over a whole network: under valgrind, a real run loads and stores the bytes that its shaped trace
 //! says, line by line of every ciphertext, key, scalar and scratch object.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -47,11 +48,11 @@ fn child_runs_the_network() {
     let images = Images::seeded(Shape::new(1, 4, 4), BATCH, 7);
     let run = Run { threads: 1, record: false };
     let memory = Memory::default();
-    let mut run = || execute_in(&memory, &program, &context, &images, run, &mut Quiet);
+    let run = || execute_in(&memory, &program, &context, &images, run, &mut Quiet);
     // The first run takes memory from the heap, where lines have other users before; the second has it to itself.
     run().unwrap();
     lackey::announce([]);
-    let execution = lackey::guarded(&mut run).unwrap();
+    let execution = lackey::guarded(run).unwrap();
     for placement in execution.placements {
         let Object { array, index } = placement.object;
         println!("placed {} {index} {}", array.0, placement.address);

@@ -1,4 +1,5 @@
 //! Networks run for real: answers against the clear model, and the recorded trace against the shaped one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use hetier_traces::equal;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};

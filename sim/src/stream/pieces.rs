@@ -335,14 +335,14 @@ impl Cache {
         self.free.push(place);
     }
 
-    /// Announces objects that left in whole or by a quarter at least, and gives what remains.
+    /// Announces objects that left in whole or by half at least, and gives what remains.
     pub fn finish(mut self) -> (Contents, Vec<Event>) {
         for slot in 0..self.slots.len() {
             let Slot { shape: Some(shape), clean_out, dirty_out } = self.slots[slot] else { continue };
             if self.at[slot].iter().all(|node| *node == NONE) {
                 self.announce(slot as u16, EventKind::Leave);
                 self.slots[slot] = FREE;
-            } else if (clean_out + dirty_out) * 4 >= shape.lines {
+            } else if (clean_out + dirty_out) * 2 >= shape.lines {
                 self.announce(slot as u16, EventKind::Evict);
             }
         }

@@ -208,11 +208,14 @@ pub struct Loop {
     pub template: Option<Template>,
 }
 
+/// Lower and upper bounds of one loop variable.
+type Bounds = (Box<[Form]>, Box<[Form]>);
+
 /// A loop of straight-line words over a box of iterations.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// Bounds of each range; they depend on enclosing variables alone.
-    pub bounds: Box<[(Box<[Form]>, Box<[Form]>)]>,
+    pub bounds: Box<[Bounds]>,
     /// Words of one iteration, operands left 0.
     pub words: Box<[u32]>,
     /// Operands: position in `words`, and which.
