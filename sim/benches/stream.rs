@@ -1,6 +1,7 @@
 //! Speed of stream fidelity on a ResNet-like convolution: line-equivalents (and calls) for each second of host time.
 
 #[path = "../tests/synthetic/mod.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
 mod synthetic;
 
 use std::ops::ControlFlow;

@@ -16,7 +16,7 @@ fn small_machine(l3_kib: u32) -> System {
         .replace("capacity_kib = 32\n", "capacity_kib = 4\n")
         .replace("capacity_kib = 1024\n", "capacity_kib = 64\n")
         .replace("capacity_kib = 5632\n", &format!("capacity_kib = {l3_kib}\n"));
-    System::parse("small.toml", &text).unwrap()
+    System::parse("small.toml", &text).expect("the shipped file with smaller caches is valid")
 }
 
 fn convolutions(kernel: Kernel, channels: u64, side: u64) -> Trace {
@@ -44,8 +44,8 @@ fn key_switches() -> Trace {
 fn run(trace: &Trace, system: &System, mode: &str, dram: DramSize) -> (RunResult, RunResult) {
     let settings = Settings { mode: Some(mode.to_owned()), dram, ..Settings::default() };
     let mut quiet = |_: f64| ControlFlow::Continue(());
-    let line = replay::replay(trace, system, &settings, &mut quiet).unwrap();
-    let stream = stream::replay(trace, system, &settings, &mut quiet).unwrap();
+    let line = replay::replay(trace, system, &settings, &mut quiet).expect("the trace fits");
+    let stream = stream::replay(trace, system, &settings, &mut quiet).expect("the trace fits");
     (line, stream)
 }
 
@@ -174,24 +174,4 @@ fn use_after_death_is_named() {
     let error = stream::replay(&trace, &small_machine(176), &Settings::default(), &mut quiet).unwrap_err();
 
     assert!(error.to_string().contains("phase conv2: add1.output[0]"), "{error}");
-}
-
-#[test]
-fn speed() {
-    let system = System::load("bsc-8260l-32g-6t").unwrap();
-    for (name, kernel, window) in [("faithful3", Kernel::Faithful, 3), ("fused3", Kernel::Fused, 3), ("faithful1", Kernel::Faithful, 1)] {
-        let bytes = 192 << 10;
-        let mut builder = Builder::new("resnet-stage");
-        let shape = Convolution { inputs: 32, outputs: 96, height: 14, width: 14, window, bytes, kernel };
-        let input = synthetic::encrypt(&mut builder, 32 * 14 * 14, bytes);
-        shape.add(&mut builder, "conv", input);
-        let settings = Settings { mode: Some("memory-mode".to_owned()), ..Settings::default() };
-        let mut quiet = |_: f64| ControlFlow::Continue(());
-        let options = Options { cache: Some("/tmp/stream-cache".into()), ..Options::default() };
-        stream::replay_with(&builder.trace, &system, &settings, &options, &mut quiet).unwrap();
-        let started = std::time::Instant::now();
-        let result = stream::replay(&builder.trace, &system, &settings, &mut quiet).unwrap();
-        let ns = started.elapsed().as_nanos() as f64 / shape.taps() as f64;
-        println!("SPEED {name} {} taps {ns:.1} ns each, {} s simulated, l3 {:?}", shape.taps(), result.simulated_seconds, result.caches.l3);
-    }
 }

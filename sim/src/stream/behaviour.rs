@@ -14,8 +14,7 @@ use crate::system::System;
 pub const LOAD_STEPS: usize = 16;
 
 /// Mixes at which capacity is known, by rising share of reads: 0, then 1/2, 2/3, 6/7 and 1.
-const RUNS: [Mix; MIXES] =
-    [Mix::NonTemporal, Mix::Stores(6), Mix::Stores(3), Mix::Stores(1), Mix::Stores(0)];
+const RUNS: [Mix; MIXES] = [Mix::NonTemporal, Mix::Stores(6), Mix::Stores(3), Mix::Stores(1), Mix::Stores(0)];
 
 /// Number of mixes.
 pub const MIXES: usize = 5;

@@ -85,7 +85,8 @@ impl Engine<'_> {
         if inside_stall > 0 {
             self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
         }
-        let segments = transition.segments as usize..(transition.segments + transition.segment_count) as usize;
+        let segments =
+            transition.segments as usize..(transition.segments + transition.segment_count) as usize;
         for segment in segments {
             let segment = self.private.segments[segment];
             elapsed_fs += self.segment(number, site, segment, elapsed_fs / 1000)?;
@@ -155,7 +156,13 @@ impl Engine<'_> {
     }
 
     /// Femtoseconds of a segment that starts `elapsed_ps` into the call.
-    fn segment(&mut self, number: usize, site: SiteFacts, segment: Segment, elapsed_ps: u64) -> Result<u64, Error> {
+    fn segment(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        segment: Segment,
+        elapsed_ps: u64,
+    ) -> Result<u64, Error> {
         let now_ps = self.cores[number].clock_ps + elapsed_ps;
         let mut toll = Toll { source: Source::CACHE.0, ..Toll::default() };
         toll.hold_fs = u64::from(segment.second_level) * self.times.second_level;

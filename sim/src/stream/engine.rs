@@ -162,8 +162,19 @@ pub(super) struct Engine<'p> {
 
 impl<'p> Engine<'p> {
     pub(super) fn new(parts: Parts<'p>) -> Self {
-        let Parts { trace, program, system, plans, behaviour, heap, shapes, memory, sockets, schedule, fault_ps } =
-            parts;
+        let Parts {
+            trace,
+            program,
+            system,
+            plans,
+            behaviour,
+            heap,
+            shapes,
+            memory,
+            sockets,
+            schedule,
+            fault_ps,
+        } = parts;
         let (names, name_of) = name(trace);
         let mut signatures: Vec<Signature> = Vec::new();
         let sites = program.sites.iter().map(|site| {
@@ -175,7 +186,8 @@ impl<'p> Engine<'p> {
             });
             let written = plans[site.callee as usize].written;
             let is_written = |operand: &u8| written >> (operand % 64) & 1;
-            let written = site.operands.iter().enumerate().map(|(at, operand)| is_written(operand) << (at % 64)).sum();
+            let written =
+                site.operands.iter().enumerate().map(|(at, operand)| is_written(operand) << (at % 64)).sum();
             SiteFacts {
                 signature: number as u32,
                 callee: site.callee,

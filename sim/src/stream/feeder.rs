@@ -44,7 +44,11 @@ enum Then<'p> {
     /// The first iteration of a loop with a template was something else.
     Turn(&'p Template),
     Spin(&'p Template),
-    Iterate { region: &'p Region, next: u64, end: u64 },
+    Iterate {
+        region: &'p Region,
+        next: u64,
+        end: u64,
+    },
 }
 
 /// State of the innermost template loop.
@@ -144,7 +148,9 @@ impl<'p> Feeder<'p> {
                     first => Frame { codes: first, at: 0, then: Then::Turn(template) },
                 }
             }
-            None if repeated.first.is_empty() => Frame { codes: &repeated.body, at: 0, then: Then::Repeat(repeated) },
+            None if repeated.first.is_empty() => {
+                Frame { codes: &repeated.body, at: 0, then: Then::Repeat(repeated) }
+            }
             None => Frame { codes: &repeated.first, at: 0, then: Then::Repeat(repeated) },
         };
         self.stack.push(frame);
@@ -177,7 +183,11 @@ impl<'p> Feeder<'p> {
                 *next += 1;
                 frame.codes = match &region.kind {
                     RegionKind::Nest { nest, body } => {
-                        let _ = if place == 0 { nest.start(&mut self.scope) } else { nest.advance(&mut self.scope) };
+                        let _ = if place == 0 {
+                            nest.start(&mut self.scope)
+                        } else {
+                            nest.advance(&mut self.scope)
+                        };
                         body
                     }
                     RegionKind::Branches(branches) => branches.get(place as usize).map_or(&[], Vec::as_slice),

@@ -356,7 +356,12 @@ impl Heap {
         let Some(line) = line else {
             let what = format!("frames of memory tier {}", self.tiers[tier]);
             let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
-            return Err(Error::Capacity { system, what, needed_bytes: capacity_bytes + 4096, capacity_bytes });
+            return Err(Error::Capacity {
+                system,
+                what,
+                needed_bytes: capacity_bytes + 4096,
+                capacity_bytes,
+            });
         };
         let mut line = Line::unpack(line);
         if self.pages != Pages::Random2m {

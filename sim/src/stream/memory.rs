@@ -82,11 +82,18 @@ pub struct Memory {
 
 impl Memory {
     /// Idle memory; `near` in Memory Mode.
-    pub fn new(system: &System, behaviour: &Behaviour, threads: usize, near: Option<Near>, fetches: bool) -> Self {
+    pub fn new(
+        system: &System,
+        behaviour: &Behaviour,
+        threads: usize,
+        near: Option<Near>,
+        fetches: bool,
+    ) -> Self {
         let each = threads.div_ceil(system.sockets);
-        let servers = behaviour.tiers.iter().flat_map(|tier| {
-            (0..system.sockets).map(move |_| Server::new(tier.clone(), each))
-        });
+        let servers = behaviour
+            .tiers
+            .iter()
+            .flat_map(|tier| (0..system.sockets).map(move |_| Server::new(tier.clone(), each)));
         let links = system.link.filter(|_| system.sockets > 1).map(|link| Link {
             free_ps: vec![[0; 2]; system.sockets],
             line_ps: [link.read_line.0, link.write_line.0],
@@ -166,7 +173,10 @@ impl Memory {
         self.spread(first, count, lines, |memory, place, lines| {
             let is_remote = usize::from(place.socket) != client.socket;
             let (fetched, tier) = match memory.near {
-                None => (memory.read_flat(place, lines, is_remote, client), place.server as usize / memory.sockets),
+                None => (
+                    memory.read_flat(place, lines, is_remote, client),
+                    place.server as usize / memory.sockets,
+                ),
                 Some(_) => memory.read_near(place, lines, is_remote, client),
             };
             let mut done_ps = fetched.done_ps;

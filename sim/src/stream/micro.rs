@@ -168,7 +168,8 @@ impl Threads {
         };
         let draw = (core as u64) << 33 | u64::from(is_store) << 32 | (number / PAGE_LINES);
         let page = self.page(seeded::draw_below(0x6d69_6372_6f00, draw, self.used));
-        Line { tier: self.micro.tier, socket: self.home, local: page * PAGE_LINES + number % PAGE_LINES }.pack()
+        Line { tier: self.micro.tier, socket: self.home, local: page * PAGE_LINES + number % PAGE_LINES }
+            .pack()
     }
 }
 
@@ -242,14 +243,22 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     })
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn micro(mode: &'static str, tier: usize, mix: Mix) -> Micro<'static> {
         let footprint_bytes = 1 << 30;
-        Micro { mode, tier, threads: 4, mix, lines: 2304, footprint_bytes, is_remote: false, prefetches: false }
+        Micro {
+            mode,
+            tier,
+            threads: 4,
+            mix,
+            lines: 2304,
+            footprint_bytes,
+            is_remote: false,
+            prefetches: false,
+        }
     }
 
     #[test]

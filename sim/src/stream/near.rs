@@ -65,10 +65,21 @@ impl Near {
         let channels = far.channels;
         let granule_pages = (far.granule / PAGE_LINES).max(1);
         // A sampled page stands for a run of pages that is spread over all controllers.
-        let (entries, controllers) =
-            if sample == 1 { (pages.max(1), controllers) } else { ((pages * controllers / sample).max(1), 1) };
+        let (entries, controllers) = if sample == 1 {
+            (pages.max(1), controllers)
+        } else {
+            ((pages * controllers / sample).max(1), 1)
+        };
         let total = entries * controllers * sockets as u64;
-        Self { frames: vec![Frame::default(); total as usize], entries, controllers, channels, granule_pages, sample, lines: [0; 3] }
+        Self {
+            frames: vec![Frame::default(); total as usize],
+            entries,
+            controllers,
+            channels,
+            granule_pages,
+            sample,
+            lines: [0; 3],
+        }
     }
 
     /// Where page number `page` of a socket's far memory belongs.
@@ -141,7 +152,11 @@ impl Frame {
             return 0;
         }
         // The last line of the page takes the last of the one before along.
-        let gone = if lines >= room { present } else { (u16::from(lines) * u16::from(present) / u16::from(room)) as u8 };
+        let gone = if lines >= room {
+            present
+        } else {
+            (u16::from(lines) * u16::from(present) / u16::from(room)) as u8
+        };
         let soiled = (u16::from(gone) * u16::from(dirty)).div_ceil(u16::from(present)) as u8;
         self.before.present -= gone;
         self.before.dirty -= soiled;

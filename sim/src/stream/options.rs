@@ -33,7 +33,11 @@ impl Options {
             return Ok(Behaviour::clone(given));
         }
         let key = format!("{system:?} {conditions:?}");
-        let known = DERIVED.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(|all| all.get(&key).cloned());
+        let known = DERIVED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .and_then(|all| all.get(&key).cloned());
         if let Some(known) = known {
             return Ok(Behaviour::clone(&known));
         }

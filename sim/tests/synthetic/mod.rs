@@ -1,9 +1,8 @@
 //! Traces of the structure that encrypted networks have, without the crate that makes real ones.
 
-#![allow(dead_code, reason = "the tests and the benchmark each use a part")]
 
 use hetier_traces::{
-    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Header, Lane, Macro,
+    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Lane, Macro,
     MacroId, Operand, Parameter, Phase, PhaseHead, Range, Role, Stage, Sweep, Trace, Work,
 };
 
@@ -16,7 +15,6 @@ pub struct Builder {
 impl Builder {
     pub fn new(network: &str) -> Self {
         let mut trace = Trace::default();
-        trace.header = Header::default();
         trace.header.facts.insert("network".to_owned(), network.to_owned());
         Self { trace }
     }
@@ -168,7 +166,7 @@ pub fn multiply_accumulate(builder: &mut Builder, bytes: u64, kernel: Kernel) ->
         return (first, builder.called("multiply-accumulate", &operands, vec![weight, rest]));
     }
     let operands = [ciphertext, scalar, ciphertext, (Class::Scratch, bytes)];
-    let product = vec![
+    let product = [
         sweep(&[(3, Access::Write)], bytes, Arithmetic::Move),
         sweep(&[(0, Access::Read), (3, Access::Write)], bytes, Arithmetic::Move),
         Sweep { lanes: vec![Lane::sequential(1, Access::Read, 0, 24)], work: Vec::new() },

@@ -4,8 +4,10 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape};
 use crate::Error;
+use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
+use crate::scheme::Noise;
 
 /// Sum of two activations of equal shape, into a new tensor.
 ///
@@ -56,6 +58,10 @@ impl Layer for Add {
             }
         }
         Ok(output)
+    }
+
+    fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        Some(inputs[0] + inputs[1])
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -4,8 +4,10 @@ use hetier_traces::{Affine, Body, Range};
 
 use super::{Layer, Shape, Window, only};
 use crate::Error;
+use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
+use crate::scheme::Noise;
 
 /// Mean over a window of each channel. Taps in the padding count as zeros; the divisor is the whole window.
 ///
@@ -67,6 +69,11 @@ impl Layer for AveragePool {
         body.extend(lowering.rescale(limbs, sum, &site)?);
         lowering.parallel_outputs(name, self.operation(), &output, body);
         Ok(output)
+    }
+
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        let terms = (self.window.size * self.window.size) as u64;
+        Some(inputs[0].weighted_sum(parameters, terms, 1.0 / self.divisor()))
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -2,10 +2,12 @@
 
 use hetier_traces::{Affine, Range};
 
-use super::{Layer, Shape, Window, only};
+use super::{Layer, Shape, Window, only, root_mean_square};
 use crate::Error;
 use crate::network::Weights;
+use crate::parameters::Parameters;
 use crate::program::{Lowering, Tensor, site};
+use crate::scheme::Noise;
 
 /// Two-dimensional convolution with bias over all input channels.
 ///
@@ -95,6 +97,11 @@ impl Layer for Convolution {
         let body = lowering.weighted_sum(input.limbs, nest, operands, bias.at(Affine::variable(0)), &site)?;
         lowering.parallel_outputs(name, self.operation(), &output, body);
         Ok(output)
+    }
+
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        let terms = (self.inputs * self.window.size * self.window.size) as u64;
+        Some(inputs[0].weighted_sum(parameters, terms, root_mean_square(&self.kernel)))
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -3,7 +3,9 @@
 use super::{Convolution, Layer, Shape, Window, only};
 use crate::Error;
 use crate::network::Weights;
+use crate::parameters::Parameters;
 use crate::program::{Layout, Lowering, Tensor};
+use crate::scheme::Noise;
 
 /// Fully connected layer with bias.
 ///
@@ -41,6 +43,10 @@ impl Layer for Dense {
         }
         let flat = Tensor { shape: Shape::flat(inputs[0].shape.elements()), ..inputs[0].clone() };
         self.flat.lower(name, &[flat], lowering)
+    }
+
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        self.flat.noise(parameters, inputs)
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -4,8 +4,10 @@ use hetier_traces::{Affine, Body, Class};
 
 use super::{Layer, Shape, only};
 use crate::Error;
+use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, operand, run, site};
+use crate::scheme::Noise;
 
 /// c₀ + c₁x + c₂x², evaluated as (c₂x + c₁)·x + c₀.
 ///
@@ -81,6 +83,14 @@ impl Layer for Polynomial {
         body.extend([switched, inner].iter().map(|&array| Body::Free(run(array, at.clone(), 1))));
         lowering.parallel_elements(name, self.operation(), &output, body);
         Ok(output)
+    }
+
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        let [c0, c1, c2] = self.coefficients.map(f64::abs);
+        let inner = inputs[0].weighted_sum(parameters, 1, c2);
+        let inner = Noise { magnitude: inner.magnitude + c1, ..inner };
+        let product = inner.multiply(parameters, inputs[0], parameters.data_limbs());
+        Some(Noise { magnitude: product.magnitude + c0, ..product })
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -4,9 +4,11 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape, only};
 use crate::Error;
+use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, operand, run, site};
 use crate::ring::{Activation, Packing, Scale};
+use crate::scheme::Noise;
 
 /// max(x, 0), bounded above if asked for.
 ///
@@ -60,6 +62,12 @@ impl Layer for Relu {
         body.push(Body::Free(run(messages, at, 1)));
         lowering.parallel_elements(name, self.operation(), &output, body);
         Ok(output)
+    }
+
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        let magnitude = self.bound.unwrap_or(f64::INFINITY).min(inputs[0].magnitude);
+        let fresh = Noise::fresh(parameters, magnitude, true);
+        Some(Noise { deviation: fresh.deviation.hypot(inputs[0].deviation), magnitude })
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

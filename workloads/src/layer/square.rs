@@ -4,8 +4,10 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape, only};
 use crate::Error;
+use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
+use crate::scheme::Noise;
 
 /// x², element by element.
 ///
@@ -41,6 +43,11 @@ impl Layer for Square {
         body.extend(lowering.call(Operation::Rescale { size: 2 }, limbs, vec![output.at(at)], &site)?);
         lowering.parallel_elements(name, self.operation(), &output, body);
         Ok(output)
+    }
+
+    /// The level is not known here; the key switch at the top level bounds the others.
+    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+        Some(inputs[0].multiply(parameters, inputs[0], parameters.data_limbs()))
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {
