@@ -17,8 +17,7 @@ const BYTES: u64 = 192 << 10;
 
 fn convolution(kernel: Kernel, window: u64) -> (Trace, u64) {
     let mut builder = Builder::new("resnet-stage");
-    let shape =
-        Convolution { inputs: 64, outputs: 96, height: 28, width: 28, window, bytes: BYTES, kernel };
+    let shape = Convolution { inputs: 64, outputs: 96, height: 28, width: 28, window, bytes: BYTES, kernel };
     let count = shape.inputs * shape.height * shape.width;
     let input = synthetic::encrypt(&mut builder, count, BYTES);
     shape.add(&mut builder, "conv", input);
@@ -44,7 +43,9 @@ fn replays(criterion: &mut Criterion) {
         let accesses = replay().accesses;
         println!("{name}: {taps} multiply-accumulates, {accesses} line accesses");
         group.throughput(Throughput::Elements(accesses));
-        group.bench_function(format!("{name}/threads=48/channels=64x96/size=28"), |bencher| bencher.iter(&mut replay));
+        group.bench_function(format!("{name}/threads=48/channels=64x96/size=28"), |bencher| {
+            bencher.iter(&mut replay)
+        });
     }
     group.finish();
 }

@@ -24,7 +24,15 @@ fn convolutions(kernel: Kernel, channels: u64, side: u64) -> Trace {
     let mut builder = Builder::new("convolutions");
     let count = channels * side * side;
     let input = synthetic::encrypt(&mut builder, count, bytes);
-    let first = Convolution { inputs: channels, outputs: channels, height: side, width: side, window: 3, bytes, kernel };
+    let first = Convolution {
+        inputs: channels,
+        outputs: channels,
+        height: side,
+        width: side,
+        window: 3,
+        bytes,
+        kernel,
+    };
     let middle = first.add(&mut builder, "conv1", input);
     let added = synthetic::elementwise(&mut builder, "add1", middle, count, bytes, true);
     let second = Convolution { window: 1, outputs: 2 * channels, ..first };
@@ -123,8 +131,7 @@ fn fused_convolutions_agree_in_every_mode() {
 
 #[test]
 fn key_switching_on_objects_of_the_size_of_a_cache_is_known_to_be_weak() {
-    let bounds =
-        [("dram-only", DramSize::System, 0.10, 0.20), ("pmem-only", DramSize::System, 0.35, 0.20)];
+    let bounds = [("dram-only", DramSize::System, 0.10, 0.20), ("pmem-only", DramSize::System, 0.35, 0.20)];
     agree("key switching", &key_switches(), 1056, &bounds);
 }
 

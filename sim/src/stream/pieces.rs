@@ -191,7 +191,9 @@ impl Cache {
         let lanes: Vec<(&LanePlan, u16)> = sweep
             .lanes
             .iter()
-            .filter_map(|lane| slots.get(usize::from(lane.operand)).copied().flatten().map(|slot| (lane, slot)))
+            .filter_map(|lane| {
+                slots.get(usize::from(lane.operand)).copied().flatten().map(|slot| (lane, slot))
+            })
             .collect();
         let ranges: Vec<(u64, u64)> = lanes.iter().map(|&(lane, slot)| self.range(lane, slot)).collect();
         let steps = ranges.iter().map(|range| range.1 - range.0).max().unwrap_or(0);

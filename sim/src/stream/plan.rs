@@ -165,7 +165,10 @@ mod tests {
     #[test]
     fn strided_lane_skips_the_lines_between_blocks() {
         let order = Order::Strided { block_bytes: 64, stride_bytes: 256 };
-        let plan = LanePlan::new(&Lane { operand: 0, access: Access::Read, offset: 0, bytes: 256, order }, Stores::Regular);
+        let plan = LanePlan::new(
+            &Lane { operand: 0, access: Access::Read, offset: 0, bytes: 256, order },
+            Stores::Regular,
+        );
 
         assert_eq!((plan.extent_lines, plan.touched_lines), (13, 4));
     }

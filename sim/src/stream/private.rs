@@ -181,7 +181,14 @@ impl Private {
 
     /// Works a transition out and keeps it.
     #[cold]
-    pub fn learn(&mut self, state: u32, key: Key, call: &MacroPlan, signature: u32, operands: &[Whereabouts]) -> u32 {
+    pub fn learn(
+        &mut self,
+        state: u32,
+        key: Key,
+        call: &MacroPlan,
+        signature: u32,
+        operands: &[Whereabouts],
+    ) -> u32 {
         let contents = Arc::clone(&self.states[state as usize].contents);
         let (first_level, lines) = (self.geometry.first_level_lines, self.geometry.lines);
         let mut cache = Cache::new(&contents, lines, first_level);

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use hetier_traces::loops::{Form, Nest, Scope};
 use hetier_traces::{
-    Affine, Array, ArrayId, Body, Class, Definition, Directory, Elements, Error, Operand, Range, Result, Trace,
-    View,
+    Affine, Array, ArrayId, Body, Class, Definition, Directory, Elements, Error, Operand, Range, Result,
+    Trace, View,
 };
 
 /// Objects below this size are not tracked one by one.
@@ -286,8 +286,14 @@ struct Compiler<'t> {
 impl<'t> Compiler<'t> {
     fn new(trace: &'t Trace) -> Result<Self> {
         let directory = Directory::of(&trace.definitions)?;
-        let mut compiler =
-            Self { trace, maps: Vec::new(), owners: Vec::new(), sites: Vec::new(), arrays: Vec::new(), objects: 0 };
+        let mut compiler = Self {
+            trace,
+            maps: Vec::new(),
+            owners: Vec::new(),
+            sites: Vec::new(),
+            arrays: Vec::new(),
+            objects: 0,
+        };
         let is_big = |array: &Array| array.capacity_bytes >= SMALL_BYTES;
         for (number, definition) in trace.definitions.iter().enumerate() {
             let id = ArrayId(number as u32);
@@ -299,10 +305,13 @@ impl<'t> Compiler<'t> {
             };
             compiler.maps.push((map, elements));
         }
-        let small = trace.definitions.iter().enumerate().filter_map(|(number, definition)| match definition {
-            Definition::Array(array) if !is_big(array) => Some(facts(array, ArrayId(number as u32), None)),
-            _ => None,
-        });
+        let small =
+            trace.definitions.iter().enumerate().filter_map(|(number, definition)| match definition {
+                Definition::Array(array) if !is_big(array) => {
+                    Some(facts(array, ArrayId(number as u32), None))
+                }
+                _ => None,
+            });
         compiler.arrays.extend(small);
         compiler.owners = vec![0; trace.definitions.len()];
         for (place, array) in compiler.arrays.iter().enumerate() {
@@ -330,7 +339,10 @@ impl<'t> Compiler<'t> {
         if let [segment] = view.segments.as_slice() {
             match &self.maps[segment.array.0 as usize].0 {
                 Map::Linear { base, stride } => {
-                    return Map::Linear { base: base + stride * segment.start as i64, stride: stride * segment.stride };
+                    return Map::Linear {
+                        base: base + stride * segment.start as i64,
+                        stride: stride * segment.stride,
+                    };
                 }
                 Map::Small => return Map::Small,
                 Map::Table(_) => {}
@@ -338,9 +350,12 @@ impl<'t> Compiler<'t> {
         }
         let mut table = Vec::with_capacity(elements as usize);
         for segment in &view.segments {
-            let indices = (0..segment.count as i64).map(|place| segment.start as i64 + place * segment.stride);
+            let indices =
+                (0..segment.count as i64).map(|place| segment.start as i64 + place * segment.stride);
             match &self.maps[segment.array.0 as usize].0 {
-                Map::Linear { base, stride } => table.extend(indices.map(|index| (base + stride * index) as u32)),
+                Map::Linear { base, stride } => {
+                    table.extend(indices.map(|index| (base + stride * index) as u32))
+                }
                 Map::Table(inner) => table.extend(indices.map(|index| inner[index as usize])),
                 Map::Small => return Map::Small,
             }
@@ -365,7 +380,10 @@ impl<'t> Compiler<'t> {
             Body::Parallel { nest, nowait, body } => {
                 let nest = Nest::new(nest, in_scope)?;
                 let body = self.bodies(body, nest.in_scope())?;
-                Some(Code::Region(Box::new(Region { nowait: *nowait, kind: RegionKind::Nest { nest, body } })))
+                Some(Code::Region(Box::new(Region {
+                    nowait: *nowait,
+                    kind: RegionKind::Nest { nest, body },
+                })))
             }
             Body::Fork { nowait, branches } => {
                 let branches = branches.iter().map(|branch| self.bodies(branch, in_scope));
@@ -378,12 +396,19 @@ impl<'t> Compiler<'t> {
     }
 
     fn call(&mut self, callee: u32, operands: &[Operand], in_scope: usize) -> Result<Code> {
-        let undefined = || Error::UndefinedMacro { place: "call".into(), callee, defined: self.trace.macros.len() };
+        let undefined =
+            || Error::UndefinedMacro { place: "call".into(), callee, defined: self.trace.macros.len() };
         let called = self.trace.macros.get(callee as usize).ok_or_else(undefined)?;
         if called.parameters.len() != operands.len() {
             let (found, need) = (operands.len() as i128, called.parameters.len() as i128);
             let place = format!("call of {}", called.name);
-            return Err(Error::OutOfRange { place, what: "number of operands", found, least: need, most: need });
+            return Err(Error::OutOfRange {
+                place,
+                what: "number of operands",
+                found,
+                least: need,
+                most: need,
+            });
         }
         let (mut numbers, mut fields) = (Vec::new(), Vec::new());
         for (number, operand) in operands.iter().enumerate() {
@@ -404,7 +429,12 @@ impl<'t> Compiler<'t> {
     }
 
     /// Births or deaths of objects, of references, or of small objects.
-    fn lifetime(&self, run: &Elements, in_scope: usize, [own, refer, small]: [Op; 3]) -> Result<Option<Code>> {
+    fn lifetime(
+        &self,
+        run: &Elements,
+        in_scope: usize,
+        [own, refer, small]: [Op; 3],
+    ) -> Result<Option<Code>> {
         let is_view = matches!(self.trace.definitions.get(run.array.0 as usize), Some(Definition::View(_)));
         let field = self.field(run.array, &run.start, in_scope, run.count)?;
         let op = if is_view { refer } else { own };
@@ -413,7 +443,8 @@ impl<'t> Compiler<'t> {
             Map::Small => {
                 let array = self.owners[run.array.0 as usize];
                 let count = u32::try_from(run.count).unwrap_or(u32::MAX);
-                let emit = Emit { header: small.word(array), fields: [].into(), tail: [count].into(), repeat: 1 };
+                let emit =
+                    Emit { header: small.word(array), fields: [].into(), tail: [count].into(), repeat: 1 };
                 return Ok(Some(Code::Emit(emit)));
             }
             Map::Linear { stride, .. } => (op.word(0), [run.count as u32, *stride as i32 as u32], 1),
@@ -454,7 +485,8 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize) -> Result<Option<T
         if !from.iter().chain(to).all(is_outer) {
             return Ok(None);
         }
-        let compile = |forms: &[Affine]| forms.iter().map(|form| Form::new(form, in_scope)).collect::<Result<_>>();
+        let compile =
+            |forms: &[Affine]| forms.iter().map(|form| Form::new(form, in_scope)).collect::<Result<_>>();
         bounds.push((compile(from)?, compile(to)?));
     }
     let (mut words, mut fields) = (Vec::new(), Vec::new());

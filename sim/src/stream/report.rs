@@ -12,8 +12,8 @@ use crate::replay::engine::Spent;
 use crate::replay::report;
 use crate::replay::settings::Resolved;
 use crate::result::{
-    BandwidthOverTime, CacheResult, DirectionRates, Latency, NearMemory, PhaseResult, RunResult, SCHEMA, Series, Share,
-    TierResult,
+    BandwidthOverTime, CacheResult, DirectionRates, Latency, NearMemory, PhaseResult, RunResult, SCHEMA,
+    Series, Share, TierResult,
 };
 use crate::system::System;
 
@@ -154,7 +154,9 @@ fn by_primitive(system: &System, engine: &Engine<'_>) -> BTreeMap<String, Share>
         sum.stalls.iter_mut().zip(tally.stalls).for_each(|(sum, stall)| *sum += stall);
     }
     let mut shares = BTreeMap::new();
-    for (number, (name, spent)) in engine.names.iter().zip(&spent).enumerate().filter(|(_, (_, spent))| spent.calls > 0) {
+    for (number, (name, spent)) in
+        engine.names.iter().zip(&spent).enumerate().filter(|(_, (_, spent))| spent.calls > 0)
+    {
         let mut share = report::spent_share(spent, system);
         for (tier, spec) in system.tiers.iter().enumerate() {
             share.add_traffic(&spec.name, engine.memory.traffic.of_primitive(tier, number as u16));
@@ -175,7 +177,8 @@ fn by_class(trace: &Trace, system: &System, engine: &Engine<'_>) -> BTreeMap<Str
     }
     let mut shares = BTreeMap::new();
     for (position, class) in Class::ALL.into_iter().enumerate() {
-        let is_of = |definition: &&Definition| matches!(definition, Definition::Array(array) if array.class == class);
+        let is_of =
+            |definition: &&Definition| matches!(definition, Definition::Array(array) if array.class == class);
         let count = trace.definitions.iter().filter(is_of).count() as u64;
         let stalled = Picoseconds(engine.class_stalls[position]).as_seconds();
         let simulated_seconds = Some(stalled);

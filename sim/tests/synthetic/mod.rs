@@ -1,9 +1,8 @@
 //! Traces of the structure that encrypted networks have, without the crate that makes real ones.
 
-
 use hetier_traces::{
-    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Lane, Macro,
-    MacroId, Operand, Parameter, Phase, PhaseHead, Range, Role, Stage, Sweep, Trace, Work,
+    Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Definition, Elements, Lane, Macro, MacroId,
+    Operand, Parameter, Phase, PhaseHead, Range, Role, Stage, Sweep, Trace, Work,
 };
 
 /// Grows a trace definition by definition.
