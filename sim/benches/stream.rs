@@ -44,7 +44,7 @@ fn replays(criterion: &mut Criterion) {
         println!("{name}: {taps} multiply-accumulates, {accesses} line accesses");
         group.throughput(Throughput::Elements(accesses));
         group.bench_function(format!("{name}/threads=48/channels=64x96/size=28"), |bencher| {
-            bencher.iter(&mut replay)
+            bencher.iter(&mut replay);
         });
     }
     group.finish();

@@ -1,5 +1,6 @@
 //! Stream fidelity against line fidelity: the same trace, the same machine, nearly the same answer.
 
+#[expect(dead_code, reason = "the benchmark uses the rest")]
 mod synthetic;
 
 use std::ops::ControlFlow;

@@ -354,7 +354,7 @@ impl<'t> Compiler<'t> {
                 (0..segment.count as i64).map(|place| segment.start as i64 + place * segment.stride);
             match &self.maps[segment.array.0 as usize].0 {
                 Map::Linear { base, stride } => {
-                    table.extend(indices.map(|index| (base + stride * index) as u32))
+                    table.extend(indices.map(|index| (base + stride * index) as u32));
                 }
                 Map::Table(inner) => table.extend(indices.map(|index| inner[index as usize])),
                 Map::Small => return Map::Small,
