@@ -138,11 +138,10 @@ fn paint(canvas: &Canvas<'_>, result: &RunResult, label: &str, (top, y, last): (
     }
     panel.frame(canvas);
     let time = format!("simulated time ({})", unit.symbol);
-    // The unit may differ between panels, so each says its own.
-    let short = format!("({})", unit.symbol);
     panel.x_axis(canvas, if last { &time } else { "" });
     if !last {
-        canvas.text((panel.right + 0.03 * UNITS, panel.bottom - 0.6 * LINE), &short, Anchor::End);
+        // The unit may differ between panels, so each says its own.
+        canvas.text((panel.right, top - 0.55 * LINE), &format!("time in {}", unit.symbol), Anchor::End);
     }
 }
 

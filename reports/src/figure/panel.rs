@@ -8,7 +8,7 @@ use super::scale::Scale;
 pub const WIDTH: f64 = COLUMN_INCHES * UNITS;
 
 /// Free margin at the right, wide enough for half of the last tick's text.
-pub const RIGHT_MARGIN: f64 = 110.0;
+pub const RIGHT_MARGIN: f64 = 150.0;
 
 /// Room below a plot area for ticks and the axis label.
 pub const X_AXIS_ROOM: f64 = 2.0 * LINE + 5.0 * POINT;

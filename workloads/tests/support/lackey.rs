@@ -113,16 +113,7 @@ struct Layout {
 /// Runs the named test of this binary under lackey and gives, for each case, what was touched of the objects; `bytes`
 /// says for each case how many of each object's bytes count.
 pub fn observe(test: &str, bytes: &[Vec<u64>]) -> Vec<Touches> {
-    let mut child = Command::new("valgrind")
-        .args(["--tool=lackey", "--trace-mem=yes", "--basic-counts=no", "--quiet"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(CHILD, "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = spawn(test);
     let layout = Arc::new(OnceLock::new());
     let trace = child.stderr.take().unwrap();
     let reader = std::thread::spawn({
@@ -159,13 +150,9 @@ fn start(child: &mut Child, layout: &Arc<OnceLock<Layout>>) {
     std::thread::spawn(move || output.read_to_end(&mut Vec::new()));
 }
 
-/// Bytes loaded from and stored to each line of memory, by address ÷ 64.
-pub type Lines = BTreeMap<u64, [u64; 2]>;
-
-/// Runs the named test of this binary under lackey and gives every line that its one case touched, and what the child
-/// printed after it.
-pub fn observe_lines(test: &str) -> (Lines, String) {
-    let mut child = Command::new("valgrind")
+/// Runs the named test of this binary under lackey, all streams piped.
+fn spawn(test: &str) -> Child {
+    Command::new("valgrind")
         .args(["--tool=lackey", "--trace-mem=yes", "--basic-counts=no", "--quiet"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -174,7 +161,16 @@ pub fn observe_lines(test: &str) -> (Lines, String) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .unwrap()
+}
+
+/// Bytes loaded from and stored to each line of memory, by address ÷ 64.
+pub type Lines = BTreeMap<u64, [u64; 2]>;
+
+/// Runs the named test of this binary under lackey and gives every line that its one case touched, and what the child
+/// printed after it.
+pub fn observe_lines(test: &str) -> (Lines, String) {
+    let mut child = spawn(test);
     let markers = Arc::new(OnceLock::new());
     let trace = child.stderr.take().unwrap();
     let reader = std::thread::spawn({
