@@ -5,6 +5,8 @@
 //! So the cache is fully associative here; conflicts of a set-associative cache are left out, known to be too kind
 //! where a call needs more than about three quarters of the cache.
 
+use std::hash::{Hash, Hasher};
+
 use hetier_traces::Access;
 
 use super::plan::{LanePlan, SweepPlan};
@@ -55,7 +57,7 @@ pub struct Slot {
 const FREE: Slot = Slot { shape: None, clean_out: 0, dirty_out: 0 };
 
 /// What a private cache holds, in a form that two cores can be compared by.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Pieces, least recently used first.
     pub pieces: Vec<Piece>,
@@ -63,13 +65,29 @@ pub struct Contents {
     pub slots: Vec<Slot>,
 }
 
+impl Hash for Contents {
+    /// One word for each piece: hashing is half the cost of a new transition.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for &Piece { slot, number, lines, dirty } in &self.pieces {
+            let [slot, number, lines, dirty] = [slot, number, lines, dirty].map(u64::from);
+            state.write_u64(slot << 48 | number << 32 | lines << 16 | dirty);
+        }
+        for slot in &self.slots {
+            state.write_u64(u64::from(slot.clean_out) << 32 | u64::from(slot.dirty_out));
+            state.write_u64(slot.shape.map_or(0, |shape| u64::from(shape.lines)));
+        }
+    }
+}
+
 impl Contents {
-    /// Resident and dirty lines of a slot.
-    pub fn resident(&self, slot: u16) -> (u32, u32) {
-        let pieces = self.pieces.iter().filter(|piece| piece.slot == slot);
-        pieces.fold((0, 0), |(lines, dirty), piece| {
-            (lines + u32::from(piece.lines), dirty + u32::from(piece.dirty))
-        })
+    /// Resident and dirty lines of every slot.
+    pub fn residents(&self) -> Box<[(u32, u32)]> {
+        let mut lines = vec![(0, 0); self.slots.len()];
+        for piece in &self.pieces {
+            let sum = &mut lines[usize::from(piece.slot)];
+            *sum = (sum.0 + u32::from(piece.lines), sum.1 + u32::from(piece.dirty));
+        }
+        lines.into()
     }
 
     /// Removes a slot.

@@ -5,6 +5,7 @@
 //! [`pieces`](super::pieces) (10–100 µs) and looked up afterwards (about 5 ns).
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::pieces::{Cache, Contents, Event, Shape};
@@ -118,6 +119,24 @@ struct State {
     resident: Box<[(u32, u32)]>,
 }
 
+/// A fast hash of words: rotate, add, multiply by an odd constant (2⁶⁴ ÷ golden ratio). Not meant against attacks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        (self.0 ^ self.0 >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 /// Geometry and speed of the private caches.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
@@ -136,7 +155,7 @@ pub struct Private {
     shapes: Vec<Shape>,
     signatures: Vec<Signature>,
     states: Vec<State>,
-    numbers: HashMap<Arc<Contents>, u32>,
+    numbers: HashMap<Arc<Contents>, u32, BuildHasherDefault<Mixer>>,
     transitions: Vec<Transition>,
     /// Segments of transitions.
     pub segments: Vec<Segment>,
@@ -156,7 +175,7 @@ impl Private {
             shapes,
             signatures,
             states: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             transitions: Vec::new(),
             segments: Vec::new(),
             events: Vec::new(),
@@ -310,8 +329,7 @@ impl Private {
         }
         let number = self.states.len() as u32;
         let contents = Arc::new(contents);
-        let slots = contents.slots.len() as u16;
-        let resident = (0..slots).map(|slot| contents.resident(slot)).collect();
+        let resident = contents.residents();
         self.stored += contents.pieces.len() + 64;
         self.numbers.insert(Arc::clone(&contents), number);
         self.states.push(State { contents, entries: Vec::new(), more: HashMap::new(), resident });
