@@ -167,7 +167,9 @@ impl Comparison {
             max_output_error: facts.max_output_error,
             host_seconds_per_image: per_image(host.inference_seconds, facts.images),
             trace: facts.trace,
-            runs: runs.map(|((result, slowdown), host_seconds)| run(result, slowdown, host_seconds)).collect(),
+            runs: runs
+                .map(|((result, slowdown), host_seconds)| run(result, slowdown, host_seconds))
+                .collect(),
         }
     }
 }
@@ -243,18 +245,25 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
     for (tier, name) in [("dram", "DRAM"), ("pmem", "PMem"), ("cxl", "CXL")] {
         if results.iter().any(|result| result.devices.contains_key(tier)) {
             let of = move |result: &RunResult| result.devices.get(tier).copied();
-            columns.push(gigabytes(&format!("{name} read"), results, move |result| Some(of(result)?.read_bytes)));
-            columns.push(gigabytes(&format!("{name} write"), results, move |result| Some(of(result)?.write_bytes)));
+            columns.push(gigabytes(&format!("{name} read"), results, move |result| {
+                Some(of(result)?.read_bytes)
+            }));
+            columns.push(gigabytes(&format!("{name} write"), results, move |result| {
+                Some(of(result)?.write_bytes)
+            }));
         }
     }
     columns.push(plain("traffic (GB/s)", results, gb_per_s));
-    columns.push(plain("read latency mean (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.mean)));
+    columns
+        .push(plain("read latency mean (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.mean)));
     columns.push(plain("p50 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p50)));
     columns.push(plain("p99 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p99)));
     columns.push(plain("p99.9 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p999)));
     let rates = results.iter().map(|result| cell(result.near_memory_hit_rate, percent)).collect();
     columns.push(Column { head: "near-memory hit rate".to_owned(), cells: rates });
-    columns.push(scaled("footprint", binary_byte_unit, results, |result| Some(result.peak_footprint_bytes as f64)));
+    columns.push(scaled("footprint", binary_byte_unit, results, |result| {
+        Some(result.peak_footprint_bytes as f64)
+    }));
     columns.push(scaled("time per image", time_unit, results, |result| {
         per_image(Some(result.simulated_seconds), result.images)
     }));
@@ -276,7 +285,8 @@ fn scaled(
 ) -> Column {
     let values: Vec<Option<f64>> = results.iter().map(value).collect();
     let unit = unit(values.iter().flatten().copied().fold(0.0, f64::max));
-    let cells = values.into_iter().map(|value| cell(value, |value| significant(value * unit.factor, 4))).collect();
+    let cells =
+        values.into_iter().map(|value| cell(value, |value| significant(value * unit.factor, 4))).collect();
     Column { head: format!("{name} ({})", unit.symbol), cells }
 }
 
@@ -317,22 +327,28 @@ mod tests {
             [result("dram-only", "a", 1.0), result("dram-only", "b", 2.0), result("memory-mode", "b", 3.0)];
 
         assert_eq!(slowdowns(&results), [Some(1.0), Some(1.0), Some(1.5)]);
-        assert_eq!(slowdowns(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1], Some(1.5));
+        assert_eq!(
+            slowdowns(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1],
+            Some(1.5)
+        );
         assert_eq!(slowdowns(&results[2..]), [None]);
     }
 
     #[test]
     fn traffic_counts_all_tiers_over_the_whole_run() {
         let mut run = result("app-direct", "a", 1.0);
-        run.devices.insert("dram".to_owned(), TierResult { read_bytes: 3_000_000_000, ..TierResult::default() });
-        run.devices.insert("pmem".to_owned(), TierResult { write_bytes: 1_000_000_000, ..TierResult::default() });
+        run.devices
+            .insert("dram".to_owned(), TierResult { read_bytes: 3_000_000_000, ..TierResult::default() });
+        run.devices
+            .insert("pmem".to_owned(), TierResult { write_bytes: 1_000_000_000, ..TierResult::default() });
 
         assert_eq!(gb_per_s(&run), Some(2.0));
     }
 
     #[test]
     fn json_writes_what_does_not_apply_as_null() {
-        let comparison = Comparison::new(&[result("dram-only", "a", 1.0)], &Facts::default(), &HostTimes::default());
+        let comparison =
+            Comparison::new(&[result("dram-only", "a", 1.0)], &Facts::default(), &HostTimes::default());
 
         let json = serde_json::to_value(&comparison).unwrap();
 

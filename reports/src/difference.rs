@@ -86,7 +86,9 @@ fn push_settings(table: &mut Table, first: &RunResult, second: &RunResult) {
     let names: BTreeSet<&String> = first.settings.keys().chain(second.settings.keys()).collect();
     let set = |result: &RunResult, name: &str| result.settings.get(name).cloned();
     let settings = names.into_iter().map(|name| (name.as_str(), set(first, name), set(second, name)));
-    for (name, one, other) in identity(first, second).into_iter().chain(settings).filter(|(_, one, other)| one != other) {
+    for (name, one, other) in
+        identity(first, second).into_iter().chain(settings).filter(|(_, one, other)| one != other)
+    {
         let cells = [one, other].map(|value| value.unwrap_or_else(|| NOT_APPLICABLE.to_owned()));
         let [one, other] = cells;
         table.push(vec![name.to_owned(), one, other, NOT_APPLICABLE.to_owned()]);
@@ -115,8 +117,10 @@ mod tests {
 
     #[test]
     fn equal_settings_are_left_out_and_unlike_ones_shown() {
-        let first = RunResult { mode: "dram-only".to_owned(), simulated_seconds: 2.0, ..RunResult::default() };
-        let second = RunResult { mode: "memory-mode".to_owned(), simulated_seconds: 3.0, ..RunResult::default() };
+        let first =
+            RunResult { mode: "dram-only".to_owned(), simulated_seconds: 2.0, ..RunResult::default() };
+        let second =
+            RunResult { mode: "memory-mode".to_owned(), simulated_seconds: 3.0, ..RunResult::default() };
 
         let table = table(&first, &second);
 

@@ -3,12 +3,12 @@
 use hetier_sim::result::RunResult;
 use minijinja::{Environment, Value, context};
 
+use crate::Error;
 use crate::comparison::{self, Facts};
 use crate::figure::Drawing;
 use crate::labels::labels;
 use crate::table::{Table, cell};
 use crate::units::{binary_bytes, bytes, count, percent, significant};
-use crate::Error;
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
 
@@ -55,7 +55,10 @@ fn title(results: &[RunResult], facts: &Facts) -> String {
 fn fact_rows(facts: &Facts) -> Table {
     let mut table = Table::new(&["fact", "value"]);
     let mut push = |name: &str, value: String| table.push(vec![name.to_owned(), value]);
-    push("images (slots of a ciphertext)", format!("{} ({})", cell(facts.images, count), cell(facts.slots, count)));
+    push(
+        "images (slots of a ciphertext)",
+        format!("{} ({})", cell(facts.images, count), cell(facts.slots, count)),
+    );
     push("security", cell(facts.security.clone(), |security| security));
     push("accuracy, encrypted", cell(facts.accuracy.encrypted, percent));
     push("accuracy, clear", cell(facts.accuracy.clear, percent));

@@ -133,7 +133,8 @@ fn move_whole(staging: &Path, folder: &Path) -> Result<(), Error> {
     let absolute = std::path::absolute(folder).map_err(|source| folder_error(folder, source))?;
     let missing: Vec<PathBuf> =
         absolute.ancestors().skip(1).take_while(|parent| !parent.exists()).map(Path::to_owned).collect();
-    let moved = absolute.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::rename(staging, &absolute));
+    let moved =
+        absolute.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::rename(staging, &absolute));
     moved.map_err(|source| {
         for parent in &missing {
             let _ = fs::remove_dir(parent);
@@ -172,8 +173,10 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }

@@ -61,7 +61,8 @@ impl Table {
     /// As a LaTeX `tabular` with `booktabs` rules, ready to be read with `\input`.
     pub fn to_latex(&self) -> String {
         let columns = "r".repeat(self.heads.len().saturating_sub(1));
-        let mut text = format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n");
+        let mut text =
+            format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{l{columns}}}\n\\toprule\n");
         text.push_str(&latex_line(&self.heads));
         text.push_str("\\midrule\n");
         for row in &self.rows {

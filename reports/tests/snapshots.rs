@@ -56,7 +56,8 @@ fn assert_snapshot(name: &str, found: &[u8]) {
 fn a_report_equals_its_snapshot_file_by_file() {
     let files = compare_report(&results(), &facts()).unwrap();
 
-    for file in files.iter().filter(|file| file.path.extension().is_some_and(|extension| extension != "json")) {
+    for file in files.iter().filter(|file| file.path.extension().is_some_and(|extension| extension != "json"))
+    {
         assert_snapshot(file.path.to_str().unwrap(), &file.bytes);
     }
     assert_eq!(files, compare_report(&results(), &facts()).unwrap());
@@ -101,6 +102,10 @@ fn every_drawing_is_one_column_wide_and_has_its_numbers() {
         let text = std::str::from_utf8(&svg.bytes).unwrap();
         assert!(text.starts_with("<svg width=\"3.33in\""), "{}", svg.path.display());
         assert!(!text.contains("NaN"), "{}", svg.path.display());
-        assert!(files.iter().any(|file| file.path == svg.path.with_extension("csv")), "{}", svg.path.display());
+        assert!(
+            files.iter().any(|file| file.path == svg.path.with_extension("csv")),
+            "{}",
+            svg.path.display()
+        );
     }
 }

@@ -147,7 +147,8 @@ fn paint(canvas: &Canvas<'_>, result: &RunResult, label: &str, (top, y, last): (
 
 fn end_of(result: &RunResult) -> f64 {
     let phases = result.phases.last().map_or(0.0, |phase| phase.start_seconds + phase.seconds);
-    let bins = result.bandwidth_over_time.tiers.values().map(|series| series.read_bytes.len()).max().unwrap_or(0);
+    let bins =
+        result.bandwidth_over_time.tiers.values().map(|series| series.read_bytes.len()).max().unwrap_or(0);
     if phases > 0.0 { phases } else { bins as f64 * result.bandwidth_over_time.bin_seconds }
 }
 
@@ -157,7 +158,11 @@ fn paint_bands(canvas: &Canvas<'_>, panel: &Panel, result: &RunResult, unit: Uni
         let from = panel.across(phase.start_seconds * unit.factor);
         let to = panel.across((phase.start_seconds + phase.seconds) * unit.factor);
         if at % 2 == 0 && to - from >= 1.0 {
-            canvas.rectangle((from, panel.top), (to, panel.bottom), Fill { colour: BAND, hatch: Hatch::None });
+            canvas.rectangle(
+                (from, panel.top),
+                (to, panel.bottom),
+                Fill { colour: BAND, hatch: Hatch::None },
+            );
         }
         if to - from > text_width(&phase.name) {
             canvas.text((f64::midpoint(from, to), panel.top + 0.55 * LINE), &phase.name, Anchor::Middle);

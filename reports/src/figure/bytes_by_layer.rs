@@ -24,8 +24,16 @@ impl Figure<[RunResult]> for BytesByLayer {
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
-        let mut table =
-            Table::new(&["run", "layer", "operation", "stage", "tier", "read_bytes", "write_bytes", "accesses"]);
+        let mut table = Table::new(&[
+            "run",
+            "layer",
+            "operation",
+            "stage",
+            "tier",
+            "read_bytes",
+            "write_bytes",
+            "accesses",
+        ]);
         for (label, result) in labels(results).into_iter().zip(results) {
             for phase in &result.phases {
                 for (tier, traffic) in &phase.tiers {

@@ -150,7 +150,8 @@ fn finish(
     strokes: &BTreeSet<(Colour, Dash)>,
 ) -> String {
     let pixels = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-    let inches = format!("width=\"{}in\" height=\"{}in\"", f64::from(size.0) / UNITS, f64::from(size.1) / UNITS);
+    let inches =
+        format!("width=\"{}in\" height=\"{}in\"", f64::from(size.0) / UNITS, f64::from(size.1) / UNITS);
     let mut svg = svg.replacen(&pixels, &inches, 1);
     let mut head = format!("\n<desc>{}</desc>\n", escape(description));
     for fill in fills.iter().filter(|fill| fill.hatch != Hatch::None) {
@@ -161,7 +162,8 @@ fn finish(
     }
     for &(colour, dash) in strokes.iter().filter(|(_, dash)| *dash != Dash::None) {
         let code = hexadecimal(coded(colour, dash as u8));
-        let solid = format!("stroke=\"{}\" stroke-dasharray=\"{}\"", hexadecimal(coded(colour, 0)), dash.array());
+        let solid =
+            format!("stroke=\"{}\" stroke-dasharray=\"{}\"", hexadecimal(coded(colour, 0)), dash.array());
         svg = svg.replace(&format!("stroke=\"{code}\""), &solid);
     }
     // Offsets in `ex` are read differently by different programs.

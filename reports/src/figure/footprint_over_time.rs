@@ -73,8 +73,11 @@ impl Stack {
     fn of(result: &RunResult) -> Self {
         let points = &result.footprint_over_time;
         let end = points.last().map_or(0.0, |point| point.seconds).max(result.whole_run_seconds);
-        let used = |class: &str| points.iter().any(|point| point.live_bytes.get(class).is_some_and(|&bytes| bytes > 0));
-        let classes = CLASSES.iter().filter(|(class, _)| used(class)).map(|&(class, fill)| (class.to_owned(), fill));
+        let used = |class: &str| {
+            points.iter().any(|point| point.live_bytes.get(class).is_some_and(|&bytes| bytes > 0))
+        };
+        let classes =
+            CLASSES.iter().filter(|(class, _)| used(class)).map(|&(class, fill)| (class.to_owned(), fill));
         Self { classes: classes.collect(), points: highest(points, end), end }
     }
 
@@ -111,7 +114,8 @@ impl Stack {
             let at = panel.up(capacity as f64 * unit.factor);
             canvas.line(&[(panel.left, at), (panel.right, at)], CAPACITY);
         }
-        let (live, resident) = (binary_bytes(result.peak_live_bytes), binary_bytes(result.peak_footprint_bytes));
+        let (live, resident) =
+            (binary_bytes(result.peak_live_bytes), binary_bytes(result.peak_footprint_bytes));
         let peaks = format!("peak: {live} live, {resident} resident");
         canvas.text((panel.right, top - 0.6 * LINE), &peaks, Anchor::End);
         panel.frame(canvas);
@@ -119,8 +123,12 @@ impl Stack {
     }
 
     fn edge(&self, panel: &Panel, heights: &[u64], x: f64, y: f64) -> Vec<super::canvas::Place> {
-        let points: Vec<(f64, f64)> =
-            self.points.iter().zip(heights).map(|(point, &bytes)| (point.seconds * x, bytes as f64 * y)).collect();
+        let points: Vec<(f64, f64)> = self
+            .points
+            .iter()
+            .zip(heights)
+            .map(|(point, &bytes)| (point.seconds * x, bytes as f64 * y))
+            .collect();
         panel.steps(&points, self.end * x)
     }
 }

@@ -38,7 +38,12 @@ impl Figure<[RunResult]> for LatencyDistribution {
         for (label, latency) in measured(results) {
             let shares = shares(latency);
             for (bucket, (_, share)) in latency.buckets.iter().zip(shares) {
-                table.push(vec![label.clone(), bucket.ns.to_string(), bucket.count.to_string(), share.to_string()]);
+                table.push(vec![
+                    label.clone(),
+                    bucket.ns.to_string(),
+                    bucket.count.to_string(),
+                    share.to_string(),
+                ]);
             }
         }
         table
@@ -47,26 +52,29 @@ impl Figure<[RunResult]> for LatencyDistribution {
     fn svg(&self, results: &[RunResult]) -> Option<String> {
         let measured = measured(results);
         let x = span(&measured)?;
-        let legend =
-            Legend::new(measured.iter().enumerate().map(|(at, (label, _))| {
-                (Sample::Line(series_stroke(series_of(results, label, at))), label.clone())
-            }));
+        let legend = Legend::new(measured.iter().enumerate().map(|(at, (label, _))| {
+            (Sample::Line(series_stroke(series_of(results, label, at))), label.clone())
+        }));
         let top = legend.height() + 0.2 * LINE;
         let panel = Panel::wide(top, top + PANEL, x, Scale::Nines { nines: NINES });
-        Some(draw(top + PANEL + X_AXIS_ROOM, "Cumulative distribution of read latency by memory mode", |canvas| {
-            legend.draw(canvas);
-            panel.x_grid(canvas);
-            panel.y_axis(canvas, "read misses within (%)");
-            for (at, (label, latency)) in measured.iter().enumerate() {
-                let stroke = series_stroke(series_of(results, label, at));
-                canvas.line(&curve(&panel, latency), stroke);
-                for (share, value) in MARKED {
-                    canvas.diamond(panel.place(value(latency), share), stroke.colour);
+        Some(draw(
+            top + PANEL + X_AXIS_ROOM,
+            "Cumulative distribution of read latency by memory mode",
+            |canvas| {
+                legend.draw(canvas);
+                panel.x_grid(canvas);
+                panel.y_axis(canvas, "read misses within (%)");
+                for (at, (label, latency)) in measured.iter().enumerate() {
+                    let stroke = series_stroke(series_of(results, label, at));
+                    canvas.line(&curve(&panel, latency), stroke);
+                    for (share, value) in MARKED {
+                        canvas.diamond(panel.place(value(latency), share), stroke.colour);
+                    }
                 }
-            }
-            panel.frame(canvas);
-            panel.x_axis(canvas, "latency (ns)");
-        }))
+                panel.frame(canvas);
+                panel.x_axis(canvas, "latency (ns)");
+            },
+        ))
     }
 }
 

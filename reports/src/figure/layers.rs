@@ -53,7 +53,9 @@ pub struct Stacks {
 impl Stacks {
     /// The phases of the inference, or all if none belongs to the server; parts without any amount are left out.
     pub fn new(results: &[RunResult], parts: Vec<Part>, measure: Measure) -> Self {
-        let amount = |phase: &PhaseResult| -> Vec<f64> { parts.iter().map(|part| measure(phase, &part.key)).collect() };
+        let amount = |phase: &PhaseResult| -> Vec<f64> {
+            parts.iter().map(|part| measure(phase, &part.key)).collect()
+        };
         let mut layers = collect(results, &amount, |phase| &phase.name);
         if layers.len() > MOST_LAYERS {
             layers = collect(results, &amount, |phase| &phase.operation);
@@ -175,7 +177,8 @@ fn collect(
 }
 
 fn shown(result: &RunResult) -> Vec<&PhaseResult> {
-    let server: Vec<&PhaseResult> = result.phases.iter().filter(|phase| phase.stage.name() == "server").collect();
+    let server: Vec<&PhaseResult> =
+        result.phases.iter().filter(|phase| phase.stage.name() == "server").collect();
     if server.is_empty() { result.phases.iter().collect() } else { server }
 }
 
@@ -185,7 +188,8 @@ fn largest(layers: Vec<Layer>) -> Vec<Layer> {
     let mut sizes: Vec<f64> = layers.iter().map(total).collect();
     sizes.sort_by(|one, other| other.total_cmp(one));
     let limit = sizes[MOST_LAYERS - 2];
-    let (mut kept, others): (Vec<Layer>, Vec<Layer>) = layers.into_iter().partition(|layer| total(layer) >= limit);
+    let (mut kept, others): (Vec<Layer>, Vec<Layer>) =
+        layers.into_iter().partition(|layer| total(layer) >= limit);
     let mut others = others.into_iter();
     if let Some(mut rest) = others.next() {
         rest.name = "other".to_owned();

@@ -33,7 +33,8 @@ impl Figure<[RunResult]> for RunTime {
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
-        let mut table = Table::new(&["run", "seconds", "slowdown", "min_seconds", "max_seconds", "whole_run_seconds"]);
+        let mut table =
+            Table::new(&["run", "seconds", "slowdown", "min_seconds", "max_seconds", "whole_run_seconds"]);
         for ((label, result), slowdown) in labels(results).into_iter().zip(results).zip(slowdowns(results)) {
             let spread = result.spread.map(|spread| spread.simulated_seconds);
             table.push(vec![
@@ -61,11 +62,14 @@ impl Figure<[RunResult]> for RunTime {
 }
 
 fn longest(result: &RunResult) -> f64 {
-    result.spread.map_or(result.simulated_seconds, |spread| spread.simulated_seconds.max.max(result.simulated_seconds))
+    result
+        .spread
+        .map_or(result.simulated_seconds, |spread| spread.simulated_seconds.max.max(result.simulated_seconds))
 }
 
 fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
-    let names: Vec<String> = labels(results).iter().map(|label| label.chars().take(LABEL_LETTERS).collect()).collect();
+    let names: Vec<String> =
+        labels(results).iter().map(|label| label.chars().take(LABEL_LETTERS).collect()).collect();
     let room = names.iter().map(|name| text_width(name)).fold(0.0, f64::max);
     let top = 0.4 * LINE;
     // Half as much again leaves room for the number at the end of the longest bar.
@@ -87,7 +91,11 @@ fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
         let time = significant(result.simulated_seconds * unit.factor, 3);
         let ratio = cell(slowdown, |slowdown| format!(" ({}×)", significant(slowdown, 3)));
         let text = if slowdown.is_some() { time + &ratio } else { time };
-        canvas.text((panel.across(longest(result) * unit.factor) + 4.0 * POINT, middle), &text, Anchor::Start);
+        canvas.text(
+            (panel.across(longest(result) * unit.factor) + 4.0 * POINT, middle),
+            &text,
+            Anchor::Start,
+        );
     }
     panel.frame(canvas);
     panel.x_axis(canvas, &format!("inference time ({})", unit.symbol));

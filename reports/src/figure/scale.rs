@@ -74,12 +74,20 @@ impl Scale {
 /// 1, 2 or 5 times a power of ten, at least `value`.
 fn round_step(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|&step| step >= value * 0.999_999).unwrap_or(power)
+    [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|&step| step >= value * 0.999_999)
+        .unwrap_or(power)
 }
 
 fn round_down(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
-    [5.0, 2.0, 1.0].into_iter().map(|factor| factor * power).find(|&step| step <= value * 1.000_001).unwrap_or(power)
+    [5.0, 2.0, 1.0]
+        .into_iter()
+        .map(|factor| factor * power)
+        .find(|&step| step <= value * 1.000_001)
+        .unwrap_or(power)
 }
 
 fn round_down_negative(value: f64) -> f64 {
@@ -99,7 +107,8 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let factors: &[f64] = if decades * 3.0 <= wanted as f64 * 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
     let first = from.log10().floor() as i32;
     let last = to.log10().ceil() as i32;
-    let values = (first..=last).flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
+    let values =
+        (first..=last).flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
     let inside = values.filter(|&value| value >= from * 0.999_999 && value <= to * 1.000_001);
     inside.map(|value| (value, short(value))).collect()
 }

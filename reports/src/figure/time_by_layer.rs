@@ -27,7 +27,8 @@ impl Figure<[RunResult]> for TimeByLayer {
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
-        let mut table = Table::new(&["run", "layer", "operation", "stage", "part", "seconds", "core_seconds"]);
+        let mut table =
+            Table::new(&["run", "layer", "operation", "stage", "part", "seconds", "core_seconds"]);
         for (label, result) in labels(results).into_iter().zip(results) {
             for phase in &result.phases {
                 for part in parts(results) {
@@ -56,7 +57,8 @@ impl Figure<[RunResult]> for TimeByLayer {
 /// Arithmetic first, then the causes of waiting in the order of their names, idleness last.
 fn parts(results: &[RunResult]) -> Vec<Part> {
     let phases = results.iter().flat_map(|result| &result.phases);
-    let causes: BTreeSet<&str> = phases.flat_map(|phase| phase.stall_seconds.keys().map(String::as_str)).collect();
+    let causes: BTreeSet<&str> =
+        phases.flat_map(|phase| phase.stall_seconds.keys().map(String::as_str)).collect();
     let mut keys: Vec<&str> = causes.into_iter().filter(|&cause| cause != "idle").collect();
     keys.insert(0, COMPUTE);
     keys.push("idle");
