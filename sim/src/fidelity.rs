@@ -62,7 +62,7 @@ pub fn replay(
 /// the median time, with the spread of all. Does not depend on the number of host cores. One seed gives a plain run.
 ///
 /// # Errors
-/// Those of [`replay`].
+/// Those of [`replay()`].
 pub fn ensemble(
     trace: &Trace,
     system: &System,

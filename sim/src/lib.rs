@@ -1,6 +1,6 @@
 //! Replays traces on described memory systems.
 //!
-//! A [`System`] is a machine read from TOML; [`replay`](replay::replay) runs a trace on it, line by line, and gives a
+//! A [`System`] is a machine read from TOML; [`replay()`](replay::replay) runs a trace on it, line by line, and gives a
 //! [`RunResult`]. What a request meets on its way, top to bottom:
 //!
 //! ```text

@@ -2,7 +2,7 @@
 //!
 //! The recipe of [`replay`]: (1) facts of the trace give footprint and line count; (2) the settings are resolved
 //! against the system; (3) mode, placement, allocator, page tables and machine are built; (4) each phase is run by a
-//! [`Team`](team::Team) of simulated threads, with a barrier between phases; (5) counters become a [`RunResult`].
+//! `Team` of simulated threads, with a barrier between phases; (5) counters become a [`RunResult`].
 
 mod calls;
 pub(crate) mod engine;

@@ -2,12 +2,12 @@
 //!
 //! The inner event is one call of one core, at the granularity of ciphertexts:
 //!
-//! 1. [`feeder`] writes what each core does, ahead of time, from the folded trace;
-//! 2. [`queue`] picks the core with the lowest clock;
-//! 3. [`private`] looks up what the call does inside the core's private caches: a memoised transition that says how
+//! 1. `feeder` writes what each core does, ahead of time, from the folded trace;
+//! 2. `queue` picks the core with the lowest clock;
+//! 3. `private` looks up what the call does inside the core's private caches: a memoised transition that says how
 //!    many lines of which operand cross their border, in which sweep;
-//! 4. [`shared`] (last levels, as objects in order of use), other cores, [`near`] memory (real tags of every page, or
-//!    of a sample of pages) and the [`servers`] of the tiers see every one of those movements;
+//! 4. `shared` (last levels, as objects in order of use), other cores, `near` memory (real tags of every page, or
+//!    of a sample of pages) and the `servers` of the tiers see every one of those movements;
 //! 5. the call's sweeps last as long as their arithmetic, as the lines in flight that a core may have, or as the
 //!    queues of the tiers, whichever is longest.
 //!

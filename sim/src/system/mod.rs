@@ -177,7 +177,7 @@ impl System {
     /// Reads a shipped system by name, or a file if `name` holds a slash or ends in `.toml`.
     ///
     /// # Errors
-    /// - [`Error::UnknownSystem`] with the nearest name.
+    /// - [`Error::UnknownName`] with the nearest name.
     /// - [`Error::Io`] if the file cannot be read.
     /// - [`Error::Toml`] and [`Error::Value`] as [`System::parse`].
     pub fn load(name: &str) -> Result<Self, Error> {

@@ -8,9 +8,9 @@ use super::{Formula, Packing, Span, Step};
 /// Source: `RECURSION_THRESHOLD` of tfhe-ntt 0.7, `src/prime64.rs`.
 pub(crate) const BLOCK_WORDS: u32 = 1024;
 
-/// How often tfhe-ntt loads (and stores) each byte of a limb, over how often [`sweeps`] declares it.
+/// How often tfhe-ntt loads (and stores) each byte of a limb, over how often `sweeps` declares it.
 ///
-/// A transform makes log2(N) passes. Passes over more than [`BLOCK_WORDS`] are declared one by one; those inside a
+/// A transform makes log2(N) passes. Passes over more than `BLOCK_WORDS` are declared one by one; those inside a
 /// block of 8 KiB, which no cache misses but at first touch, are declared as one.
 pub fn transform_ratio(degree: u32) -> (u32, u32) {
     let passes = degree.ilog2();
