@@ -213,3 +213,50 @@ fn footprint_beyond_the_machine_tells_what_is_missing() {
     assert_eq!(code, Some(1));
     assert!(message.contains("missing") || message.contains("need"), "{message}");
 }
+
+#[test]
+fn seeds_give_the_median_run_with_the_spread_of_all() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let replay = |seeds: &str| -> Value {
+        let arguments =
+            ["replay", "d.trace", "--mode", "memory-mode", "--dram", "4MiB", "--seeds", seeds, "--json"];
+        serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap()
+    };
+
+    let (one, three) = (replay("1"), replay("3"));
+
+    let spread = &three["spread"]["simulated_seconds"];
+    let [min, median, max] = ["min", "median", "max"].map(|key| spread[key].as_f64().unwrap());
+    assert!(min < median && median < max, "{spread}");
+    assert_eq!(three["seeds"], 3);
+    assert_eq!(three["simulated_seconds"].as_f64(), Some(median));
+    assert!((min..=max).contains(&one["simulated_seconds"].as_f64().unwrap()));
+    assert!(one["seeds"].is_null() && one["spread"].is_null());
+}
+
+#[test]
+fn both_fidelities_issue_the_same_accesses_and_name_themselves() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let [line, stream] = ["line", "stream"].map(|fidelity| -> Value {
+        let arguments = ["replay", "d.trace", "--mode", "dram-only", "--fidelity", fidelity, "--json"];
+        serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap()
+    });
+
+    assert_eq!((&line["fidelity"], &stream["fidelity"]), (&"line".into(), &"stream".into()));
+    assert_eq!(line["accesses"], stream["accesses"]);
+}
+
+#[test]
+fn calibration_table_in_the_documents_is_current() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["calibrate", "-o", "table.md"]);
+
+    let written = std::fs::read_to_string(folder.path().join("table.md")).unwrap();
+    let shipped = include_str!("../docs/calibration.md");
+
+    assert!(written == shipped, "run `hetier calibrate -o docs/calibration.md`");
+}
