@@ -36,6 +36,7 @@ fn run(verb: Verb) -> Outcome {
         Verb::Info(arguments) => command::info::run(&arguments),
         Verb::Script(arguments) => command::script::run(&arguments),
         Verb::Plot(arguments) => command::plot::run(&arguments),
+        Verb::Export(arguments) => command::export::run(&arguments),
         Verb::List(arguments) => command::list::run(&arguments),
         Verb::Completions { shell } => command::manual::completions(shell),
         Verb::Man => command::manual::page(),

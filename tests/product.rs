@@ -251,6 +251,63 @@ fn both_fidelities_issue_the_same_accesses_and_name_themselves() {
 }
 
 #[test]
+fn exported_lines_are_the_traffic_of_the_replay_and_replay_bare() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let json =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&succeed(folder.path(), arguments)).unwrap() };
+
+    for (mode, tier) in [("dram-only", "dram"), ("memory-mode", "dram"), ("memory-mode", "pmem")] {
+        let on = ["--mode", mode, "--dram", "16MiB"];
+        let export = ["export", "d.trace", "--format", "ramulator1", "--tier", tier, "-o", "lines", "--json"];
+        let exported = json(&[&export[..], &on].concat());
+        let replayed = json(&[&["replay", "d.trace", "--fidelity", "line", "--json"][..], &on].concat());
+
+        let device = &replayed["devices"][tier];
+        let lines = |key: &str| device[key].as_u64().unwrap() / 64;
+        assert_eq!(exported["reads"], lines("read_bytes"), "{mode} {tier}");
+        assert_eq!(exported["writes"], lines("write_bytes"), "{mode} {tier}");
+        assert_eq!(exported["is_capped"], false);
+        assert_eq!(exported["simulated_seconds"], replayed["simulated_seconds"]);
+        let bare = ["replay", "lines", "--format", "ramulator1", "--bare", "--saturated", "--json"];
+        let bare = json(&[&bare[..], &["--system", "ddr4-2666-1ch"]].concat());
+        assert_eq!(bare["accesses"], lines("read_bytes") + lines("write_bytes"));
+        let text = std::fs::read_to_string(folder.path().join("lines")).unwrap();
+        let reads = text.lines().filter(|line| line.ends_with(" R")).count() as u64;
+        assert_eq!(reads, lines("read_bytes"));
+    }
+}
+
+#[test]
+fn an_export_is_cut_where_it_is_told_to_and_says_so() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let export = |format: &str| {
+        let arguments = ["export", "d.trace", "--format", format, "--max-lines", "1000", "-o", "lines"];
+        let output = hetier(folder.path(), &arguments);
+        assert!(output.status.success());
+        assert!(String::from_utf8(output.stderr).unwrap().contains("cut after 1000 lines"));
+        std::fs::read(folder.path().join("lines")).unwrap()
+    };
+
+    let text = String::from_utf8(export("dramsim3")).unwrap();
+    let clocks: Vec<u64> =
+        text.lines().map(|line| line.split(' ').nth(2).unwrap().parse().unwrap()).collect();
+
+    assert_eq!(clocks.len(), 1000);
+    assert!(clocks.is_sorted());
+    assert_eq!(export("champsim").len(), 64 * 1000);
+    assert_eq!(&export("gem5")[..4], b"gem5");
+    let (code, message) =
+        fail(folder.path(), &["export", "d.trace", "--format", "ramulator3", "-o", "other"]);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("did you mean ramulator"), "{message}");
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
 fn calibration_table_in_the_documents_is_current() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &["calibrate", "-o", "table.md"]);

@@ -84,6 +84,31 @@ pub fn write_single(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// Writes one file whole or not at all, as [`write_single`] does, for what is too long to hold in memory: `fill` gets the
+/// hidden neighbour, and gives it back with what it has to tell.
+///
+/// # Errors
+/// - Those of `fill`.
+/// - [`Error::File`] if the folder takes no file or the disk is full.
+pub fn write_streamed<T, E: From<Error>>(
+    path: &Path,
+    fill: impl FnOnce(io::BufWriter<fs::File>) -> Result<(T, io::BufWriter<fs::File>), E>,
+) -> Result<T, E> {
+    let neighbour = hidden_name(path);
+    let failed = |source| E::from(Error::File { file: path.to_owned(), source });
+    let filled = fs::File::create(&neighbour).map_err(failed).and_then(|file| {
+        let (told, file) = fill(io::BufWriter::new(file))?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().and_then(|()| fs::rename(&neighbour, path)).map_err(failed)?;
+        Ok(told)
+    });
+    if filled.is_err() {
+        // The neighbour may not exist; the first error is the one to tell.
+        let _ = fs::remove_file(&neighbour);
+    }
+    filled
+}
+
 /// Tells apart the hidden names of threads of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
@@ -256,5 +281,25 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["trace"]);
         assert!(write_single(&folder.path().join("none/trace"), b"x").is_ok());
+    }
+
+    #[test]
+    fn a_streamed_file_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let fail = |mut file: io::BufWriter<fs::File>| {
+            file.write_all(b"half").unwrap();
+            Err::<((), _), _>(Error::NoResults)
+        };
+
+        assert!(write_streamed(&path, fail).is_err());
+        assert!(names(folder.path()).is_empty());
+        let told = write_streamed(&path, |mut file| {
+            file.write_all(b"whole").unwrap();
+            Ok::<_, Error>((5, file))
+        });
+        assert_eq!(told.unwrap(), 5);
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(names(folder.path()), ["lines"]);
     }
 }

@@ -112,6 +112,9 @@ pub enum Error {
         /// Cores in use.
         cores: usize,
     },
+    /// A line cannot be written for another tool.
+    #[error("export: {0}")]
+    Export(#[from] std::io::Error),
     /// A line of another tool's trace cannot be read.
     #[error("{file}:{line}: {format}: found {found}, need {need}")]
     Foreign {

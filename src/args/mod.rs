@@ -37,6 +37,8 @@ pub enum Verb {
     Script(Script),
     /// Draw figures from results
     Plot(Plot),
+    /// Write the lines behind the caches of a machine for another simulator
+    Export(Export),
     /// List networks, systems, devices, modes, placements or figures
     List(List),
     /// Write shell completions to standard output
@@ -272,6 +274,34 @@ pub struct Plot {
     /// Folder for the figures
     #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
     pub output: PathBuf,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The trace
+    pub trace: PathBuf,
+    /// ramulator2, ramulator1, dramsim3, champsim or gem5
+    #[arg(long, value_name = "FORMAT")]
+    pub format: String,
+    /// What to replay it on.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Memory mode (`hetier list modes`) [default: the system's first]
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<String>,
+    /// Lines of this tier alone, from address 0 [default: all tiers, one after the other]
+    #[arg(long, value_name = "TIER")]
+    pub tier: Option<String>,
+    /// Stop after so many lines; standard error says so
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_lines: u64,
+    /// Where the lines go
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `list`.

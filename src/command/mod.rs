@@ -3,6 +3,7 @@
 pub mod bare;
 pub mod calibrate;
 pub mod compare;
+pub mod export;
 pub mod info;
 pub mod list;
 pub mod manual;

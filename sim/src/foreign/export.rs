@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::device::Kind;
+use crate::pages::choose;
 use crate::{Error, Picoseconds};
 
 /// One line that left the caches.
@@ -27,6 +28,8 @@ impl ExportAccess {
 pub enum ExportFormat {
     /// Ramulator 2's load/store trace: text, no times.
     Ramulator2,
+    /// Ramulator 1's memory trace, which VANS reads too: text, no times.
+    Ramulator1,
     /// `DRAMsim3`'s trace: text, with clocks.
     Dramsim3,
     /// `ChampSim`'s instruction trace: one load or store an instruction, 64 bytes a record.
@@ -37,61 +40,80 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// Every format, in order of listing.
-    pub const ALL: [Self; 4] = [Self::Ramulator2, Self::Dramsim3, Self::Champsim, Self::Gem5];
-
-    /// Name on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ramulator2 => "ramulator2",
-            Self::Dramsim3 => "dramsim3",
-            Self::Champsim => "champsim",
-            Self::Gem5 => "gem5",
-        }
-    }
+    /// Every format by name, in order of listing.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("ramulator2", Self::Ramulator2),
+        ("ramulator1", Self::Ramulator1),
+        ("dramsim3", Self::Dramsim3),
+        ("champsim", Self::Champsim),
+        ("gem5", Self::Gem5),
+    ];
 
     /// The format of a name.
     ///
     /// # Errors
-    /// - [`Error::Unknown`] if none has it.
+    /// - [`Error::UnknownName`] if none has it.
     pub fn named(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| Error::Unknown {
-            what: "export format",
-            found: name.to_owned(),
-            known: Self::ALL.map(Self::name).join(", "),
-        })
+        choose("export format", name, &Self::ALL)
     }
 }
 
-/// Writes accesses, in order of time, and returns how many. `clock_ps` is the memory clock, for formats that count it.
-///
-/// # Errors
-/// - What the writer says.
-pub fn write(
+/// Writes accesses one by one.
+#[derive(Debug)]
+pub struct Writer<W> {
     format: ExportFormat,
-    accesses: impl IntoIterator<Item = ExportAccess>,
     clock_ps: u64,
-    out: &mut impl Write,
-) -> io::Result<u64> {
-    let mut count = 0;
-    if format == ExportFormat::Gem5 {
-        write_header(out)?;
-    }
-    for access in accesses {
-        match format {
-            ExportFormat::Ramulator2 => write_load_store(&access, out)?,
-            ExportFormat::Dramsim3 => write_timed(&access, clock_ps, out)?,
-            ExportFormat::Champsim => out.write_all(&instruction(&access, count))?,
-            ExportFormat::Gem5 => write_packet(&access, out)?,
+    out: W,
+    count: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes what stands before the first access. `clock_ps` is the memory clock, for formats that count it.
+    ///
+    /// # Errors
+    /// - What the writer says.
+    pub fn new(format: ExportFormat, clock_ps: u64, mut out: W) -> io::Result<Self> {
+        if format == ExportFormat::Gem5 {
+            write_header(&mut out)?;
         }
-        count += 1;
+        Ok(Self { format, clock_ps, out, count: 0 })
     }
-    Ok(count)
+
+    /// Writes the next access; times ascend.
+    ///
+    /// # Errors
+    /// - What the writer says.
+    pub fn push(&mut self, access: &ExportAccess) -> io::Result<()> {
+        let out = &mut self.out;
+        match self.format {
+            ExportFormat::Ramulator2 => write_load_store(access, out)?,
+            ExportFormat::Ramulator1 => write_read_write(access, out)?,
+            ExportFormat::Dramsim3 => write_timed(access, self.clock_ps, out)?,
+            ExportFormat::Champsim => out.write_all(&instruction(access, self.count))?,
+            ExportFormat::Gem5 => write_packet(access, out)?,
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Gives the writer back, flushed.
+    ///
+    /// # Errors
+    /// - What the writer says.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.out.flush()?;
+        Ok(self.out)
+    }
 }
 
 fn write_load_store(access: &ExportAccess, out: &mut impl Write) -> io::Result<()> {
     let command = if access.kind == Kind::Read { "LD" } else { "ST" };
     writeln!(out, "{command} 0x{:x}", access.address())
+}
+
+fn write_read_write(access: &ExportAccess, out: &mut impl Write) -> io::Result<()> {
+    let command = if access.kind == Kind::Read { "R" } else { "W" };
+    writeln!(out, "0x{:x} {command}", access.address())
 }
 
 fn write_timed(access: &ExportAccess, clock_ps: u64, out: &mut impl Write) -> io::Result<()> {
@@ -170,17 +192,16 @@ mod tests {
     ];
 
     fn written(format: ExportFormat) -> Vec<u8> {
-        let mut out = Vec::new();
-        assert_eq!(write(format, ACCESSES, 750, &mut out).unwrap(), 3);
-        out
+        let mut writer = Writer::new(format, 750, Vec::new()).unwrap();
+        ACCESSES.iter().for_each(|access| writer.push(access).unwrap());
+        writer.finish().unwrap()
     }
 
     #[test]
     fn text_formats_are_read_back_the_same() {
-        for (format, has_clock) in [(ExportFormat::Ramulator2, false), (ExportFormat::Dramsim3, true)] {
-            let text = written(format);
-            let back: Result<Vec<_>, _> =
-                read(ImportFormat::named(format.name()).unwrap(), "t", &text[..]).collect();
+        for (name, has_clock) in [("ramulator2", false), ("ramulator1", false), ("dramsim3", true)] {
+            let text = written(ExportFormat::named(name).unwrap());
+            let back: Result<Vec<_>, _> = read(ImportFormat::named(name).unwrap(), "t", &text[..]).collect();
 
             let expected = ACCESSES.map(|access| ForeignAccess {
                 line: access.line,
@@ -189,6 +210,15 @@ mod tests {
             });
             assert_eq!(back.unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn text_formats_begin_as_their_tools_expect() {
+        let first = |format| String::from_utf8(written(format)).unwrap().lines().next().unwrap().to_owned();
+
+        assert_eq!(first(ExportFormat::Ramulator2), "LD 0x40");
+        assert_eq!(first(ExportFormat::Ramulator1), "0x40 R");
+        assert_eq!(first(ExportFormat::Dramsim3), "0x40 READ 0");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Traces of other tools: reading them, replaying them on bare controllers, and writing ours for them.
 //!
 //! [`read`] turns a text trace into [`ForeignAccess`]es, one for each 64-byte line touched; [`bare::replay`] sends
-//! them to controllers without caches; [`export::write`] goes the other way.
+//! them to controllers without caches; [`capture::capture`] goes the other way.
 //!
 //! ```
 //! use hetier_sim::foreign::{self, ImportFormat};
@@ -13,6 +13,7 @@
 //! ```
 
 pub mod bare;
+pub mod capture;
 pub mod export;
 pub mod latency;
 pub mod streams;

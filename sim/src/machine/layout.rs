@@ -60,6 +60,13 @@ impl TierLayout {
             self.first_channel + socket * self.channels as usize + (granule % self.channels) as usize;
         (channel, granule / self.channels * self.granule + local % self.granule)
     }
+
+    /// Line of its socket's part of the tier, from channel (of the tier, sockets in order) and line inside the device.
+    #[inline]
+    const fn origin(&self, channel: u64, line: u64) -> (usize, u64) {
+        let granule = line / self.granule * self.channels + channel % self.channels;
+        ((channel / self.channels) as usize, granule * self.granule + line % self.granule)
+    }
 }
 
 /// Channels of all tiers and sockets, tiers in order.
@@ -87,6 +94,14 @@ impl Layout {
     pub fn route(&self, line: Line) -> (usize, u64) {
         self.tiers[line.tier].route(line.socket, line.local)
     }
+
+    /// The line behind a channel and a line inside its device: the inverse of [`Layout::route`].
+    pub fn origin(&self, channel: usize, line: u64) -> Line {
+        let tier = self.tiers.iter().rposition(|tier| tier.first_channel <= channel).unwrap_or(0);
+        let (socket, local) =
+            self.tiers[tier].origin((channel - self.tiers[tier].first_channel) as u64, line);
+        Line { tier, socket, local }
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +128,7 @@ mod tests {
 
             assert_eq!(channel as u64, 12 + 6 + local / granule % 6);
             assert!(seen.insert((channel, line)) && line < granule * 3);
+            assert_eq!(layout.origin(channel, line), Line { tier: pmem, socket: 1, local });
         }
     }
 }

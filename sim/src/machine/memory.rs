@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use super::histogram::Histogram;
 use super::layout::Line;
 use super::link::Links;
+use super::tap::Tap;
 use super::traffic::TrafficCounters;
 use crate::cache::LineMap;
 use crate::core::Pool;
@@ -113,6 +114,7 @@ pub struct Memory {
     latency: Histogram,
     submitted: u64,
     answered: u64,
+    tap: Option<Tap>,
 }
 
 impl Memory {
@@ -152,6 +154,7 @@ impl Memory {
             latency: Histogram::default(),
             submitted: 0,
             answered: 0,
+            tap: None,
         })
     }
 
@@ -173,6 +176,11 @@ impl Memory {
     /// Least time from a completion to the arrival of a request that it causes.
     pub fn lookahead(&self) -> Picoseconds {
         self.request + self.response
+    }
+
+    /// Lets an observer see every line that reaches a controller from now on.
+    pub fn observe(&mut self, tap: Tap) {
+        self.tap = Some(tap);
     }
 
     /// The mode.
@@ -273,6 +281,9 @@ impl Memory {
             channel.device.push(Request { token, line: operation.line, kind: operation.kind, at });
             channel.next = channel.next.min(at);
             self.traffic.count(channel.tier, operation.kind, class, primitive, at);
+            if let Some(tap) = &mut self.tap {
+                tap.note(operation, at);
+            }
         }
     }
 

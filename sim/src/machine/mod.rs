@@ -12,6 +12,7 @@ mod layout;
 mod link;
 mod memory;
 mod port;
+mod tap;
 mod traffic;
 
 pub use histogram::Histogram;
@@ -19,6 +20,7 @@ pub use layout::{Layout, Line, TierLayout};
 pub use link::Links;
 pub use memory::{Answer, BuildDevice, Memory, Submission, Waiter};
 pub use port::{Issue, Port};
+pub use tap::{Take, Tap, Tapped};
 pub use traffic::TrafficCounters;
 
 use crate::cache::{Caches, Word};

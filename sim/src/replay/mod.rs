@@ -26,7 +26,7 @@ pub use team::Schedule;
 
 use engine::Engine;
 
-use crate::machine::{Layout, Machine, MachineSettings};
+use crate::machine::{Layout, Machine, MachineSettings, Take, Tap};
 use crate::mode::{self, ModeSettings};
 use crate::result::RunResult;
 use crate::system::System;
@@ -51,11 +51,28 @@ pub fn replay(
     settings: &Settings,
     progress: &mut Progress<'_>,
 ) -> Result<RunResult, Error> {
+    observe(trace, system, settings, None, progress)
+}
+
+/// Replays a trace as [`replay`] does, and shows `take` every line that reaches a memory controller.
+///
+/// # Errors
+/// Those of [`replay`].
+pub fn observe(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    take: Option<Take>,
+    progress: &mut Progress<'_>,
+) -> Result<RunResult, Error> {
     let settings = settings.resolve(system)?;
     let facts = hetier_traces::facts(trace, settings.threads as u64)?;
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let mut machine = build_machine(system, &settings, &sockets, &facts)?;
     check_capacity(system, &settings, &machine, &facts)?;
+    if let Some(take) = take {
+        machine.memory.observe(Tap::new(Layout::new(system), take));
+    }
 
     let directory = Directory::of(&trace.definitions)?;
     let program = Program::new(trace)?;
