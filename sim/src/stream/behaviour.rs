@@ -234,7 +234,7 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
             stores => (rows[row][mix].line_fs() as f64 * stores.read_share()).round() as u64,
         })
     };
-    let saturated_fs = std::array::from_fn(saturated);
+    let saturated_fs = capacity(std::array::from_fn(saturated));
     let local = load_table(&threads, &loads, saturated_fs[CROWDS - 1][MIXES - 1]);
     let remote = match system.sockets {
         1 => local,
@@ -243,6 +243,17 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
     let writers = crowds.map(|crowd| crowd as u32);
     let (store_fs, media) = (rows[0][0].line_fs(), media(&rows[CROWDS - 1]));
     Ok(TierBehaviour { writers, saturated_fs, loads: [local, remote], store_fs, media })
+}
+
+/// A few cores may be slower than the channels, which is not the channels' time: those that serve many at some pace
+/// serve fewer at that pace at least.
+fn capacity(mut measured_fs: [[u64; MIXES]; CROWDS]) -> [[u64; MIXES]; CROWDS] {
+    for crowd in (0..CROWDS - 1).rev() {
+        for mix in 0..MIXES {
+            measured_fs[crowd][mix] = measured_fs[crowd][mix].min(measured_fs[crowd + 1][mix]);
+        }
+    }
+    measured_fs
 }
 
 /// The mode in which a tier is reached directly.

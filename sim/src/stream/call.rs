@@ -350,9 +350,14 @@ impl Engine<'_> {
             entry.holders &= !(1 << number);
             self.cores[number].slots[slot] = NONE;
         }
-        let carried = entry.carried.min(event.lines - event.marked);
+        // Lines that came in dirty leave in proportion; those stored to since are in `marked` already.
+        let stays = self.private.resident(self.cores[number].state, event.slot).0;
+        let share = |lines: u32, part: u32, of: u32| {
+            (u64::from(lines) * u64::from(part) / u64::from(of.max(1))) as u32
+        };
+        let carried = share(entry.carried, event.lines, event.lines + stays).min(event.lines);
         entry.carried -= carried;
-        let dirty = event.marked + carried;
+        let dirty = event.marked + share(carried, event.lines - event.marked, event.lines);
         let others = entry.holders & !(1 << number);
         let total = entry.lines;
         match self.inclusion {

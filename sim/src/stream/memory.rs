@@ -1,6 +1,7 @@
 //! The memory side: where blocks lie, near memory, the tiers' servers and the links between sockets.
 
 use super::behaviour::Behaviour;
+use super::calendar::Calendar;
 use super::near::{Found, Home, Near};
 use super::servers::{Fetched, Server};
 use crate::Picoseconds;
@@ -52,16 +53,14 @@ pub struct Cost {
 #[derive(Clone, Debug)]
 struct Link {
     /// By home socket: lines from it, lines to it.
-    free_ps: Vec<[u64; 2]>,
+    calendars: Vec<[Calendar; 2]>,
     line_ps: [u64; 2],
     has_memory_directory: bool,
 }
 
 impl Link {
     fn pass(&mut self, home: usize, direction: usize, now_ps: u64, lines: u64) -> u64 {
-        let free = &mut self.free_ps[home][direction];
-        *free = (*free).max(now_ps) + lines * self.line_ps[direction];
-        *free
+        self.calendars[home][direction].reserve(now_ps, lines * self.line_ps[direction])
     }
 }
 
@@ -95,7 +94,7 @@ impl Memory {
             .iter()
             .flat_map(|tier| (0..system.sockets).map(move |_| Server::new(tier.clone(), each)));
         let links = system.link.filter(|_| system.sockets > 1).map(|link| Link {
-            free_ps: vec![[0; 2]; system.sockets],
+            calendars: vec![[Calendar::new(), Calendar::new()]; system.sockets],
             line_ps: [link.read_line.0, link.write_line.0],
             has_memory_directory: link.directory == DirectoryPlace::Memory,
         });

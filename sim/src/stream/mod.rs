@@ -33,6 +33,7 @@
 
 pub mod behaviour;
 mod blocks;
+mod calendar;
 mod call;
 mod engine;
 mod feeder;

@@ -1,4 +1,4 @@
-//! Memory tiers as servers with a next-free time, slower to answer the busier they are.
+//! Memory tiers as servers with a calendar, slower to answer the busier they are.
 //!
 //! One server stands for the channels that one tier has on one socket. A core that fetches `n` lines is held by the
 //! longer of two: its own limit (lines in flight, so `n` times the latency under the present load over their number)
@@ -6,6 +6,7 @@
 //! a window that grows with the number of cores, so it follows the phases of a run.
 
 use super::behaviour::{LOAD_STEPS, TierBehaviour};
+use super::calendar::Calendar;
 
 /// What a fetch costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +21,10 @@ pub struct Fetched {
 #[derive(Clone, Debug)]
 pub struct Server {
     behaviour: TierBehaviour,
-    free_ps: u64,
-    /// Present window: start, femtoseconds of service, requests, lines by direction.
+    calendar: Calendar,
+    /// Present window: start, latest request, femtoseconds of service, requests, lines by direction.
     window_start_ps: u64,
+    window_end_ps: u64,
     window_service_fs: u64,
     window_requests: u32,
     window_lines: [u64; 2],
@@ -48,8 +50,9 @@ impl Server {
         let line_fs = behaviour.service_fs(1.0, 1);
         Self {
             behaviour,
-            free_ps: 0,
+            calendar: Calendar::new(),
             window_start_ps: 0,
+            window_end_ps: 0,
             window_service_fs: 0,
             window_requests: 0,
             window_lines: [0; 2],
@@ -71,55 +74,55 @@ impl Server {
     /// Takes lines off the server's time, for a core `hops` sockets away (0 or 1).
     #[inline]
     pub fn read(&mut self, now_ps: u64, core: usize, lines: u64, is_remote: bool) -> Fetched {
-        self.serve(now_ps, core, lines, 0);
+        let done_ps = self.serve(now_ps, core, lines, 0);
         self.read_at_step[self.step] += lines;
         let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
-        Fetched { line_fs: load.line_fs, done_ps: self.free_ps }
+        Fetched { line_fs: load.line_fs, done_ps }
     }
 
     /// Takes writes off the server's time; nobody waits for them but those who read later. Gives the end of the
     /// queue.
     #[inline]
     pub fn write(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
-        self.serve(now_ps, core, lines, 1);
-        self.free_ps
+        self.serve(now_ps, core, lines, 1)
     }
 
     /// Takes reads off the server's time that no core waits for.
     #[inline]
     pub fn post_read(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
-        self.serve(now_ps, core, lines, 0);
-        self.free_ps
+        self.serve(now_ps, core, lines, 0)
     }
 
     #[inline]
-    fn serve(&mut self, now_ps: u64, core: usize, lines: u64, direction: usize) {
+    fn serve(&mut self, now_ps: u64, core: usize, lines: u64, direction: usize) -> u64 {
         let service_fs = lines * self.line_fs;
         self.window_cores |= 1 << core;
-        self.free_ps = self.free_ps.max(now_ps) + service_fs / 1000;
+        self.window_end_ps = self.window_end_ps.max(now_ps);
+        let done_ps = self.calendar.reserve(now_ps, service_fs / 1000);
         self.lines[direction] += lines;
         self.window_lines[direction] += lines;
         self.window_service_fs += service_fs;
         self.window_requests += 1;
         if self.window_requests >= self.window_length {
-            self.roll(now_ps);
+            self.roll();
         }
+        done_ps
     }
 
     /// Starts a window, setting load and mix from the last.
     #[cold]
-    fn roll(&mut self, now_ps: u64) {
-        let span_fs = now_ps.saturating_sub(self.window_start_ps).max(1) * 1000;
+    fn roll(&mut self) {
+        let span_fs = self.window_end_ps.saturating_sub(self.window_start_ps).max(1) * 1000;
         let busy = self.window_service_fs.saturating_mul(LOAD_STEPS as u64) / span_fs;
         self.step = (busy as usize).min(LOAD_STEPS - 1);
         let [reads, writes] = self.window_lines;
         self.share = reads as f64 / (reads + writes).max(1) as f64;
         self.line_fs = self.behaviour.service_fs(self.share, self.window_cores.count_ones());
-        self.begin(now_ps);
+        self.begin(self.window_end_ps);
     }
 
     fn begin(&mut self, now_ps: u64) {
-        self.window_start_ps = now_ps;
+        (self.window_start_ps, self.window_end_ps) = (now_ps, now_ps);
         (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
         self.window_cores = 0;
     }

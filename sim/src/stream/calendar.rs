@@ -1,0 +1,119 @@
+//! Reserved time of a server: what each slice of simulated time has left.
+//!
+//! Calls are simulated whole, so requests of one core lie in the future of cores whose turn comes later. A single
+//! next-free time would keep those out of the gaps between; here a request takes what is free from its own instant on,
+//! in whichever order requests are made.
+
+/// Slice of time, as a power of two of picoseconds: 2.1 µs, the service of some hundred lines.
+const SLICE_BITS: u32 = 21;
+
+/// Picoseconds of a slice.
+const SLICE_PS: u64 = 1 << SLICE_BITS;
+
+/// Slices kept: 8.6 ms, longer than calls are.
+const SLICES: usize = 1 << 12;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slice {
+    /// Low half of the number of the slice; another one means that this place is unused.
+    number: u32,
+    /// Picoseconds reserved.
+    used_ps: u32,
+}
+
+/// The calendar of one server.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    slices: Box<[Slice]>,
+    /// Slices known to be full, first and past the last.
+    full: [u64; 2],
+}
+
+impl Calendar {
+    /// Everything free.
+    pub fn new() -> Self {
+        Self { slices: vec![Slice::default(); SLICES].into(), full: [0; 2] }
+    }
+
+    /// Takes `service_ps` from `now_ps` on; gives when it is done. Costs about 3 ns for each slice that it takes from.
+    #[inline]
+    pub fn reserve(&mut self, now_ps: u64, service_ps: u64) -> u64 {
+        let first = now_ps >> SLICE_BITS;
+        let is_behind = first >= self.full[0] && first <= self.full[1];
+        let mut number = if is_behind { self.full[1] } else { first };
+        // What a slice has left is at most what remains of it.
+        let mut gone_ps = if number == first { now_ps & (SLICE_PS - 1) } else { 0 };
+        let mut left_ps = service_ps;
+        loop {
+            let slice = &mut self.slices[number as usize % SLICES];
+            if slice.number != number as u32 {
+                *slice = Slice { number: number as u32, used_ps: 0 };
+            }
+            let used_ps = u64::from(slice.used_ps);
+            let taken_ps = left_ps.min(SLICE_PS - used_ps.max(gone_ps));
+            slice.used_ps += taken_ps as u32;
+            left_ps -= taken_ps;
+            if left_ps == 0 {
+                self.note_full(is_behind, first, number);
+                let at_ps = (number << SLICE_BITS) + used_ps.max(gone_ps) + taken_ps;
+                return at_ps.max(now_ps + service_ps);
+            }
+            (number, gone_ps) = (number + 1, 0);
+        }
+    }
+
+    /// A request that filled all slices up to `number` makes later ones start there.
+    #[inline]
+    fn note_full(&mut self, is_behind: bool, first: u64, number: u64) {
+        if is_behind {
+            self.full[1] = number;
+        } else if number > first + 1 {
+            self.full = [first + 1, number];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_free_server_is_done_after_the_service() {
+        let mut calendar = Calendar::new();
+
+        assert_eq!(calendar.reserve(5_000, 1_000), 6_000);
+        assert_eq!(calendar.reserve(10 * SLICE_PS, 3 * SLICE_PS), 13 * SLICE_PS);
+    }
+
+    #[test]
+    fn requests_queue_behind_those_at_the_same_time() {
+        let mut calendar = Calendar::new();
+        calendar.reserve(0, SLICE_PS);
+
+        assert_eq!(calendar.reserve(0, SLICE_PS), 2 * SLICE_PS);
+        assert_eq!(calendar.reserve(0, 10), 2 * SLICE_PS + 10);
+    }
+
+    #[test]
+    fn a_request_made_late_for_an_earlier_time_finds_the_gap() {
+        let mut calendar = Calendar::new();
+        calendar.reserve(100 * SLICE_PS, 4 * SLICE_PS);
+
+        assert_eq!(calendar.reserve(SLICE_PS, SLICE_PS), 2 * SLICE_PS);
+        assert_eq!(calendar.reserve(99 * SLICE_PS, 2 * SLICE_PS), 105 * SLICE_PS);
+    }
+
+    #[test]
+    fn no_more_is_served_than_time_passes() {
+        let mut calendar = Calendar::new();
+        let requests = 10_000_u64;
+        let last = (0..requests)
+            .map(|request| calendar.reserve(request * 7_919 % 1_000_000, SLICE_PS / 16))
+            .max()
+            .unwrap_or(0);
+
+        // The first slice lost what lay before its first request at most; nothing else is idle.
+        let served = requests * (SLICE_PS / 16);
+        assert!((served..served + 2 * SLICE_PS).contains(&last), "{last} {served}");
+    }
+}
