@@ -73,6 +73,10 @@ pub struct RunResult {
     pub bandwidth_over_time: BandwidthOverTime,
     /// Live and resident bytes over simulated time, ascending by time.
     pub footprint_over_time: Vec<FootprintPoint>,
+    /// Cores at work over simulated time.
+    pub cpu_use_over_time: Option<CpuUseOverTime>,
+    /// What the system's calibrated constants added; `null` where they are not for this trace.
+    pub overhead: Option<OverheadResult>,
     /// Share of the calls that was simulated, 1 unless sampling was asked for.
     pub sampled_share: Option<f64>,
     /// Number of seeds behind `spread`.
@@ -302,6 +306,32 @@ pub struct FootprintPoint {
     pub live_bytes: BTreeMap<String, u64>,
     /// Bytes that the process holds, memory kept by its allocator included.
     pub resident_bytes: u64,
+}
+
+/// Cores at work in equal bins of simulated time from 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CpuUseOverTime {
+    /// Width of a bin.
+    pub bin_seconds: f64,
+    /// Mean number of cores that were not idle. Even within a parallel region; at line fidelity within a phase.
+    pub busy_cores: Vec<f64>,
+}
+
+/// What calibrated constants of the system added to a run; the counts that they multiply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverheadResult {
+    /// Multiply-accumulates.
+    pub multiply_accumulates: u64,
+    /// Ciphertexts written, scratch left out.
+    pub ciphertexts_written: u64,
+    /// Core seconds charged for the multiply-accumulates.
+    pub thread_seconds: f64,
+    /// Serial seconds charged for the ciphertexts written.
+    pub serial_seconds: f64,
+    /// Bytes kept by the process, part of `peak_footprint_bytes`.
+    pub retained_bytes: u64,
 }
 
 /// Spread of a headline number over seeds.

@@ -29,8 +29,10 @@ impl Source {
     pub const TRANSLATION: Self = Self(6);
     /// Nothing to do: barriers and serial parts.
     pub const IDLE: Self = Self(7);
+    /// Calibrated overhead of the traced program.
+    pub const OVERHEAD: Self = Self(8);
     /// Number of sources; the lowest are tiers by position in the system.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// A tier by position, in [0, 3].
     pub const fn tier(tier: usize) -> Self {

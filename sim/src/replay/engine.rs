@@ -8,6 +8,7 @@ use hetier_traces::{Class, Directory, Facts, PhaseHead, Trace};
 
 use super::Watched;
 use super::calls::{CallState, Progress};
+use super::cpu_use::CpuUse;
 use super::lanes::Primitive;
 use super::memory_map::MemoryMap;
 use super::objects::{Budget, Objects, resolve};
@@ -19,7 +20,7 @@ use crate::machine::{Activity, Machine, Port, Workload};
 use crate::pages::{PageTable, SocketBytes};
 use crate::placement::{self, Foresight};
 use crate::result::{NearMemory, Traffic};
-use crate::system::System;
+use crate::system::{Charges, System};
 use crate::{Error, Picoseconds};
 
 /// Line accesses between two looks at the progress callback.
@@ -57,6 +58,14 @@ pub(super) struct Engine {
     pub spent: Vec<Spent>,
     pub accesses: u64,
     pub class_accesses: [u64; Class::ALL.len()],
+    /// What the system's calibrated constants charge.
+    pub charges: Charges,
+    /// Multiply-accumulates that were charged.
+    pub multiplies: u64,
+    /// Ciphertexts written that were charged.
+    charged_ciphertexts: u64,
+    /// Cores at work over time.
+    pub cpu_use: CpuUse,
     /// Accesses at which the callback is due.
     report_at: u64,
     is_due: bool,
@@ -91,8 +100,13 @@ impl Engine {
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
         let is_huge = usize::from(settings.pages == crate::pages::Pages::Random2m);
+        let charges = Charges::new(system.overhead.as_ref(), trace);
         Ok(Self {
-            objects: Objects::new(&directory, allocator, placement, budgets),
+            objects: Objects::new(&directory, allocator, placement, budgets, charges.retained_bytes),
+            charges,
+            multiplies: 0,
+            charged_ciphertexts: 0,
+            cpu_use: CpuUse::default(),
             directory,
             primitives,
             spent: vec![Spent::default(); names.len()],
@@ -131,6 +145,28 @@ impl Engine {
         ran.map_err(|error| self.name_system(error))
     }
 
+    /// Lets all cores wait for the slowest, and charges core 0 for the ciphertexts that the phase wrote; gives the
+    /// instant at which all are free.
+    pub fn end_phase(&mut self, machine: &mut Machine, start: Picoseconds) -> Picoseconds {
+        let meet = machine.cores.iter().map(|core| core.clock).max().unwrap_or(start);
+        self.meet(machine, meet);
+        let written = self.objects.ciphertexts() - self.charged_ciphertexts;
+        self.charged_ciphertexts += written;
+        let serial = self.charges.serial(written);
+        if serial > Picoseconds::ZERO {
+            machine.cores[0].wait(serial, Source::OVERHEAD);
+            self.cpu_use.alone((meet + serial).0, machine.cores.len() as u64);
+            self.meet(machine, meet + serial);
+        }
+        meet + serial
+    }
+
+    fn meet(&mut self, machine: &mut Machine, at: Picoseconds) {
+        machine.cores.iter_mut().for_each(|core| core.wait_until(at, Source::IDLE));
+        let idle = machine.cores.iter().map(|core| core.stalls[usize::from(Source::IDLE.0)]).sum();
+        self.cpu_use.meet(at.0, machine.cores.len() as u64, idle);
+    }
+
     /// Puts the system's name into a capacity error from deep inside.
     fn name_system(&self, error: Error) -> Error {
         match error {
@@ -162,8 +198,12 @@ impl Engine {
         }
         port.set_primitive(self.primitives[callee].name);
         let number = port.core();
-        let core = &port.machine().cores[number];
+        let core = &mut port.machine().cores[number];
         state.since = (core.clock, core.compute, core.stalls);
+        if self.charges.is_multiply(callee) {
+            self.multiplies += 1;
+            core.wait(self.charges.call(callee), Source::OVERHEAD);
+        }
         Ok(())
     }
 

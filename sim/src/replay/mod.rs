@@ -5,6 +5,7 @@
 //! `Team` of simulated threads, with a barrier between phases; (5) counters become a [`RunResult`].
 
 mod calls;
+pub(crate) mod cpu_use;
 pub(crate) mod engine;
 mod footprint;
 mod lanes;
@@ -83,7 +84,7 @@ pub fn observe(
     for (phase, nodes) in trace.phases.iter().zip(program.phases()) {
         let before = engine.snapshot(&machine);
         engine.run_phase(&phase.head, nodes, &mut machine, start, &mut watched)?;
-        let end = machine.cores.iter().map(|core| core.clock).max().unwrap_or(start);
+        let end = engine.end_phase(&mut machine, start);
         phases.push(report::phase(&phase.head, start, end, &before, &engine.snapshot(&machine), system));
         start = end;
     }

@@ -10,10 +10,10 @@ use crate::Picoseconds;
 use crate::core::Source;
 use crate::machine::Machine;
 use crate::result::{
-    BandwidthOverTime, DirectionRates, NearMemory, PhaseResult, RunResult, SCHEMA, Series, Share, TierResult,
+    BandwidthOverTime, DirectionRates, NearMemory, OverheadResult, PhaseResult, RunResult, SCHEMA, Series, Share, TierResult,
     Traffic,
 };
-use crate::system::System;
+use crate::system::{Charges, System};
 
 /// What a result is made of.
 pub(super) struct Parts<'r> {
@@ -30,9 +30,10 @@ const fn seconds(ps: u64) -> f64 {
 }
 
 /// Names of the sources of stalls that are not tiers.
-const OTHER_SOURCES: [(Source, &str); 4] = [
+const OTHER_SOURCES: [(Source, &str); 5] = [
     (Source::CACHE, "cache"),
     (Source::FAULT, "fault"),
+    (Source::OVERHEAD, "overhead"),
     (Source::TRANSLATION, "translation"),
     (Source::IDLE, "idle"),
 ];
@@ -121,11 +122,24 @@ pub(super) fn result(parts: Parts<'_>) -> RunResult {
         by_class: by_class(trace, system, engine, machine),
         bandwidth_over_time: bandwidth(system, machine),
         footprint_over_time: engine.objects.footprint.series(),
+        cpu_use_over_time: Some(engine.cpu_use.series()),
+        overhead: overhead(&engine.charges, engine.multiplies, engine.objects.ciphertexts()),
         phases,
         sampled_share: Some(1.0),
         seeds: None,
         spread: None,
     }
+}
+
+/// What the calibrated constants charged; `None` where they are not for this trace.
+pub(crate) fn overhead(charges: &Charges, multiplies: u64, ciphertexts: u64) -> Option<OverheadResult> {
+    charges.applies.then(|| OverheadResult {
+        multiply_accumulates: multiplies,
+        ciphertexts_written: ciphertexts,
+        thread_seconds: charges.threads(multiplies).as_seconds(),
+        serial_seconds: charges.serial(ciphertexts).as_seconds(),
+        retained_bytes: charges.retained_bytes * ciphertexts,
+    })
 }
 
 /// Seconds of the inference and of the whole run.

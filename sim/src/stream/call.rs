@@ -77,10 +77,13 @@ impl Engine<'_> {
         self.seat(number, &transition, blocks);
         // 3. Time, and traffic beyond the private caches.
         let plan = &self.plans[site.callee as usize];
-        let (compute_fs, accesses) = (plan.compute_fs, plan.accesses);
+        let (compute_fs, accesses, overhead_fs) = (plan.compute_fs, plan.accesses, plan.overhead_fs);
         self.accesses += accesses;
         self.cores[number].compute_fs += compute_fs;
-        let mut elapsed_fs = self.cores[number].carry_fs + transition.inside_fs;
+        let mut elapsed_fs = self.cores[number].carry_fs + overhead_fs + transition.inside_fs;
+        if overhead_fs > 0 {
+            self.stall(number, site.callee, Source::OVERHEAD.0, overhead_fs / 1000);
+        }
         let inside_stall = transition.inside_fs - transition.inside_compute_fs;
         if inside_stall > 0 {
             self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);

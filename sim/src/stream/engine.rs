@@ -17,9 +17,10 @@ use super::queue::{NEVER, Queue};
 use super::shared::{Leaving, Shared};
 use crate::Error;
 use crate::core::Source;
+use crate::replay::cpu_use::CpuUse;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
-use crate::system::{Inclusion, System};
+use crate::system::{Charges, Inclusion, System};
 
 /// Words that a core reads ahead; few, so that those of all cores stay in the host's cache.
 const WORDS: usize = 256;
@@ -119,6 +120,8 @@ pub(super) struct Parts<'p> {
     pub schedule: Schedule,
     /// Picoseconds of a page fault.
     pub fault_ps: u64,
+    /// What the system's calibrated constants charge.
+    pub charges: Charges,
 }
 
 /// The engine.
@@ -158,6 +161,12 @@ pub(super) struct Engine<'p> {
     phase: usize,
     /// Calls simulated.
     pub calls: u64,
+    /// What the system's calibrated constants charge.
+    pub charges: Charges,
+    /// Ciphertexts written that were charged.
+    charged_ciphertexts: u64,
+    /// Cores at work over time.
+    pub cpu_use: CpuUse,
 }
 
 impl<'p> Engine<'p> {
@@ -174,6 +183,7 @@ impl<'p> Engine<'p> {
             sockets,
             schedule,
             fault_ps,
+            charges,
         } = parts;
         let (names, name_of) = name(trace);
         let mut signatures: Vec<Signature> = Vec::new();
@@ -243,6 +253,9 @@ impl<'p> Engine<'p> {
             latest_ps: 0,
             phase: 0,
             calls: 0,
+            charges,
+            charged_ciphertexts: 0,
+            cpu_use: CpuUse::default(),
         }
     }
 
@@ -298,9 +311,23 @@ impl<'p> Engine<'p> {
         // 3. All meet at the end.
         self.run_team(None, pace)?;
         self.meet();
+        self.charge_written();
         self.dealt.clear();
         self.note_footprint(self.cores[0].clock_ps);
         Ok(())
+    }
+
+    /// Core 0 spends the overhead of the ciphertexts written since the last time, while the others wait.
+    fn charge_written(&mut self) {
+        let written = self.heap.ciphertexts - self.charged_ciphertexts;
+        self.charged_ciphertexts += written;
+        let serial = self.charges.serial(written).0;
+        if serial > 0 {
+            self.cores[0].clock_ps += serial;
+            self.cores[0].stalls[usize::from(Source::OVERHEAD.0)] += serial;
+            self.cpu_use.alone(self.cores[0].clock_ps, self.cores.len() as u64);
+            self.meet();
+        }
     }
 
     /// One buffer of serial words on core 0, shares of earlier regions running beside.
@@ -328,6 +355,9 @@ impl<'p> Engine<'p> {
         let number = self.dealt.len();
         self.dealt.push(Dealt { region, feeder, iterations, next: 0 });
         let now = self.cores[0].clock_ps;
+        if self.outstanding == 0 {
+            self.cpu_use.alone(now, self.cores.len() as u64);
+        }
         self.memory.rest(now, self.cores.len());
         for core in 0..self.cores.len() {
             let Some((begin, end)) = self.first_chunk(core as u64, number) else { continue };
@@ -539,6 +569,8 @@ impl<'p> Engine<'p> {
         let clocks = self.cores.iter().map(|core| core.clock_ps);
         let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
         self.cores.iter_mut().for_each(|core| core.idle_until(latest));
+        let idle = self.cores.iter().map(|core| core.stalls[usize::from(Source::IDLE.0)]).sum();
+        self.cpu_use.meet(latest, self.cores.len() as u64, idle);
         self.memory.rest(latest, 1);
     }
 }

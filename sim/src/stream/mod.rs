@@ -75,7 +75,7 @@ use crate::replay::objects::Budget;
 use crate::replay::settings::Resolved;
 use crate::replay::{Progress, Settings};
 use crate::result::RunResult;
-use crate::system::System;
+use crate::system::{Charges, System};
 
 /// Replays a trace at stream fidelity, with [`Options::default`].
 ///
@@ -156,6 +156,7 @@ fn build<'p>(
     let conditions = Conditions::new(&settings.mode, settings.prefetches, facts.peak_footprint_bytes);
     let behaviour = options.behaviour(system, conditions)?;
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
+    let charges = Charges::new(system.overhead.as_ref(), trace);
     let parts = HeapParts {
         kind: settings.allocator,
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
@@ -165,10 +166,15 @@ fn build<'p>(
         pages: settings.pages,
         sample,
         is_warm: near_start == NearStart::Warm,
+        retained_bytes: charges.retained_bytes,
         system: system.name.clone(),
     };
     let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES);
-    let plans = trace.macros.iter().map(|called| MacroPlan::new(called, system, settings.stores)).collect();
+    let plan = |(callee, called)| MacroPlan {
+        overhead_fs: charges.call(callee).0 * 1000,
+        ..MacroPlan::new(called, system, settings.stores)
+    };
+    let plans = trace.macros.iter().enumerate().map(plan).collect();
     let fault_ps = system.translation.fault[usize::from(settings.pages == Pages::Random2m)].0;
     let schedule = settings.schedule;
     let parts = engine::Parts {
@@ -183,6 +189,7 @@ fn build<'p>(
         sockets,
         schedule,
         fault_ps,
+        charges,
     };
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
 }

@@ -56,6 +56,8 @@ pub struct MacroPlan {
     pub accesses: u64,
     /// Operands that are written, as a bit set.
     pub written: u64,
+    /// Femtoseconds of calibrated overhead.
+    pub overhead_fs: u64,
 }
 
 impl MacroPlan {
@@ -74,7 +76,7 @@ impl MacroPlan {
         let written = writers.fold(0_u64, |set, lane| set | 1 << (lane.operand % 64));
         let (compute_fs, accesses) =
             (sweeps.iter().map(|sweep| sweep.compute_fs).sum(), lanes().map(|lane| lane.accesses).sum());
-        Self { sweeps, compute_fs, accesses, written }
+        Self { sweeps, compute_fs, accesses, written, overhead_fs: 0 }
     }
 }
 

@@ -65,11 +65,19 @@ pub(super) fn result(parts: Parts<'_, '_>) -> RunResult {
         by_class: by_class(trace, system, engine),
         bandwidth_over_time: bandwidth(system, engine),
         footprint_over_time: engine.footprint.series(),
+        cpu_use_over_time: Some(engine.cpu_use.series()),
+        overhead: report::overhead(&engine.charges, multiplies(engine), engine.heap.ciphertexts),
         phases: parts.phases,
         sampled_share: Some(1.0),
         seeds: None,
         spread: None,
     }
+}
+
+/// Calls of multiply-accumulates.
+fn multiplies(engine: &Engine<'_>) -> u64 {
+    let charged = engine.tallies.iter().enumerate().filter(|(callee, _)| engine.charges.is_multiply(*callee));
+    charged.map(|(_, tally)| tally.calls).sum()
 }
 
 /// Near memory's counts so far.

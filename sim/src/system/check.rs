@@ -1,7 +1,7 @@
 //! Turns a parsed system file into a checked [`System`].
 
 use super::literal::{Cache, Literal, Tier};
-use super::{Geometry, Limits, LinkLimits, PrefetchLimits, System, TierSpec, TranslationCosts};
+use super::{Geometry, Limits, LinkLimits, Overhead, PrefetchLimits, System, TierSpec, TranslationCosts};
 use crate::{Error, Picoseconds};
 
 /// Tier names that modes and results know.
@@ -47,6 +47,7 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
         request: check.ns("path.request_ns", literal.path.request_ns)?,
         response: check.ns("path.response_ns", literal.path.response_ns)?,
         link: check.link(literal, sockets)?,
+        overhead: check.overhead(literal)?,
         tiers: check.tiers(literal, controllers)?,
         modes: check.modes(literal)?,
         pages: literal.defaults.pages.clone(),
@@ -96,11 +97,26 @@ impl Check<'_> {
             ("path.source", &literal.path.source),
         ];
         sources.extend(literal.link.iter().map(|link| ("link.source", &link.source)));
+        sources.extend(literal.overhead.iter().map(|overhead| ("overhead.source", &overhead.source)));
         sources.extend(literal.tier.iter().map(|tier| ("tier.source", &tier.source)));
         match sources.into_iter().find(|(_, text)| text.trim().is_empty()) {
             Some((key, text)) => Err(self.value(key, format!("{text:?}"), "where the numbers come from")),
             None => Ok(()),
         }
+    }
+
+    fn overhead(&self, literal: &Literal) -> Result<Option<Overhead>, Error> {
+        let Some(overhead) = &literal.overhead else { return Ok(None) };
+        let costs = [
+            self.ns("overhead.multiply_accumulate_ns", overhead.multiply_accumulate_ns)?,
+            self.ns("overhead.ciphertext_ns", overhead.ciphertext_ns)?,
+        ];
+        let most = 1 << 30;
+        if overhead.retained_bytes_per_ciphertext > most {
+            let key = "overhead.retained_bytes_per_ciphertext";
+            return Err(self.value(key, overhead.retained_bytes_per_ciphertext, format!("0 to {most}")));
+        }
+        Ok(Some(Overhead::new(overhead, costs)))
     }
 
     fn cache(&self, table: &str, cache: &Cache) -> Result<Geometry, Error> {

@@ -34,6 +34,8 @@ pub struct Literal {
     pub path: Path,
     /// The link to the other sockets; absent on machines with one.
     pub link: Option<Link>,
+    /// Calibrated costs of the traced program that no trace holds; absent where none are charged.
+    pub overhead: Option<Overhead>,
     /// The memory tiers, fastest first.
     pub tier: Vec<Tier>,
     /// Run settings where the command line gives none.
@@ -224,6 +226,24 @@ pub enum DirectoryPlace {
     Memory,
     /// On the chip: free.
     Cache,
+}
+
+/// Calibrated costs of the traced program that no trace holds; see [`super::Overhead`] for what they stand for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overhead {
+    /// Traces whose header says so are charged: `faithful`.
+    pub kernel: String,
+    /// Names of the primitives that are multiply-accumulates.
+    pub multiply_accumulates: Vec<String>,
+    /// Time of the thread for each multiply-accumulate.
+    pub multiply_accumulate_ns: f64,
+    /// Serial time for each ciphertext written.
+    pub ciphertext_ns: f64,
+    /// Memory that the process keeps for each ciphertext written.
+    pub retained_bytes_per_ciphertext: u64,
+    /// On which points the three are calibrated.
+    pub source: String,
 }
 
 /// A memory tier: equal channels on every socket.

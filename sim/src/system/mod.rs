@@ -5,6 +5,7 @@
 mod check;
 mod literal;
 mod nearest;
+mod overhead;
 mod shipped;
 
 use std::path::Path;
@@ -13,6 +14,8 @@ use hetier_traces::Arithmetic;
 
 pub use literal::{DirectoryPlace, Inclusion, Literal};
 pub use nearest::nearest;
+pub use overhead::Overhead;
+pub(crate) use overhead::{Charges, is_written};
 pub use shipped::names;
 
 use crate::device::shipped::SHIPPED;
@@ -61,6 +64,8 @@ pub struct System {
     pub response: Picoseconds,
     /// The link between sockets, if there are several.
     pub link: Option<LinkLimits>,
+    /// Calibrated costs of the traced program, if there are any.
+    pub overhead: Option<Overhead>,
     /// Memory tiers, fastest first.
     pub tiers: Vec<TierSpec>,
     /// Supported modes; the first is the default.
