@@ -12,6 +12,15 @@ pub struct Object {
     pub index: u64,
 }
 
+/// Elements of an array or view, a stride apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub array: ArrayId,
+    pub start: u64,
+    pub stride: i64,
+    pub count: u64,
+}
+
 /// The definitions of a trace so far, checked as they come.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
@@ -182,6 +191,48 @@ impl Directory {
             id = segment.array;
         }
         Some(Object { array: id, index })
+    }
+
+    /// The objects behind elements that lie `stretch.stride` apart, as few stretches of arrays as their views allow;
+    /// false, after some or none, if one is undefined or outside.
+    pub(crate) fn stretches(&self, stretch: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+        let last = i128::from(stretch.start) + i128::from(stretch.stride) * (i128::from(stretch.count) - 1);
+        let (Some(entry), Some(elements)) = (self.entry(stretch.array), self.elements(stretch.array)) else {
+            return false;
+        };
+        if stretch.count == 0 || stretch.start >= elements || !(0..i128::from(elements)).contains(&last) {
+            return stretch.count == 0;
+        }
+        match entry {
+            Entry::Array(_) => {
+                take(stretch);
+                true
+            }
+            Entry::View(resolved) => self.view_stretches(resolved, stretch, take),
+        }
+    }
+
+    fn view_stretches(&self, view: &Resolved, mut rest: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+        while rest.count > 0 {
+            let at = view.ends.partition_point(|&end| end <= rest.start);
+            let segment = &view.view.segments[at];
+            let inside = rest.start - (view.ends[at] - segment.count);
+            let room = if rest.stride < 0 { inside } else { segment.count - 1 - inside };
+            let steps = room.checked_div(rest.stride.unsigned_abs()).map_or(rest.count, |steps| steps + 1);
+            let count = steps.min(rest.count);
+            let part = Stretch {
+                array: segment.array,
+                start: segment.start.wrapping_add_signed(segment.stride.wrapping_mul(inside as i64)),
+                stride: segment.stride.wrapping_mul(rest.stride),
+                count,
+            };
+            if !self.stretches(part, take) {
+                return false;
+            }
+            rest.start = rest.start.wrapping_add_signed(rest.stride.wrapping_mul(count as i64));
+            rest.count -= count;
+        }
+        true
     }
 
     #[inline]

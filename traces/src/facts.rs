@@ -5,6 +5,7 @@
 
 mod counts;
 mod footprint;
+mod shape;
 
 use std::collections::BTreeMap;
 

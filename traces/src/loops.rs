@@ -87,6 +87,29 @@ impl Nest {
         self.levels.iter().fold(0, |set, level| set | level.steps.dependencies())
     }
 
+    /// Whether the iterations are all combinations of successive integers.
+    pub(crate) fn is_box(&self) -> bool {
+        self.levels.iter().all(|level| level.steps.is_contiguous() && !level.shapes_inner)
+    }
+
+    /// Appends what settles the values of the ranges from `level` on that depend on a variable; false if that takes
+    /// variables beyond it.
+    pub(crate) fn shape(
+        &self,
+        scope: &Scope,
+        (level, variable): (usize, usize),
+        shape: &mut Vec<(i64, i64)>,
+    ) -> bool {
+        self.levels[level..].iter().all(|level| {
+            let dependencies = u64::from(level.steps.dependencies());
+            if dependencies >> variable & 1 == 0 {
+                return true;
+            }
+            shape.push(level.steps.shape(scope));
+            dependencies >> (variable + 1) == 0
+        })
+    }
+
     /// Number of ranges.
     pub(crate) const fn depth(&self) -> usize {
         self.levels.len()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Activity, Traffic};
+use super::{Activity, Traffic, shape};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::grammar::{ArrayId, Macro};
@@ -167,10 +167,23 @@ impl Counter {
             }
             return;
         }
+        // Successive iterations of equal shape are visited as one, in the last of them.
+        let mut alike = 0;
         let mut more = nest.enter_level(&mut self.scope, level);
         while more {
-            self.visit_nest(nest, level + 1, inside, weight, body);
+            let here = self.scope.clone();
+            let shape = shape::of_iteration(&self.scope, (nest, level), body, |_| true);
             more = nest.step_level(&mut self.scope, level);
+            alike += 1;
+            let goes_on = more
+                && shape.is_some()
+                && shape == shape::of_iteration(&self.scope, (nest, level), body, |_| true);
+            if !goes_on {
+                let next = std::mem::replace(&mut self.scope, here);
+                self.visit_nest(nest, level + 1, inside, weight.saturating_mul(alike), body);
+                self.scope = next;
+                alike = 0;
+            }
         }
     }
 

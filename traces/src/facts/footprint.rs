@@ -1,13 +1,20 @@
 //! Live bytes over time, from allocations and releases alone.
 //!
 //! Loops whose iterations allocate alike are multiplied. Arrays that views refer to are followed element by
-//! element, because an object dies with its last reference.
+//! element, because an object dies with its last reference; where a run or a nest treats all its elements alike, they are
+//! taken in bulk (`bulk.rs`).
+//!
+//! Budget: a network has some 5·10⁷ changes of followed elements (ResNet-50: 60 convolutions, each with the allocation
+//! of 2·10⁵ to 8·10⁵ sums and the references of two views). One by one each costs 0.3 µs, in bulk a few reads and writes of
+//! counts that lie side by side, about 2 ns.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod bulk;
+
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::class_index;
+use super::{class_index, shape};
 use crate::directory::{Directory, Object};
 use crate::error::{Error, Result};
 use crate::grammar::{ArrayId, Class, View};
@@ -119,13 +126,33 @@ impl Profile {
     }
 }
 
+/// A set of arrays and views.
+#[derive(Debug, Default)]
+struct Followed(Vec<bool>);
+
+impl Followed {
+    /// Adds one; false if it was in already.
+    fn insert(&mut self, id: ArrayId) -> bool {
+        let number = id.0 as usize;
+        if self.0.len() <= number {
+            self.0.resize(number + 1, false);
+        }
+        !std::mem::replace(&mut self.0[number], true)
+    }
+
+    #[inline]
+    fn contains(&self, id: ArrayId) -> bool {
+        self.0.get(id.0 as usize).copied().unwrap_or(false)
+    }
+}
+
 /// The state of the footprint after the bodies applied so far.
 #[derive(Debug)]
 pub(super) struct Footprint {
     threads: u64,
     live: Delta,
     /// Arrays that views refer to, and the views.
-    followed: HashSet<ArrayId>,
+    followed: Followed,
     liveness: Liveness,
     /// Live elements of arrays that are not followed.
     elements: HashMap<ArrayId, i128>,
@@ -136,7 +163,7 @@ impl Footprint {
         Self {
             threads,
             live: Delta::default(),
-            followed: HashSet::new(),
+            followed: Followed::default(),
             liveness: Liveness::default(),
             elements: HashMap::new(),
         }
@@ -175,7 +202,7 @@ impl Footprint {
 
     /// Counts what a body left alive of arrays that are not followed.
     pub fn note(&mut self, lifetimes: &HashMap<ArrayId, i128>) {
-        for (array, change) in lifetimes.iter().filter(|(array, _)| !self.followed.contains(array)) {
+        for (array, change) in lifetimes.iter().filter(|(array, _)| !self.followed.contains(**array)) {
             *self.elements.entry(*array).or_default() += change;
         }
     }
@@ -194,6 +221,7 @@ impl Footprint {
             directory,
             phase,
             scope: Scope::new(),
+            settled: Vec::new(),
         };
         let profile = pass.bodies(nodes)?;
         let peak = self.live.plus(&profile.peak, 1);
@@ -205,11 +233,13 @@ impl Footprint {
 /// One pass over bodies.
 struct Pass<'f> {
     threads: u64,
-    followed: &'f HashSet<ArrayId>,
+    followed: &'f Followed,
     liveness: &'f mut Liveness,
     directory: &'f Directory,
     phase: &'f str,
     scope: Scope,
+    /// Runs of followed arrays in the nests around whose changes were applied in bulk, with what one execution does.
+    settled: Vec<(*const Run, Delta)>,
 }
 
 impl Pass<'_> {
@@ -236,10 +266,7 @@ impl Pass<'_> {
 
     fn region(&mut self, region: &Region) -> Result<Profile> {
         match &region.iterations {
-            Iterations::Nest { nest, body } => {
-                let is_followed = self.has_followed(body);
-                self.nest(nest, 0, (region.inside, is_followed), body)
-            }
+            Iterations::Nest { nest, body } => self.whole_nest(nest, region.inside, body),
             Iterations::Branches(branches) => {
                 let mut sum = Profile::default();
                 for branch in branches {
@@ -252,10 +279,10 @@ impl Pass<'_> {
 
     fn repeated(&mut self, repeated: &Loop) -> Result<Profile> {
         let Loop { nest, first, body, inside } = repeated;
-        let is_followed = self.has_followed(body) || self.has_followed(first);
         if first.is_empty() {
-            return self.nest(nest, 0, (*inside, is_followed), body);
+            return self.whole_nest(nest, *inside, body);
         }
+        let is_followed = self.has_followed(body) || self.has_followed(first);
         let own = (0..nest.depth()).fold(0_u32, |set, level| set | 1 << nest.variable(level));
         if !nest.start(&mut self.scope) {
             return Ok(Profile::default());
@@ -270,6 +297,15 @@ impl Pass<'_> {
             sum.then(&self.bodies(body)?.iteration());
         }
         Ok(sum)
+    }
+
+    fn whole_nest(&mut self, nest: &Nest, inside: Inside, body: &[Node]) -> Result<Profile> {
+        let before = self.settled.len();
+        self.settle(nest, body);
+        let is_followed = self.has_followed(body);
+        let profile = self.nest(nest, 0, (inside, is_followed), body);
+        self.settled.truncate(before);
+        profile
     }
 
     /// The ranges of a nest from `level` on.
@@ -287,27 +323,37 @@ impl Pass<'_> {
             return Ok(once.repeated(length));
         }
         let mut sum = Profile::default();
+        let mut last: Option<(Vec<(i64, i64)>, Profile)> = None;
         let mut more = nest.enter_level(&mut self.scope, level);
         while more {
-            sum.then(&self.nest(nest, level + 1, inside, body)?);
+            let shape = if is_followed {
+                None
+            } else {
+                shape::of_iteration(&self.scope, (nest, level), body, |inside| inside.has_lifetimes)
+            };
+            let profile = match (&last, &shape) {
+                (Some((known, profile)), Some(shape)) if known == shape => *profile,
+                _ => self.nest(nest, level + 1, inside, body)?,
+            };
+            sum.then(&profile);
+            last = shape.map(|shape| (shape, profile));
             more = nest.step_level(&mut self.scope, level);
         }
         Ok(sum)
     }
 
     fn has_followed(&self, nodes: &[Node]) -> bool {
-        !self.followed.is_empty()
-            && nodes.iter().any(|node| match node {
-                Node::Call(_) => false,
-                Node::Alloc(run) | Node::Free(run) => self.followed.contains(&run.array),
-                Node::Loop(repeated) => {
-                    self.has_followed(&repeated.first) || self.has_followed(&repeated.body)
-                }
-                Node::Region(region) => match &region.iterations {
-                    Iterations::Nest { body, .. } => self.has_followed(body),
-                    Iterations::Branches(branches) => branches.iter().any(|branch| self.has_followed(branch)),
-                },
-            })
+        nodes.iter().any(|node| match node {
+            Node::Call(_) => false,
+            Node::Alloc(run) | Node::Free(run) => {
+                self.followed.contains(run.array) && self.settled_change(run).is_none()
+            }
+            Node::Loop(repeated) => self.has_followed(&repeated.first) || self.has_followed(&repeated.body),
+            Node::Region(region) => match &region.iterations {
+                Iterations::Nest { body, .. } => self.has_followed(body),
+                Iterations::Branches(branches) => branches.iter().any(|branch| self.has_followed(branch)),
+            },
+        })
     }
 
     fn run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
@@ -317,7 +363,7 @@ impl Pass<'_> {
             let (place, array) = (self.phase.to_owned(), run.array.0);
             return Err(Error::UndefinedArray { place, array, defined: self.directory.len() });
         };
-        if self.followed.contains(&run.array) {
+        if self.followed.contains(run.array) {
             return self.followed_run(run, is_alloc);
         }
         let bytes = i128::from(run.count) * i128::from(capacity);
@@ -325,7 +371,13 @@ impl Pass<'_> {
     }
 
     fn followed_run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
+        if let Some(change) = self.settled_change(run) {
+            return Ok(Profile::change(*change));
+        }
         let start = run.start.value(&self.scope);
+        if let Some(change) = self.whole_run(run, start, is_alloc) {
+            return Ok(Profile::change(change));
+        }
         let mut sum = Profile::default();
         for step in 0..run.count {
             let index = start.wrapping_add(step as i64);

@@ -251,3 +251,102 @@ proptest! {
         }
     }
 }
+
+/// A tensor whose elements views pick in strides, back to front and twice, born, referred to and freed by nests of
+/// several orders, in part or whole. Some of it is wrong: then both ways of counting have to refuse it.
+fn viewed(seed: u64) -> Trace {
+    let mut draws = crate::seeded::family(seed, 0);
+    let mut below = |bound: u64| {
+        draws = crate::seeded::family(draws, 1);
+        draws % bound
+    };
+    let segments = [
+        vec![(0, 1, 24)],
+        vec![(0, 2, 12), (1, 2, 12)],
+        vec![(23, -1, 24)],
+        vec![(0, 1, 12), (0, 1, 12)],
+        vec![(0, 6, 4), (1, 6, 4), (2, 6, 4), (3, 6, 4), (4, 6, 4), (5, 6, 4)],
+        vec![(5, 0, 24)],
+    ];
+    let segment =
+        |&(start, stride, count): &(u64, i64, u64)| Segment { array: ArrayId(0), start, stride, count };
+    let chosen = &segments[below(segments.len() as u64) as usize];
+    let segments = chosen.iter().map(segment).collect();
+    let view = Definition::View(View { label: "view".into(), segments });
+    let shift = u64::from(below(20) == 0);
+    let mut change = |array: u32, is_alloc: bool| {
+        let nests: [(Vec<u64>, Vec<i64>, u64); 6] = [
+            (vec![], vec![], 24),
+            (vec![24], vec![1], 1),
+            (vec![2, 3, 4], vec![12, 4, 1], 1),
+            (vec![2, 3, 4], vec![1, 2, 6], 1),
+            (vec![3, 2], vec![4, 12], 4),
+            (vec![4, 6], vec![1, 3], 1),
+        ];
+        let kinds = if below(8) == 0 { 6 } else { 5 };
+        let (lengths, steps, count) = &nests[below(kinds) as usize];
+        let index = |start: i64| {
+            let terms = steps.iter().enumerate();
+            terms.fold(Affine::constant(start), |form, (at, &step)| form.plus(at as u8, step))
+        };
+        let run = Elements { array: ArrayId(array), start: index(shift as i64), count: *count };
+        let node = if is_alloc { Body::Alloc(run) } else { Body::Free(run) };
+        let scratch = || Elements { array: ArrayId(2), start: index(0), count: 1 };
+        let clipped = Range::Affine {
+            from: vec![Affine::constant(0), Affine::constant(1).plus(0, -1)],
+            to: vec![Affine::constant(2), Affine::constant(4).plus(0, -1)],
+        };
+        if lengths.is_empty() {
+            return node;
+        }
+        let inner = Body::Loop {
+            nest: vec![clipped],
+            first: vec![],
+            body: vec![Body::Alloc(scratch()), Body::Free(scratch())],
+        };
+        let body = if below(2) == 0 { vec![node, inner] } else { vec![inner, node] };
+        let nest = lengths.iter().map(|&length| Range::count(length)).collect();
+        if below(2) == 0 {
+            Body::Loop { nest, first: vec![], body }
+        } else {
+            Body::Parallel { nest, nowait: false, body }
+        }
+    };
+    let is_array_first = seed.is_multiple_of(2);
+    let body = vec![
+        change(0, true),
+        change(1, true),
+        change(u32::from(!is_array_first), false),
+        change(u32::from(is_array_first), false),
+    ];
+    trace(vec![array("tensor", 24), view, array("scratch", 24)], body)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn elements_taken_in_bulk_live_as_long_as_one_by_one(seed: u64) {
+        let trace = viewed(seed);
+        let (mut live, mut peak) = (0_u64, 0);
+        let expanded = crate::expand(&trace, &mut |event: Event<'_>| {
+            match event {
+                Event::Alloc(_) => live += 256,
+                Event::Free(_) => live -= 256,
+                _ => {}
+            }
+            peak = peak.max(live);
+
+            ControlFlow::Continue(())
+        });
+
+        match facts(&trace, 1) {
+            Ok(found) => {
+                prop_assert!(expanded.is_ok());
+                prop_assert_eq!(found.peak_footprint_bytes, peak);
+                prop_assert_eq!(found.phases[0].end_footprint_bytes, live);
+            }
+            Err(error) => prop_assert_eq!(error.to_string(), expanded.unwrap_err().to_string()),
+        }
+    }
+}

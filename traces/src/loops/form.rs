@@ -94,6 +94,15 @@ impl Form {
         sum
     }
 
+    /// What the value grows by when a variable grows by 1.
+    pub(crate) fn coefficient(&self, variable: usize) -> i64 {
+        let inline = 0..usize::from(self.length);
+        let terms =
+            inline.map(|at| (self.variables[at], self.coefficients[at])).chain(self.rest.iter().copied());
+        let of_variable = terms.filter(|(named, _)| usize::from(*named) == variable);
+        of_variable.fold(0, |sum, (_, coefficient)| sum.wrapping_add(coefficient))
+    }
+
     /// The variables that the value depends on, as a bit set.
     pub fn dependencies(&self) -> u32 {
         let inline = self.variables[..usize::from(self.length)].iter().copied();

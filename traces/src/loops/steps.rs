@@ -85,6 +85,19 @@ impl Steps {
         }
     }
 
+    /// Whether the values are successive integers.
+    pub const fn is_contiguous(&self) -> bool {
+        matches!(self, Self::Affine { .. })
+    }
+
+    /// Two numbers that settle which values there are.
+    pub fn shape(&self, scope: &Scope) -> (i64, i64) {
+        match self {
+            Self::Affine { from, to } => bounds(from, to, scope),
+            Self::Listed { select, .. } | Self::Seeded { select, .. } => (select.value(scope), 0),
+        }
+    }
+
     /// Number of values. Costs one draw per candidate for seeded ranges, O(1) otherwise.
     pub fn length(&self, scope: &Scope) -> u64 {
         match self {
