@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod machine;
 mod progress;
+mod range;
 mod size;
 mod workload;
 

@@ -308,6 +308,53 @@ fn an_export_is_cut_where_it_is_told_to_and_says_so() {
 }
 
 #[test]
+fn ranges_of_probes_give_a_report_a_point_and_a_figure_with_its_numbers() {
+    let folder = TempDir::new().unwrap();
+    let on = ["--system", "optane-1dimm", "--tier", "pmem", "--json", "-o", "drawn"];
+    let cases: [(&[&str], &str, usize); 3] = [
+        (&["latency", "--region", "4KiB..16KiB", "--block", "64,256"], "latency-over-region", 6),
+        (&["bandwidth", "--threads", "1..2", "--access", "64,256"], "bandwidth-over-threads", 4),
+        (&["bandwidth", "--access", "64..256"], "bandwidth-over-access", 3),
+    ];
+    for (probe, figure, points) in cases {
+        let arguments = [&["probe"][..], probe, &on].concat();
+        let swept: Value = serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap();
+
+        let reports = swept["reports"].as_array().unwrap();
+        assert_eq!((swept["schema"].as_str(), reports.len()), (Some("hetier-probe-sweep-1"), points));
+        let drawn = |extension: &str| {
+            std::fs::read_to_string(folder.path().join(format!("drawn/figures/{figure}.{extension}")))
+                .unwrap()
+        };
+        assert!(drawn("svg").starts_with("<svg"));
+        assert_eq!(drawn("csv").lines().count(), points + 1, "a head and a row a point");
+        let number = |key: &str| reports[0][key].as_f64();
+        let first = number("ns_per_access").or(number("gb_per_s")).unwrap().to_string();
+        assert_eq!(drawn("csv").lines().nth(1).unwrap().split(',').next_back(), Some(first.as_str()));
+    }
+    let single =
+        ["probe", "latency", "--system", "optane-1dimm", "--tier", "pmem", "--region", "4KiB", "--json"];
+    let single: Value = serde_json::from_str(&succeed(folder.path(), &single)).unwrap();
+    assert!(single["ns_per_access"].is_f64() && single["latency_ns"]["p999"].is_f64());
+    let (code, message) =
+        fail(folder.path(), &["probe", "latency", "--system", "x", "--tier", "y", "--region", "0..4"]);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("need a range"), "{message}");
+}
+
+#[test]
+fn every_shelf_is_listed_with_a_line_about_each_entry() {
+    let folder = TempDir::new().unwrap();
+    for shelf in ["networks", "systems", "devices", "modes", "placements", "figures"] {
+        let listed: Value =
+            serde_json::from_str(&succeed(folder.path(), &["list", shelf, "--json"])).unwrap();
+        let entries = listed["entries"].as_array().unwrap();
+        assert!(entries.len() >= 4, "{shelf}");
+        assert!(entries.iter().all(|entry| entry["summary"].as_str().unwrap().len() > 8), "{shelf}");
+    }
+}
+
+#[test]
 fn calibration_table_in_the_documents_is_current() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &["calibrate", "-o", "table.md"]);

@@ -1,8 +1,13 @@
 //! Arguments of `probe` and its micro-benchmarks.
+//!
+//! Where several values make sense, a range `FROM..TO` doubles from the first to the last, and commas join values.
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hetier_sim::probe::{Mix, Operation, Order, Pattern, Pin};
 
+use crate::range::Values;
 use crate::size::Size;
 
 /// The micro-benchmarks.
@@ -33,6 +38,9 @@ pub struct Where {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+    /// Draw the measurements into this folder as SVG and CSV
+    #[arg(short = 'o', long = "figure", visible_alias = "output", value_name = "FOLDER")]
+    pub figure: Option<PathBuf>,
 }
 
 /// Arguments of `probe latency`.
@@ -44,12 +52,12 @@ pub struct Latency {
     /// chase, sequential or random
     #[arg(long, default_value = "chase")]
     pub pattern: Pattern,
-    /// Bytes walked over
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    pub region: Size,
-    /// Bytes of a block, ascending inside
-    #[arg(long, value_name = "SIZE", default_value = "64")]
-    pub block: Size,
+    /// Bytes walked over, such as 4KiB..1GiB [default: 1GiB, or with --figure 4KiB..1GiB]
+    #[arg(long, value_name = "SIZE|FROM..TO")]
+    pub region: Option<Values<Size>>,
+    /// Bytes of a block, ascending inside; several give a curve each
+    #[arg(long, value_name = "SIZE,...", default_value = "64")]
+    pub block: Values<Size>,
     /// load, ntstore or clwb
     #[arg(long, default_value = "load")]
     pub op: Operation,
@@ -73,12 +81,12 @@ pub struct Bandwidth {
     /// Bytes loaded : bytes stored
     #[arg(long, value_name = "R:W")]
     pub mix: Option<Mix>,
-    /// Bytes of a block, ascending inside
-    #[arg(long, value_name = "SIZE", default_value = "256")]
-    pub access: Size,
-    /// Threads
-    #[arg(long, value_name = "T", default_value_t = 1)]
-    pub threads: usize,
+    /// Bytes of a block, ascending inside, such as 64..4KiB [default: 256]
+    #[arg(long, value_name = "SIZE|FROM..TO")]
+    pub access: Option<Values<Size>>,
+    /// Threads, such as 1..24 [default: 1, or with --figure 1 to the cores of a socket unless --access is a range]
+    #[arg(long, value_name = "T|FROM..TO")]
+    pub threads: Option<Values<usize>>,
     /// Order of the blocks: sequential, random or stride=SIZE
     #[arg(long, default_value = "random")]
     pub order: Order,
@@ -124,9 +132,9 @@ pub struct Loaded {
     /// Which memory.
     #[command(flatten)]
     pub place: Where,
-    /// Bytes loaded : bytes stored [default: loads alone]
-    #[arg(long, value_name = "R:W")]
-    pub mix: Option<Mix>,
+    /// Bytes loaded : bytes stored; several give a curve each [default: loads alone]
+    #[arg(long, value_name = "R:W,...", value_delimiter = ',')]
+    pub mix: Vec<Mix>,
     /// Use the memory of the other socket
     #[arg(long)]
     pub remote: bool,

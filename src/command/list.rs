@@ -1,6 +1,6 @@
 //! `list`: the shelves by name.
 
-use hetier_reports::figure::RUN_FIGURES;
+use hetier_reports::figure::{Figure, PROBE_FIGURES, RUN_FIGURES};
 use hetier_sim::{System, device, mode, placement, system};
 use hetier_workloads::network::NETWORKS;
 use serde_json::json;
@@ -26,18 +26,21 @@ pub fn run(arguments: &args::List) -> Outcome {
     Ok(())
 }
 
-/// Name of every entry, and one line where the shelf has one.
+/// Name of every entry and one line about it.
 fn rows(what: Listed) -> Outcome<Vec<(String, String)>> {
     let named = |(name, summary): (&str, &str)| (name.to_owned(), summary.to_owned());
-    let bare = |name: &str| (name.to_owned(), String::new());
     Ok(match what {
         Listed::Networks => NETWORKS.iter().map(|entry| named((entry.name, entry.summary))).collect(),
         Listed::Systems => systems()?,
-        Listed::Devices => device::shipped::SHIPPED.iter().map(|(name, _)| bare(name)).collect(),
-        Listed::Modes => mode::names().into_iter().map(bare).collect(),
-        Listed::Placements => placement::names().into_iter().map(bare).collect(),
+        Listed::Devices => {
+            device::shipped::summaries()?.into_iter().map(|(name, title)| (name.to_owned(), title)).collect()
+        }
+        Listed::Modes => mode::summaries().into_iter().map(named).collect(),
+        Listed::Placements => placement::summaries().into_iter().map(named).collect(),
         Listed::Figures => {
-            RUN_FIGURES.iter().map(|figure| named((figure.name(), figure.caption()))).collect()
+            let runs = RUN_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
+            let probes = PROBE_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
+            runs.chain(probes).map(named).collect()
         }
     })
 }

@@ -11,6 +11,7 @@ mod latency_distribution;
 mod layers;
 mod palette;
 mod panel;
+mod probes;
 mod run_time;
 mod scale;
 mod time_by_layer;
@@ -20,6 +21,10 @@ use hetier_sim::result::RunResult;
 use crate::Error;
 use crate::output::OutputFile;
 use crate::table::Table;
+
+pub use probes::{
+    BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY, PROBE_FIGURES, ProbeFigure,
+};
 
 /// A kind of figure of results of type `Data`.
 ///

@@ -19,6 +19,13 @@ pub enum Scale {
         /// Value at the end.
         to: f64,
     },
+    /// Evenly in the logarithm, from `from` > 0 to `to`, with ticks at powers of two.
+    Binary {
+        /// Value at the start.
+        from: f64,
+        /// Value at the end.
+        to: f64,
+    },
     /// Shares on the scale of nines: 0, 0.9, 0.99, … at equal distances, `nines` of them.
     Nines {
         /// Number of nines at the end.
@@ -55,7 +62,10 @@ impl Scale {
     pub fn share(&self, value: f64) -> f64 {
         let share = match *self {
             Self::Linear { from, to } => (value - from) / (to - from),
-            Self::Logarithmic { from, to } => (value.max(from) / from).ln() / (to / from).ln(),
+            Self::Logarithmic { from, to } | Self::Binary { from, to } if to > from => {
+                (value.max(from) / from).ln() / (to / from).ln()
+            }
+            Self::Logarithmic { .. } | Self::Binary { .. } => 0.5,
             Self::Nines { nines } => -(1.0 - value).max(1e-12).log10() / nines,
         };
         share.clamp(0.0, 1.0)
@@ -66,6 +76,7 @@ impl Scale {
         match *self {
             Self::Linear { from, to } => linear_ticks(from, to, wanted),
             Self::Logarithmic { from, to } => logarithmic_ticks(from, to, wanted),
+            Self::Binary { from, to } => binary_ticks(from, to, wanted),
             Self::Nines { nines } => nine_ticks(nines),
         }
     }
@@ -113,6 +124,24 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     inside.map(|value| (value, short(value))).collect()
 }
 
+/// Powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki …
+fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
+    let (first, last) = ((from.log2() - 1e-9).ceil() as i32, (to.log2() + 1e-9).floor() as i32);
+    let step = ((last - first) as usize / wanted.max(1) + 1).max(1);
+    (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect()
+}
+
+fn binary_text(power: i32) -> String {
+    let (unit, letter) = match power {
+        ..10 => (0, ""),
+        10..20 => (10, "Ki"),
+        20..30 => (20, "Mi"),
+        30..40 => (30, "Gi"),
+        _ => (40, "Ti"),
+    };
+    format!("{}{letter}", f64::from(power - unit).exp2())
+}
+
 /// `1k` for a thousand and so on, to keep ticks short.
 fn short(value: f64) -> String {
     let forms = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
@@ -154,6 +183,16 @@ mod tests {
         assert_eq!(Scale::logarithmic(73.0, 4100.0), Scale::Logarithmic { from: 50.0, to: 5000.0 });
         assert_eq!(texts(Scale::logarithmic(73.0, 4100.0), 6), ["50", "100", "200", "500", "1k", "2k", "5k"]);
         assert_eq!(texts(Scale::logarithmic(1.0, 1e6), 6), ["1", "10", "100", "1k", "10k", "100k", "1M"]);
+    }
+
+    #[test]
+    fn binary_axes_have_powers_of_two_at_equal_distances() {
+        let scale = Scale::Binary { from: 64.0, to: 4096.0 };
+
+        assert_eq!(texts(scale, 8), ["64", "128", "256", "512", "1Ki", "2Ki", "4Ki"]);
+        assert_eq!(texts(scale, 4), ["64", "256", "1Ki", "4Ki"]);
+        assert!((scale.share(512.0) - 0.5).abs() < 1e-9);
+        assert_eq!(Scale::Binary { from: 64.0, to: 64.0 }.share(64.0), 0.5);
     }
 
     #[test]

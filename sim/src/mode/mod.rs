@@ -137,17 +137,22 @@ impl Default for ModeSettings {
 
 type Build = fn(&System, &Layout, &ModeSettings) -> Result<Box<dyn Mode>, Error>;
 
-/// Every mode by name.
-const MODES: &[(&str, Build)] = &[
-    ("dram-only", dram_only::build),
-    ("memory-mode", memory_mode::build),
-    ("app-direct", app_direct::build),
-    ("pmem-only", pmem_only::build),
+/// Every mode by name, with one line about it.
+const MODES: &[(&str, &str, Build)] = &[
+    ("dram-only", "every object in DRAM", dram_only::build),
+    ("memory-mode", "DRAM is a direct-mapped cache in front of PMem or CXL memory", memory_mode::build),
+    ("app-direct", "a placement policy puts each object into DRAM or into PMem or CXL memory", app_direct::build),
+    ("pmem-only", "every object in PMem or CXL memory, DRAM unused", pmem_only::build),
 ];
 
 /// Names of the modes.
 pub fn names() -> Vec<&'static str> {
-    MODES.iter().map(|(name, _)| *name).collect()
+    MODES.iter().map(|(name, ..)| *name).collect()
+}
+
+/// Name of every mode and one line about it.
+pub fn summaries() -> Vec<(&'static str, &'static str)> {
+    MODES.iter().map(|(name, summary, _)| (*name, *summary)).collect()
 }
 
 /// Builds a mode for a system.
@@ -161,7 +166,7 @@ pub fn build(
     layout: &Layout,
     settings: &ModeSettings,
 ) -> Result<Box<dyn Mode>, Error> {
-    let Some((_, build)) = MODES.iter().find(|(known, _)| *known == name) else {
+    let Some((_, _, build)) = MODES.iter().find(|(known, ..)| *known == name) else {
         let known = names();
         return Err(Error::UnknownName {
             what: "mode",

@@ -51,17 +51,22 @@ pub trait Placement: Send {
 
 type Build = fn(&Foresight) -> Box<dyn Placement>;
 
-/// Every policy by name.
-const POLICIES: &[(&str, Build)] = &[
-    ("all-dram", all_dram::build),
-    ("all-pmem", all_pmem::build),
-    ("first-touch", first_touch::build),
-    ("by-class", by_class::build),
+/// Every policy by name, with one line about it.
+const POLICIES: &[(&str, &str, Build)] = &[
+    ("all-dram", "everything in fast memory; a run that does not fit is refused", all_dram::build),
+    ("all-pmem", "everything in slow memory", all_pmem::build),
+    ("first-touch", "fast memory while there is room, as an operating system does", first_touch::build),
+    ("by-class", "keys, tables and scratch first, ciphertexts take what is left", by_class::build),
 ];
 
 /// Names of the policies.
 pub fn names() -> Vec<&'static str> {
-    POLICIES.iter().map(|(name, _)| *name).collect()
+    POLICIES.iter().map(|(name, ..)| *name).collect()
+}
+
+/// Name of every policy and one line about it.
+pub fn summaries() -> Vec<(&'static str, &'static str)> {
+    POLICIES.iter().map(|(name, summary, _)| (*name, *summary)).collect()
 }
 
 /// Builds a policy.
@@ -69,7 +74,9 @@ pub fn names() -> Vec<&'static str> {
 /// # Errors
 /// - [`Error::UnknownName`] with the nearest name.
 pub fn build(name: &str, foresight: &Foresight) -> Result<Box<dyn Placement>, Error> {
-    let build = crate::pages::choose("placement", name, POLICIES)?;
+    let builds: Vec<(&'static str, Build)> =
+        POLICIES.iter().map(|(name, _, build)| (*name, *build)).collect();
+    let build = crate::pages::choose("placement", name, &builds)?;
     Ok(build(foresight))
 }
 

@@ -1,0 +1,133 @@
+//! What micro-benchmarks measured: curves over region, threads or access size, and bandwidth against latency.
+
+use super::Figure;
+use super::canvas::{LINE, UNITS, draw};
+use super::palette::series_stroke;
+use super::panel::{Legend, Panel, Sample, X_AXIS_ROOM};
+use super::scale::Scale;
+use crate::table::Table;
+
+const PANEL: f64 = 1.5 * UNITS;
+
+/// One curve of a probe's figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// What tells it from the others.
+    pub label: String,
+    /// Places on the two axes, in the order in which they are joined.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// An axis: what stands at it, the head of its column, and whether it goes by doublings.
+struct Axis {
+    label: &'static str,
+    column: &'static str,
+    is_binary: bool,
+}
+
+impl Axis {
+    const fn linear(label: &'static str, column: &'static str) -> Self {
+        Self { label, column, is_binary: false }
+    }
+
+    const fn binary(label: &'static str, column: &'static str) -> Self {
+        Self { label, column, is_binary: true }
+    }
+
+    fn scale(&self, values: impl Iterator<Item = f64> + Clone) -> Scale {
+        let largest = values.clone().fold(0.0, f64::max);
+        if !self.is_binary {
+            return Scale::from_zero(largest);
+        }
+        Scale::Binary { from: values.fold(f64::INFINITY, f64::min), to: largest }
+    }
+}
+
+/// A figure of curves over two axes.
+pub struct ProbeFigure {
+    name: &'static str,
+    caption: &'static str,
+    x: Axis,
+    y: Axis,
+}
+
+/// Latency by size of the region walked over.
+pub static LATENCY_OVER_REGION: ProbeFigure = ProbeFigure {
+    name: "latency-over-region",
+    caption: "Time of one 64-byte access by the size of the region, one access at a time.",
+    x: Axis::binary("region (bytes)", "region_bytes"),
+    y: Axis::linear("latency (ns)", "ns_per_access"),
+};
+
+/// Bandwidth by number of threads.
+pub static BANDWIDTH_OVER_THREADS: ProbeFigure = ProbeFigure {
+    name: "bandwidth-over-threads",
+    caption: "Bandwidth of user data by number of threads.",
+    x: Axis::binary("threads", "threads"),
+    y: Axis::linear("bandwidth (GB/s)", "gb_per_s"),
+};
+
+/// Bandwidth by size of an access.
+pub static BANDWIDTH_OVER_ACCESS: ProbeFigure = ProbeFigure {
+    name: "bandwidth-over-access",
+    caption: "Bandwidth of user data by the size of an access.",
+    x: Axis::binary("access (bytes)", "access_bytes"),
+    y: Axis::linear("bandwidth (GB/s)", "gb_per_s"),
+};
+
+/// Latency under load.
+pub static LOADED_LATENCY: ProbeFigure = ProbeFigure {
+    name: "loaded-latency",
+    caption: "Latency of one thread's loads while all other cores ask for more and more bandwidth.",
+    x: Axis::linear("bandwidth (GB/s)", "gb_per_s"),
+    y: Axis::linear("latency (ns)", "ns_per_access"),
+};
+
+/// The figures of micro-benchmarks.
+pub static PROBE_FIGURES: [&ProbeFigure; 4] =
+    [&LATENCY_OVER_REGION, &BANDWIDTH_OVER_THREADS, &BANDWIDTH_OVER_ACCESS, &LOADED_LATENCY];
+
+impl Figure<[Curve]> for ProbeFigure {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn caption(&self) -> &'static str {
+        self.caption
+    }
+
+    fn data(&self, curves: &[Curve]) -> Table {
+        let mut table = Table::new(&["curve", self.x.column, self.y.column]);
+        for curve in curves {
+            for (x, y) in &curve.points {
+                table.push(vec![curve.label.clone(), x.to_string(), y.to_string()]);
+            }
+        }
+        table
+    }
+
+    fn svg(&self, curves: &[Curve]) -> Option<String> {
+        let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
+        points().next()?;
+        let entry =
+            |(number, curve): (usize, &Curve)| (Sample::Line(series_stroke(number)), curve.label.clone());
+        let legend = Legend::new(curves.iter().enumerate().map(entry));
+        let top = legend.height() + 0.2 * LINE;
+        let (x, y) =
+            (self.x.scale(points().map(|point| point.0)), self.y.scale(points().map(|point| point.1)));
+        let panel = Panel::wide(top, top + PANEL, x, y);
+        Some(draw(top + PANEL + X_AXIS_ROOM, self.caption, |canvas| {
+            legend.draw(canvas);
+            panel.x_grid(canvas);
+            panel.y_axis(canvas, self.y.label);
+            for (number, curve) in curves.iter().enumerate() {
+                let stroke = series_stroke(number);
+                let places: Vec<_> = curve.points.iter().map(|&(x, y)| panel.place(x, y)).collect();
+                canvas.line(&places, stroke);
+                places.iter().for_each(|&place| canvas.diamond(place, stroke.colour));
+            }
+            panel.frame(canvas);
+            panel.x_axis(canvas, self.x.label);
+        }))
+    }
+}

@@ -1,0 +1,104 @@
+//! `probe bandwidth`: threads that keep as much in flight as a core can.
+
+use hetier_reports::{Table, figure, output, units};
+use hetier_sim::System;
+use hetier_sim::probe::{BandwidthProbe, BandwidthReport, bandwidth};
+
+use super::{curves, measure, print_json};
+use crate::args::probe::{Bandwidth, Switch};
+use crate::failure::Outcome;
+use crate::range::Values;
+use crate::size::Size;
+
+/// Bytes of an access where nothing else is asked for: the media line of PMem.
+const ACCESS: Size = Size(256);
+
+/// Measures bandwidth for every access size and number of threads.
+pub fn run(arguments: &Bandwidth) -> Outcome {
+    let system = System::load(&arguments.place.system)?;
+    if let Some(folder) = &arguments.place.figure {
+        output::check_folder(folder)?;
+    }
+    let reports = measure(&probes(arguments, &system), |probe| bandwidth(&system, probe))?;
+    match (&reports[..], arguments.place.json) {
+        (reports, true) => print_json(reports)?,
+        ([report], false) => print(report),
+        (reports, false) => println!("{}", table(reports).to_text()),
+    }
+    if let Some(folder) = &arguments.place.figure {
+        curves::write(folder, &figures(&reports), arguments.place.json)?;
+    }
+    Ok(())
+}
+
+fn probes(arguments: &Bandwidth, system: &System) -> Vec<BandwidthProbe> {
+    let place = &arguments.place;
+    let accesses = arguments.access.clone().unwrap_or(Values(vec![ACCESS]));
+    let is_figure_of_threads = place.figure.is_some() && accesses.0.len() == 1;
+    let most = if is_figure_of_threads { system.cores_per_socket } else { 1 };
+    let threads = arguments.threads.clone().unwrap_or_else(|| Values::doubling(1, most));
+    let probe = |access: Size, threads: usize| BandwidthProbe {
+        tier: place.tier.clone(),
+        operation: arguments.op,
+        mix: arguments.mix,
+        access_bytes: access.0,
+        threads,
+        order: arguments.order,
+        region_bytes: arguments.region.0,
+        dimms: place.dimms,
+        fence_bytes: arguments.fence_every.map(|size| size.0),
+        pin: arguments.pin,
+        is_remote: arguments.remote,
+        prefetch: arguments.prefetch.map(Switch::is_on),
+        power_w: arguments.power_w,
+    };
+    accesses
+        .0
+        .iter()
+        .flat_map(|&access| threads.0.iter().map(move |&threads| probe(access, threads)))
+        .collect()
+}
+
+fn print(report: &BandwidthReport) {
+    println!("{:.2} GB/s", report.gb_per_s);
+    if let Some(efficiency) = report.write_efficiency {
+        println!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
+    }
+}
+
+fn table(reports: &[BandwidthReport]) -> Table {
+    let mut table = Table::new(&["threads", "access", "GB/s", "write efficiency", "read efficiency"]);
+    let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
+    for report in reports {
+        table.push(vec![
+            report.probe.threads.to_string(),
+            units::binary_bytes(report.probe.access_bytes),
+            format!("{:.2}", report.gb_per_s),
+            share(report.write_efficiency),
+            share(report.read_efficiency),
+        ]);
+    }
+    table
+}
+
+/// A figure for each variable that has several values, with a curve for each value of the other.
+fn figures(reports: &[BandwidthReport]) -> Vec<(&'static figure::ProbeFigure, Vec<figure::Curve>)> {
+    let threads = |report: &BandwidthReport| report.probe.threads as u64;
+    let access = |report: &BandwidthReport| report.probe.access_bytes;
+    let thread_label = |count: u64| format!("{count} thread{}", if count == 1 { "" } else { "s" });
+    let varies =
+        |of: &dyn Fn(&BandwidthReport) -> u64| reports.iter().any(|report| of(report) != of(&reports[0]));
+    let curves = |x: &dyn Fn(&BandwidthReport) -> u64, label: &dyn Fn(&BandwidthReport) -> String| {
+        curves::grouped(reports.iter().map(|report| (label(report), (x(report) as f64, report.gb_per_s))))
+    };
+    let mut drawn = Vec::new();
+    if varies(&threads) || !varies(&access) {
+        let label = |report: &BandwidthReport| format!("accesses of {}", units::binary_bytes(access(report)));
+        drawn.push((&figure::BANDWIDTH_OVER_THREADS, curves(&threads, &label)));
+    }
+    if varies(&access) {
+        drawn
+            .push((&figure::BANDWIDTH_OVER_ACCESS, curves(&access, &|report| thread_label(threads(report)))));
+    }
+    drawn
+}

@@ -1,0 +1,77 @@
+//! `probe latency`: one access at a time.
+
+use hetier_reports::{Table, figure, output, units};
+use hetier_sim::System;
+use hetier_sim::probe::{LatencyProbe, LatencyReport, latency};
+
+use super::{curves, measure, print_json, print_tail};
+use crate::args::probe::Latency;
+use crate::failure::Outcome;
+use crate::range::Values;
+use crate::size::Size;
+
+/// The region of a single measurement, and the last of a figure's.
+const REGION: Size = Size(1 << 30);
+/// The first region of a figure.
+const LEAST_REGION: Size = Size(4 << 10);
+
+/// Measures latency for every block and region.
+pub fn run(arguments: &Latency) -> Outcome {
+    let system = System::load(&arguments.place.system)?;
+    if let Some(folder) = &arguments.place.figure {
+        output::check_folder(folder)?;
+    }
+    let reports = measure(&probes(arguments), |probe| latency(&system, probe))?;
+    match (&reports[..], arguments.place.json) {
+        (reports, true) => print_json(reports)?,
+        ([report], false) => {
+            println!("{:.1} ns per access of 64 bytes", report.ns_per_access);
+            print_tail(&report.latency_ns);
+        }
+        (reports, false) => println!("{}", table(reports).to_text()),
+    }
+    if let Some(folder) = &arguments.place.figure {
+        let drawn = [(&figure::LATENCY_OVER_REGION, curves(arguments, &reports))];
+        curves::write(folder, &drawn, arguments.place.json)?;
+    }
+    Ok(())
+}
+
+fn probes(arguments: &Latency) -> Vec<LatencyProbe> {
+    let place = &arguments.place;
+    let first = if place.figure.is_some() { LEAST_REGION } else { REGION };
+    let regions = arguments.region.clone().unwrap_or_else(|| Values::doubling(first, REGION));
+    let probe = |block: Size, region: Size| LatencyProbe {
+        tier: place.tier.clone(),
+        pattern: arguments.pattern,
+        region_bytes: region.0,
+        block_bytes: block.0,
+        operation: arguments.op,
+        dimms: place.dimms,
+        is_remote: arguments.remote,
+        writer_duty_percent: arguments.writer_duty,
+    };
+    let blocks = arguments.block.0.iter();
+    blocks.flat_map(|&block| regions.0.iter().map(move |&region| probe(block, region))).collect()
+}
+
+fn table(reports: &[LatencyReport]) -> Table {
+    let mut table = Table::new(&["region", "block", "ns per access", "p50", "p99", "p99.9", "max"]);
+    for LatencyReport { probe, ns_per_access, latency_ns: tail, .. } in reports {
+        let mut row = vec![units::binary_bytes(probe.region_bytes), units::binary_bytes(probe.block_bytes)];
+        let times = [*ns_per_access, tail.p50, tail.p99, tail.p999, tail.max];
+        row.extend(times.map(|ns| format!("{ns:.1}")));
+        table.push(row);
+    }
+    table
+}
+
+fn curves(arguments: &Latency, reports: &[LatencyReport]) -> Vec<figure::Curve> {
+    let place = &arguments.place;
+    let label = |block: u64| match arguments.block.0.len() {
+        1 => format!("{}, {}", place.system, place.tier),
+        _ => format!("blocks of {}", units::binary_bytes(block)),
+    };
+    let point = |report: &LatencyReport| (report.probe.region_bytes as f64, report.ns_per_access);
+    curves::grouped(reports.iter().map(|report| (label(report.probe.block_bytes), point(report))))
+}

@@ -1,0 +1,55 @@
+//! `probe loaded`: the bandwidth-latency curve.
+
+use hetier_reports::{figure, output};
+use hetier_sim::System;
+use hetier_sim::probe::{LoadedProbe, LoadedReport, Mix, loaded};
+
+use super::{curves, measure, print_json};
+use crate::args::probe::Loaded;
+use crate::failure::Outcome;
+
+/// Measures one curve for every mix.
+pub fn run(arguments: &Loaded) -> Outcome {
+    let system = System::load(&arguments.place.system)?;
+    if let Some(folder) = &arguments.place.figure {
+        output::check_folder(folder)?;
+    }
+    let reports = measure(&probes(arguments), |probe| loaded(&system, probe))?;
+    if arguments.place.json {
+        print_json(&reports)?;
+    } else {
+        reports.iter().for_each(print);
+    }
+    if let Some(folder) = &arguments.place.figure {
+        curves::write(folder, &[(&figure::LOADED_LATENCY, curves(&reports))], arguments.place.json)?;
+    }
+    Ok(())
+}
+
+fn probes(arguments: &Loaded) -> Vec<LoadedProbe> {
+    let place = &arguments.place;
+    let mixes = if arguments.mix.is_empty() { &[Mix::READS][..] } else { &arguments.mix };
+    let probe = |&mix: &Mix| LoadedProbe {
+        tier: place.tier.clone(),
+        mix,
+        dimms: place.dimms,
+        is_remote: arguments.remote,
+    };
+    mixes.iter().map(probe).collect()
+}
+
+fn print(report: &LoadedReport) {
+    let Mix { reads, writes } = report.probe.mix;
+    println!("{:>10} {:>10} {:>10}   reads {reads} : writes {writes}", "GB/s", "mean ns", "p99 ns");
+    for point in &report.points {
+        println!("{:10.2} {:10.1} {:10.1}", point.gb_per_s, point.ns_per_access, point.p99_ns);
+    }
+}
+
+fn curves(reports: &[LoadedReport]) -> Vec<figure::Curve> {
+    let curve = |report: &LoadedReport| figure::Curve {
+        label: format!("{} reads : {} writes", report.probe.mix.reads, report.probe.mix.writes),
+        points: report.points.iter().map(|point| (point.gb_per_s, point.ns_per_access)).collect(),
+    };
+    reports.iter().map(curve).collect()
+}
