@@ -229,9 +229,11 @@ fn hash(file: &str, xor: &XorLiteral, fields: &[Field]) -> Result<(usize, Move),
 }
 
 /// The address mappings that are shipped, by name.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: [(&str, &str); 4] = [
     ("ro-ba-ra-co-ch", include_str!("../../mappings/ro-ba-ra-co-ch.toml")),
     ("mop4-clxor", include_str!("../../mappings/mop4-clxor.toml")),
+    ("skylake-close", include_str!("../../mappings/skylake-close.toml")),
+    ("skylake-open", include_str!("../../mappings/skylake-open.toml")),
 ];
 
 /// Reads a shipped mapping.
@@ -337,9 +339,36 @@ mod tests {
     }
 
     #[test]
+    fn skylake_open_pages_alternate_groups_by_line_and_ranks_by_8_kib() {
+        let mapping = mapping("skylake-open", &DDR4);
+        let bank = |line| mapping.place(line).bank;
+
+        // Bit 6 of the address is bit 0 of the group; 64 lines of two rows; bit 13 is the rank.
+        assert_eq!([0, 1, 2, 3].map(bank), [0, 4, 0, 4]);
+        assert_eq!([126, 127, 128, 129].map(bank), [0, 4, 16, 20]);
+        // Bit 14 continues the column; bits 15 to 17 the row; bit 18 is bit 1 of the group, 19 and 20 the bank.
+        assert_eq!(mapping.place(1 << 8).column, 1 << 6);
+        assert_eq!(mapping.place(1 << 9).row, 1);
+        assert_eq!([1 << 12, 1 << 13, 1 << 14].map(bank), [8, 1, 2]);
+        // Bits 20 to 23 of the address inside the rank (one more of the channel's) are hashed into group and bank.
+        assert_eq!([1 << 15, 1 << 16, 1 << 17, 1 << 18].map(bank), [4, 8, 1, 2]);
+    }
+
+    #[test]
+    fn skylake_closed_pages_change_rank_group_and_bank_line_by_line() {
+        let mapping = mapping("skylake-close", &DDR4);
+
+        let banks: std::collections::HashSet<_> = (0..32).map(|line| mapping.place(line).bank).collect();
+
+        assert_eq!(banks.len(), 32, "every bank of both ranks");
+        assert!((0..32).all(|line| mapping.place(line).row == 0 && mapping.place(line).column == 0));
+        assert_eq!(mapping.place(32).row, 1);
+    }
+
+    #[test]
     fn every_shipped_mapping_is_one_to_one() {
-        let small = Geometry { rows: 8, ..DDR4 };
-        let small5 = Geometry { rows: 8, ..DDR5 };
+        let small = Geometry { rows: 1 << 12, ..DDR4 };
+        let small5 = Geometry { rows: 1 << 11, ..DDR5 };
         for (name, _) in SHIPPED {
             for geometry in [small, small5] {
                 let mapping = mapping(name, &geometry);

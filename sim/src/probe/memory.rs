@@ -1,6 +1,8 @@
 //! The memory that a probe sees: the channels of one tier and the way to them.
 
+use super::walk::Permutation;
 use crate::device::{Completion, Counters, Device, Kind, Request, literal::DeviceConfig};
+use crate::pages::Pages;
 use crate::system::{DirectoryPlace, LinkLimits, TierSpec};
 use crate::{Error, Picoseconds, System};
 
@@ -31,6 +33,8 @@ pub(super) struct Memory {
     dimms: usize,
     interleave_lines: u64,
     capacity_lines: u64,
+    /// Lines of a page, if pages are scattered.
+    page_lines: Option<u64>,
     /// From the core to the controller's queue.
     pub(super) request: Picoseconds,
     /// Back to the core.
@@ -68,6 +72,8 @@ impl Memory {
             dimms,
             interleave_lines: tier.interleave_lines,
             capacity_lines: tier.channel_bytes.min(device.capacity_bytes()) / hetier_traces::LINE_BYTES,
+            page_lines: (system.probe_pages != Pages::Contiguous)
+                .then(|| system.probe_pages.bytes() / hetier_traces::LINE_BYTES),
             request: system.l3.latency + system.request + tier.extra_request + there,
             response: system.response + tier.extra_response + back,
             link: link.map(|limits| Link {
@@ -90,9 +96,17 @@ impl Memory {
 
     /// The device and the line in it of a line interleaved over `count` channels from `first`.
     pub(super) const fn route(&self, line: u64, first: usize, count: usize) -> (usize, u64) {
+        let line = self.scatter(line, count);
         let granule = line / self.interleave_lines;
         let channel = first + (granule % count as u64) as usize;
         (channel, granule / count as u64 * self.interleave_lines + line % self.interleave_lines)
+    }
+
+    /// Where the page of a line lies among all of `count` channels.
+    const fn scatter(&self, line: u64, count: usize) -> u64 {
+        let Some(page_lines) = self.page_lines else { return line };
+        let frames = Permutation::new(self.capacity_lines(count) / page_lines);
+        frames.at(line / page_lines) * page_lines + line % page_lines
     }
 
     /// Sends a request that leaves the core at `now`. A remote read whose directory state in the home memory

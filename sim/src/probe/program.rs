@@ -25,8 +25,10 @@ pub(super) struct Duty {
 /// The endless program of a thread.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    /// Order of the blocks.
-    pub walk: Walk,
+    /// Order of the blocks that are loaded.
+    pub loads: Walk,
+    /// Order of the blocks that are stored.
+    pub stores: Walk,
     /// Lines of a block.
     pub block_lines: u64,
     /// Lines from the start of a block to that of the next.
@@ -60,9 +62,15 @@ struct State {
 
 impl Program {
     /// A program at its beginning.
+    ///
+    /// Loads and stores of a mix go to halves of the region of their own, as those of Intel MLC go to buffers of their
+    /// own: so each is as sequential as the walk says.
     pub(super) fn new(walk: Walk, block_lines: u64, store: Operation, mix: Mix) -> Self {
+        let is_mixed = mix.reads > 0 && mix.writes > 0;
+        let [loads, stores] = if is_mixed { walk.halves() } else { [walk.clone(), walk] };
         Self {
-            walk,
+            loads,
+            stores,
             block_lines,
             spacing_lines: block_lines,
             store,
@@ -95,12 +103,14 @@ impl Program {
     /// Chooses the next block and spreads loads and stores evenly.
     fn begin_block(&mut self) {
         let (reads, writes) = (i64::from(self.mix.reads), i64::from(self.mix.writes));
-        self.state.block = self.walk.block();
         self.state.line = 0;
         self.state.balance += writes;
         self.state.is_store = 2 * self.state.balance > reads + writes || reads == 0;
         if self.state.is_store {
             self.state.balance -= reads + writes;
+            self.state.block = self.stores.block();
+        } else {
+            self.state.block = self.loads.block();
         }
     }
 

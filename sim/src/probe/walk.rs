@@ -87,6 +87,25 @@ pub(super) enum Walk {
 }
 
 impl Walk {
+    /// The same walk over either half of its blocks; those that are drawn come from all blocks, one after the other.
+    pub(super) fn halves(self) -> [Self; 2] {
+        match self {
+            Self::Ascending { origin, count, next } => {
+                let half = (count / 2).max(1);
+                let second = Self::Ascending { origin: origin + count - half, count: half, next: next % half };
+                [Self::Ascending { origin, count: half, next: next % half }, second]
+            }
+            Self::Drawn { count, mut draw } => {
+                let second = Draw::new(draw.below(1 << 32));
+                [Self::Drawn { count, draw }, Self::Drawn { count, draw: second }]
+            }
+            Self::Cycle { permutation, next } => {
+                let second = (next + permutation.count / 2) % permutation.count;
+                [Self::Cycle { permutation, next }, Self::Cycle { permutation, next: second }]
+            }
+        }
+    }
+
     /// The next block.
     pub(super) fn block(&mut self) -> u64 {
         match self {

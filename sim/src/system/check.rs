@@ -51,6 +51,7 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
         tiers: check.tiers(literal, controllers)?,
         modes: check.modes(literal)?,
         pages: literal.defaults.pages.clone(),
+        probe_pages: crate::pages::choose("pages", &literal.defaults.probe_pages, &crate::pages::Pages::ALL)?,
         numa: literal.defaults.numa.clone(),
     })
 }

@@ -276,6 +276,9 @@ pub struct Defaults {
     pub modes: Vec<String>,
     /// `contiguous`, `random-4k` or `random-2m`.
     pub pages: String,
+    /// The same for the regions of probes, as the machine's published measurements had them: benchmarks in a kernel
+    /// module or on a reserved range are contiguous, user programs get scattered pages.
+    pub probe_pages: String,
     /// `first-touch`, `interleave` or `bind`.
     pub numa: String,
 }

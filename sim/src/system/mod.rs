@@ -72,6 +72,8 @@ pub struct System {
     pub modes: Vec<String>,
     /// Default page placement.
     pub pages: String,
+    /// Page placement of the regions that probes walk.
+    pub probe_pages: crate::pages::Pages,
     /// Default NUMA policy.
     pub numa: String,
 }
