@@ -92,7 +92,8 @@ impl Walk {
         match self {
             Self::Ascending { origin, count, next } => {
                 let half = (count / 2).max(1);
-                let second = Self::Ascending { origin: origin + count - half, count: half, next: next % half };
+                let second =
+                    Self::Ascending { origin: origin + count - half, count: half, next: next % half };
                 [Self::Ascending { origin, count: half, next: next % half }, second]
             }
             Self::Drawn { count, mut draw } => {
