@@ -5,6 +5,7 @@
 
 mod counts;
 mod footprint;
+mod residency;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::grammar::{Class, Definition, Item, Macro, PhaseHead, Stage, Trace};
 use crate::walk::compile;
 
 pub use footprint::ByClass;
+pub use residency::{ArrayUse, Residency, residency};
 
 /// Bytes in both directions, as the lanes of sweeps declare them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +144,7 @@ pub struct Collector {
     directory: Directory,
     macros: Vec<Macro>,
     costs: Vec<counts::MacroCost>,
-    live: footprint::Footprint,
+    live: footprint::Footprint<footprint::Delta>,
     facts: Facts,
     step: usize,
 }
@@ -189,16 +191,16 @@ impl Collector {
                     counts::activity(&nodes, &self.directory, &self.macros, &self.costs)?;
                 let phase = self.facts.phases.last_mut().ok_or(Error::BodyOutsidePhase)?;
                 phase.activity.add(&activity);
-                let point = self.live.apply(&nodes, &self.directory, &phase.name)?;
+                let (peak, end) = self.live.apply(&nodes, &self.directory, &phase.name)?;
                 self.live.note(&lifetimes);
-                self.record(point);
+                self.record((peak.bytes(), end.bytes()));
             }
         }
         Ok(())
     }
 
     fn start_phase(&mut self, head: &PhaseHead) {
-        let live = self.live.total();
+        let live = self.live.live().bytes().total();
         self.step = 0;
         *self.facts.operations.entry(head.operation.clone()).or_default() += 1;
         self.facts.phases.push(PhaseFacts {

@@ -15,16 +15,25 @@ pub(super) struct MacroCost {
     line_accesses: u64,
     /// By operand.
     traffic: Vec<Traffic>,
+    /// By operand.
+    lines: Vec<u64>,
     arithmetic: BTreeMap<&'static str, u64>,
 }
 
 impl MacroCost {
     pub fn of(defined: &Macro) -> Self {
-        let mut cost =
-            Self { traffic: vec![Traffic::default(); defined.parameters.len()], ..Self::default() };
+        let mut cost = Self {
+            traffic: vec![Traffic::default(); defined.parameters.len()],
+            lines: vec![0; defined.parameters.len()],
+            ..Self::default()
+        };
         for lane in defined.sweeps.iter().flat_map(|sweep| &sweep.lanes) {
             let directions = u64::from(lane.access.is_read()) + u64::from(lane.access.is_write());
-            cost.line_accesses = cost.line_accesses.saturating_add(directions * lane.line_touches());
+            let lines = directions * lane.line_touches();
+            cost.line_accesses = cost.line_accesses.saturating_add(lines);
+            if let Some(sum) = cost.lines.get_mut(usize::from(lane.operand)) {
+                *sum = sum.saturating_add(lines);
+            }
             if let Some(traffic) = cost.traffic.get_mut(usize::from(lane.operand)) {
                 traffic.add(Traffic {
                     read_bytes: if lane.access.is_read() { lane.bytes } else { 0 },
@@ -61,6 +70,23 @@ pub(super) fn activity(
         add_call(&mut activity, (call, executions), (defined, cost), directory)
     })?;
     Ok((activity, counter.lifetimes))
+}
+
+/// Adds the line accesses of everything that `nodes` do to those of each array or view, by its number.
+pub(super) fn lines_by_array(nodes: &[Node], costs: &[MacroCost], sums: &mut [u64]) -> Result<()> {
+    let mut counter = Counter { scope: Scope::new(), executions: Vec::new(), lifetimes: HashMap::new() };
+    counter.visit(nodes, 1);
+    each_call(nodes, &mut |call| {
+        let executions = counter.executions.get(call.site as usize).copied().unwrap_or(0);
+        let executions = u64::try_from(executions.max(0)).unwrap_or(u64::MAX);
+        let lines = costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
+        for (operand, lines) in call.operands.iter().zip(lines) {
+            if let Some(sum) = sums.get_mut(operand.array.0 as usize) {
+                *sum = sum.saturating_add(lines.saturating_mul(executions));
+            }
+        }
+        Ok(())
+    })
 }
 
 fn add_call(

@@ -18,7 +18,7 @@ use super::{class_index, shape};
 use crate::directory::{Directory, Object};
 use crate::error::{Error, Result};
 use crate::grammar::{ArrayId, Class, View};
-use crate::liveness::{Change, Liveness};
+use crate::liveness::{Change as Fate, Liveness};
 use crate::loops::{Nest, Scope};
 use crate::walk::{Inside, Iterations, Loop, Node, Region, Run};
 
@@ -43,12 +43,36 @@ impl ByClass {
     }
 }
 
-/// A change of live bytes by class.
+/// A change of live bytes, told apart in some way.
+pub(super) trait Change: Clone + Default {
+    /// Whether changes of different arrays are told apart.
+    const NAMES_ARRAYS: bool;
+
+    /// Bytes of one array that come to life, or die if negative.
+    fn of(array: ArrayId, class: Class, bytes: i128) -> Self;
+
+    /// Sum.
+    fn total(&self) -> i128;
+
+    /// This and `times` another.
+    fn plus(&self, other: &Self, times: i128) -> Self;
+}
+
+/// A change by class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Delta([i128; Class::ALL.len()]);
+pub(super) struct Delta([i128; Class::ALL.len()]);
 
 impl Delta {
-    fn of(class: Class, bytes: i128) -> Self {
+    /// As live bytes.
+    pub fn bytes(&self) -> ByClass {
+        ByClass(self.0.map(|bytes| u64::try_from(bytes.max(0)).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Change for Delta {
+    const NAMES_ARRAYS: bool = false;
+
+    fn of(_: ArrayId, class: Class, bytes: i128) -> Self {
         let mut delta = Self::default();
         delta.0[class_index(class)] = bytes;
         delta
@@ -65,32 +89,28 @@ impl Delta {
         }
         sum
     }
-
-    fn bytes(&self) -> ByClass {
-        ByClass(self.0.map(|bytes| u64::try_from(bytes.max(0)).unwrap_or(u64::MAX)))
-    }
 }
 
 /// What some bodies do to the footprint, relative to their start.
-#[derive(Clone, Copy, Debug, Default)]
-struct Profile {
-    net: Delta,
+#[derive(Clone, Debug, Default)]
+struct Profile<C> {
+    net: C,
     /// At the instant of the largest total; at the start if nothing exceeds it.
-    peak: Delta,
+    peak: C,
     /// Most that one iteration holds beyond what stays: what further threads add to the peak.
-    transient: Delta,
+    transient: C,
     iterations: u64,
 }
 
-impl Profile {
-    fn change(net: Delta) -> Self {
-        let peak = if net.total() > 0 { net } else { Delta::default() };
+impl<C: Change> Profile<C> {
+    fn change(net: C) -> Self {
+        let peak = if net.total() > 0 { net.clone() } else { C::default() };
         Self { net, peak, ..Self::default() }
     }
 
     /// This as one iteration of a nest.
     fn iteration(self) -> Self {
-        let transient = if self.net.total() > 0 { self.peak.plus(&self.net, -1) } else { self.peak };
+        let transient = if self.net.total() > 0 { self.peak.plus(&self.net, -1) } else { self.peak.clone() };
         Self { transient, iterations: 1, ..self }
     }
 
@@ -101,7 +121,7 @@ impl Profile {
         }
         self.net = self.net.plus(&next.net, 1);
         if next.transient.total() > self.transient.total() {
-            self.transient = next.transient;
+            self.transient = next.transient.clone();
         }
         self.iterations = self.iterations.saturating_add(next.iterations);
     }
@@ -113,7 +133,7 @@ impl Profile {
         if self.net.total() > 0 {
             self.peak = self.peak.plus(&self.net, i128::from(times) - 1);
         }
-        self.net = Delta::default().plus(&self.net, i128::from(times));
+        self.net = C::default().plus(&self.net, i128::from(times));
         self.iterations = self.iterations.saturating_mul(times);
         self
     }
@@ -122,7 +142,7 @@ impl Profile {
     fn joined(mut self, threads: u64) -> Self {
         let concurrent = threads.min(self.iterations).max(1);
         self.peak = self.peak.plus(&self.transient, i128::from(concurrent) - 1);
-        Self { transient: Delta::default(), iterations: 0, ..self }
+        Self { transient: C::default(), iterations: 0, ..self }
     }
 }
 
@@ -148,9 +168,9 @@ impl Followed {
 
 /// The state of the footprint after the bodies applied so far.
 #[derive(Debug)]
-pub(super) struct Footprint {
+pub(super) struct Footprint<C> {
     threads: u64,
-    live: Delta,
+    live: C,
     /// Arrays that views refer to, and the views.
     followed: Followed,
     liveness: Liveness,
@@ -158,20 +178,20 @@ pub(super) struct Footprint {
     elements: HashMap<ArrayId, i128>,
 }
 
-impl Footprint {
+impl<C: Change> Footprint<C> {
     pub fn new(threads: u64) -> Self {
         Self {
             threads,
-            live: Delta::default(),
+            live: C::default(),
             followed: Followed::default(),
             liveness: Liveness::default(),
             elements: HashMap::new(),
         }
     }
 
-    /// Live bytes.
-    pub fn total(&self) -> u64 {
-        self.live.bytes().total()
+    /// What lives.
+    pub const fn live(&self) -> &C {
+        &self.live
     }
 
     /// Follows a view and the arrays behind it from now on.
@@ -208,13 +228,8 @@ impl Footprint {
     }
 
     /// Applies bodies; gives live bytes at their largest and after them.
-    pub fn apply(
-        &mut self,
-        nodes: &[Node],
-        directory: &Directory,
-        phase: &str,
-    ) -> Result<(ByClass, ByClass)> {
-        let mut pass = Pass {
+    pub fn apply(&mut self, nodes: &[Node], directory: &Directory, phase: &str) -> Result<(C, C)> {
+        let mut pass = Pass::<C> {
             threads: self.threads,
             followed: &self.followed,
             liveness: &mut self.liveness,
@@ -226,12 +241,12 @@ impl Footprint {
         let profile = pass.bodies(nodes)?;
         let peak = self.live.plus(&profile.peak, 1);
         self.live = self.live.plus(&profile.net, 1);
-        Ok((peak.bytes(), self.live.bytes()))
+        Ok((peak, self.live.clone()))
     }
 }
 
 /// One pass over bodies.
-struct Pass<'f> {
+struct Pass<'f, C> {
     threads: u64,
     followed: &'f Followed,
     liveness: &'f mut Liveness,
@@ -239,11 +254,11 @@ struct Pass<'f> {
     phase: &'f str,
     scope: Scope,
     /// Runs of followed arrays in the nests around whose changes were applied in bulk, with what one execution does.
-    settled: Vec<(*const Run, Delta)>,
+    settled: Vec<(*const Run, C)>,
 }
 
-impl Pass<'_> {
-    fn bodies(&mut self, nodes: &[Node]) -> Result<Profile> {
+impl<C: Change> Pass<'_, C> {
+    fn bodies(&mut self, nodes: &[Node]) -> Result<Profile<C>> {
         let mut sum = Profile::default();
         for node in nodes {
             sum.then(&self.node(node)?);
@@ -251,7 +266,7 @@ impl Pass<'_> {
         Ok(sum)
     }
 
-    fn node(&mut self, node: &Node) -> Result<Profile> {
+    fn node(&mut self, node: &Node) -> Result<Profile<C>> {
         match node {
             Node::Call(_) => Ok(Profile::default()),
             Node::Alloc(run) => self.run(run, true),
@@ -264,7 +279,7 @@ impl Pass<'_> {
         }
     }
 
-    fn region(&mut self, region: &Region) -> Result<Profile> {
+    fn region(&mut self, region: &Region) -> Result<Profile<C>> {
         match &region.iterations {
             Iterations::Nest { nest, body } => self.whole_nest(nest, region.inside, body),
             Iterations::Branches(branches) => {
@@ -277,7 +292,7 @@ impl Pass<'_> {
         }
     }
 
-    fn repeated(&mut self, repeated: &Loop) -> Result<Profile> {
+    fn repeated(&mut self, repeated: &Loop) -> Result<Profile<C>> {
         let Loop { nest, first, body, inside } = repeated;
         if first.is_empty() {
             return self.whole_nest(nest, *inside, body);
@@ -299,7 +314,7 @@ impl Pass<'_> {
         Ok(sum)
     }
 
-    fn whole_nest(&mut self, nest: &Nest, inside: Inside, body: &[Node]) -> Result<Profile> {
+    fn whole_nest(&mut self, nest: &Nest, inside: Inside, body: &[Node]) -> Result<Profile<C>> {
         let before = self.settled.len();
         self.settle(nest, body);
         let is_followed = self.has_followed(body);
@@ -309,7 +324,13 @@ impl Pass<'_> {
     }
 
     /// The ranges of a nest from `level` on.
-    fn nest(&mut self, nest: &Nest, level: usize, inside: (Inside, bool), body: &[Node]) -> Result<Profile> {
+    fn nest(
+        &mut self,
+        nest: &Nest,
+        level: usize,
+        inside: (Inside, bool),
+        body: &[Node],
+    ) -> Result<Profile<C>> {
         if level == nest.depth() {
             return Ok(self.bodies(body)?.iteration());
         }
@@ -323,7 +344,7 @@ impl Pass<'_> {
             return Ok(once.repeated(length));
         }
         let mut sum = Profile::default();
-        let mut last: Option<(Vec<(i64, i64)>, Profile)> = None;
+        let mut last: Option<(Vec<(i64, i64)>, Profile<C>)> = None;
         let mut more = nest.enter_level(&mut self.scope, level);
         while more {
             let shape = if is_followed {
@@ -332,7 +353,7 @@ impl Pass<'_> {
                 shape::of_iteration(&self.scope, (nest, level), body, |inside| inside.has_lifetimes)
             };
             let profile = match (&last, &shape) {
-                (Some((known, profile)), Some(shape)) if known == shape => *profile,
+                (Some((known, profile)), Some(shape)) if known == shape => profile.clone(),
                 _ => self.nest(nest, level + 1, inside, body)?,
             };
             sum.then(&profile);
@@ -356,7 +377,7 @@ impl Pass<'_> {
         })
     }
 
-    fn run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
+    fn run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile<C>> {
         let (Some(class), Some(capacity)) =
             (self.directory.class(run.array), self.directory.least_capacity(run.array))
         else {
@@ -367,12 +388,12 @@ impl Pass<'_> {
             return self.followed_run(run, is_alloc);
         }
         let bytes = i128::from(run.count) * i128::from(capacity);
-        Ok(Profile::change(Delta::of(class, if is_alloc { bytes } else { -bytes })))
+        Ok(Profile::change(C::of(run.array, class, if is_alloc { bytes } else { -bytes })))
     }
 
-    fn followed_run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile> {
+    fn followed_run(&mut self, run: &Run, is_alloc: bool) -> Result<Profile<C>> {
         if let Some(change) = self.settled_change(run) {
-            return Ok(Profile::change(*change));
+            return Ok(Profile::change(change.clone()));
         }
         let start = run.start.value(&self.scope);
         if let Some(change) = self.whole_run(run, start, is_alloc) {
@@ -397,7 +418,7 @@ impl Pass<'_> {
         index: u64,
         object: Object,
         is_alloc: bool,
-    ) -> Result<Profile> {
+    ) -> Result<Profile<C>> {
         let change = match (object.array == id, is_alloc) {
             (true, true) => self.liveness.alloc(object),
             (true, false) => self.liveness.free(object),
@@ -407,10 +428,10 @@ impl Pass<'_> {
         let Some(array) = self.directory.array(object.array) else { return Ok(Profile::default()) };
         let bytes = i128::from(array.capacity_bytes);
         match change {
-            Change::Born => Ok(Profile::change(Delta::of(array.class, bytes))),
-            Change::Died => Ok(Profile::change(Delta::of(array.class, -bytes))),
-            Change::Lives => Ok(Profile::default()),
-            Change::Refused => {
+            Fate::Born => Ok(Profile::change(C::of(object.array, array.class, bytes))),
+            Fate::Died => Ok(Profile::change(C::of(object.array, array.class, -bytes))),
+            Fate::Lives => Ok(Profile::default()),
+            Fate::Refused => {
                 let (phase, label) = (self.phase.to_owned(), self.directory.label(id).to_owned());
                 if is_alloc && self.liveness.is_live(object) {
                     return Err(Error::Alive { phase, label, index });

@@ -233,7 +233,7 @@ proptest! {
         let trace = random::trace(seed);
         let directory = Directory::of(&trace.definitions).unwrap();
         let costs: Vec<_> = trace.macros.iter().map(counts::MacroCost::of).collect();
-        let mut live = footprint::Footprint::new(1);
+        let mut live = footprint::Footprint::<footprint::Delta>::new(1);
         // Random bodies free what never lived: start with plenty of every array.
         let plenty = (0..directory.len() as u32).map(|array| Body::Alloc(run(array, 0, 1 << 30)));
         let plenty: Vec<Body> = plenty.collect();
@@ -241,12 +241,12 @@ proptest! {
 
         for phase in &trace.phases {
             let nodes = compile(&phase.body, 0).unwrap();
-            let expected = by_walking(&nodes, &directory, end.total().into());
+            let expected = by_walking(&nodes, &directory, end.bytes().total().into());
 
             let (activity, _) = counts::activity(&nodes, &directory, &trace.macros, &costs).unwrap();
             let (peak, after) = live.apply(&nodes, &directory, "phase").unwrap();
 
-            prop_assert_eq!((activity.calls, peak.total().into(), after.total().into()), expected);
+            prop_assert_eq!((activity.calls, peak.bytes().total().into(), after.bytes().total().into()), expected);
             end = after;
         }
     }
@@ -345,8 +345,54 @@ proptest! {
                 prop_assert!(expanded.is_ok());
                 prop_assert_eq!(found.peak_footprint_bytes, peak);
                 prop_assert_eq!(found.phases[0].end_footprint_bytes, live);
+                prop_assert_eq!(summed(&residency(&trace, 1).unwrap()).0, peak);
             }
             Err(error) => prop_assert_eq!(error.to_string(), expanded.unwrap_err().to_string()),
         }
     }
+}
+
+/// Most live bytes over all arrays at an instant, and the sum of line accesses.
+fn summed(residency: &Residency) -> (u64, u64) {
+    let mut live = vec![0; residency.instants + 1];
+    for array in &residency.arrays {
+        let ends = array.held.iter().skip(1).map(|(at, _)| *at).chain([residency.instants]);
+        for (&(from, bytes), to) in array.held.iter().zip(ends) {
+            live[from..to].iter_mut().for_each(|sum| *sum += bytes);
+        }
+    }
+    let peak = live.into_iter().max().unwrap_or(0);
+    (peak, residency.arrays.iter().map(|array| array.line_accesses).sum())
+}
+
+#[test]
+fn arrays_add_up_to_the_facts_of_the_trace() {
+    for threads in [1, 2, 20] {
+        let trace = convolution();
+        let (residency, facts) = (residency(&trace, threads).unwrap(), facts(&trace, threads).unwrap());
+
+        assert_eq!(summed(&residency), (facts.peak_footprint_bytes, facts.activity.line_accesses));
+        let input = &residency.arrays[0];
+        assert_eq!((input.label.as_str(), input.peak_bytes()), ("input", 5 * 256));
+        assert_eq!(input.held.last(), Some(&(5, 0)), "freed with the last body");
+    }
+}
+
+#[test]
+fn accesses_through_a_view_count_for_the_arrays_behind_it_by_their_share() {
+    let segment = |array, count| Segment { array: ArrayId(array), start: 0, stride: 1, count };
+    let view = Definition::View(View { label: "both".into(), segments: vec![segment(0, 3), segment(1, 1)] });
+    let body = vec![
+        Body::Alloc(run(0, 0, 3)),
+        Body::Alloc(run(1, 0, 1)),
+        Body::Alloc(run(2, 0, 4)),
+        call((2, Affine::constant(0)), (2, Affine::constant(3))),
+    ];
+    let trace = trace(vec![array("a", 3), array("b", 1), view], body);
+
+    let found = residency(&trace, 1).unwrap();
+
+    let lines: Vec<u64> = found.arrays.iter().map(|array| array.line_accesses).collect();
+    assert_eq!(lines.iter().sum::<u64>(), facts(&trace, 1).unwrap().activity.line_accesses);
+    assert_eq!(lines[0], 3 * lines[1]);
 }

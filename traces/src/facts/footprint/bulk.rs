@@ -1,6 +1,6 @@
 //! Changes of many followed elements at once.
 
-use super::{Delta, Pass};
+use super::{Change, Pass};
 use crate::directory::Stretch;
 use crate::grammar::ArrayId;
 use crate::liveness::OWN;
@@ -11,17 +11,17 @@ use crate::walk::{Node, Run};
 const LEAST: u64 = 8;
 
 /// A run over all iterations of a nest: it treats every element of the stretch once, and all alike.
-struct Settled<'n> {
+struct Settled<'n, C> {
     run: &'n Run,
     is_alloc: bool,
     stretch: Stretch,
     /// The objects behind it, if it is a view's.
     objects: Option<Vec<Stretch>>,
     /// What one execution of the run does.
-    change: Delta,
+    change: C,
 }
 
-impl Settled<'_> {
+impl<C> Settled<'_, C> {
     /// Arrays and views that it touches, each once.
     fn touched(&self) -> Vec<ArrayId> {
         let behind = self.objects.iter().flatten().map(|stretch| stretch.array);
@@ -32,9 +32,9 @@ impl Settled<'_> {
     }
 }
 
-impl Pass<'_> {
+impl<C: Change> Pass<'_, C> {
     /// What one execution of a settled run does.
-    pub(super) fn settled_change(&self, run: &Run) -> Option<&Delta> {
+    pub(super) fn settled_change(&self, run: &Run) -> Option<&C> {
         self.settled.iter().find(|(settled, _)| std::ptr::eq(*settled, run)).map(|(_, change)| change)
     }
 
@@ -52,12 +52,12 @@ impl Pass<'_> {
         }
         for settled in &runs {
             self.apply_settled(settled);
-            self.settled.push((settled.run, settled.change));
+            self.settled.push((settled.run, settled.change.clone()));
         }
     }
 
     /// The runs of followed arrays among the nodes of a nest's body; `None` if any is deeper or treats elements unlike.
-    fn settled_runs<'n>(&mut self, nest: &Nest, body: &'n [Node]) -> Option<Vec<Settled<'n>>> {
+    fn settled_runs<'n>(&mut self, nest: &Nest, body: &'n [Node]) -> Option<Vec<Settled<'n, C>>> {
         let mut runs = Vec::new();
         for node in body {
             match node {
@@ -71,7 +71,7 @@ impl Pass<'_> {
         Some(runs)
     }
 
-    fn settled_run<'n>(&mut self, nest: &Nest, run: &'n Run, is_alloc: bool) -> Option<Settled<'n>> {
+    fn settled_run<'n>(&mut self, nest: &Nest, run: &'n Run, is_alloc: bool) -> Option<Settled<'n, C>> {
         let stretch = self.image(nest, run)?;
         let objects = self.objects(stretch)?;
         let is_view = self.directory.view(run.array).is_some();
@@ -93,18 +93,20 @@ impl Pass<'_> {
             }
             _ => return None,
         };
-        let array = self.directory.array(objects.first()?.array)?;
+        let first = objects.first()?.array;
+        let array = self.directory.array(first)?;
         let is_uniform = objects.iter().all(|stretch| {
             let other = self.directory.array(stretch.array);
             other.is_some_and(|other| other.capacity_bytes == array.capacity_bytes)
+                && (!C::NAMES_ARRAYS || stretch.array == first)
         });
         let bytes = i128::from(array.capacity_bytes) * i128::from(run.count);
-        let change = Delta::of(array.class, sign * bytes);
+        let change = C::of(first, array.class, sign * bytes);
         let objects = is_view.then_some(objects);
         is_uniform.then_some(Settled { run, is_alloc, stretch, objects, change })
     }
 
-    fn apply_settled(&mut self, settled: &Settled<'_>) {
+    fn apply_settled(&mut self, settled: &Settled<'_, C>) {
         match (&settled.objects, settled.is_alloc) {
             (None, true) => self.liveness.alloc_all(settled.stretch),
             (None, false) => {
@@ -117,22 +119,22 @@ impl Pass<'_> {
     }
 
     /// Lets elements of a view refer, or stop to; gives what dies.
-    fn change_view(&mut self, view: Stretch, objects: &[Stretch], is_alloc: bool) -> Delta {
+    fn change_view(&mut self, view: Stretch, objects: &[Stretch], is_alloc: bool) -> C {
         if is_alloc {
             self.liveness.mark_all(view);
             objects.iter().for_each(|&stretch| self.liveness.refer_all(stretch));
-            return Delta::default();
+            return C::default();
         }
         self.liveness.clear_all(view);
-        objects.iter().fold(Delta::default(), |sum, &stretch| {
+        objects.iter().fold(C::default(), |sum, &stretch| {
             let died = self.liveness.release_all(stretch);
             sum.plus(&self.lost(stretch, died), 1)
         })
     }
 
-    fn lost(&self, stretch: Stretch, died: u64) -> Delta {
-        self.directory.array(stretch.array).map_or_else(Delta::default, |array| {
-            Delta::of(array.class, -i128::from(array.capacity_bytes) * i128::from(died))
+    fn lost(&self, stretch: Stretch, died: u64) -> C {
+        self.directory.array(stretch.array).map_or_else(C::default, |array| {
+            C::of(stretch.array, array.class, -i128::from(array.capacity_bytes) * i128::from(died))
         })
     }
 
@@ -168,7 +170,7 @@ impl Pass<'_> {
 
     /// Applies one run at one place in bulk and gives what it does; `None`, and nothing happens, if any of its elements
     /// would be refused.
-    pub(super) fn whole_run(&mut self, run: &Run, start: i64, is_alloc: bool) -> Option<Delta> {
+    pub(super) fn whole_run(&mut self, run: &Run, start: i64, is_alloc: bool) -> Option<C> {
         if run.count < LEAST {
             return None;
         }
@@ -188,7 +190,7 @@ impl Pass<'_> {
             let bytes = i128::from(array.capacity_bytes) * i128::from(run.count);
             return self.liveness.all(stretch, |count| count == 0).then(|| {
                 self.liveness.alloc_all(stretch);
-                Delta::of(array.class, bytes)
+                C::of(run.array, array.class, bytes)
             });
         }
         self.liveness.all(stretch, |count| count & OWN != 0).then(|| {

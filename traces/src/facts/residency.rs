@@ -1,0 +1,168 @@
+//! How long and how much memory each array holds, and how often it is touched: what a placement needs to know.
+
+use serde::{Deserialize, Serialize};
+
+use super::counts::{self, MacroCost};
+use super::footprint::{Change, Footprint};
+use crate::directory::{Directory, Stretch};
+use crate::error::Result;
+use crate::grammar::{ArrayId, Class, Definition, Trace};
+use crate::walk::compile;
+
+/// One array over a whole trace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArrayUse {
+    /// The array.
+    pub id: ArrayId,
+    /// Its name.
+    pub label: String,
+    /// What its elements hold.
+    pub class: Class,
+    /// Bytes of an element.
+    pub capacity_bytes: u64,
+    /// Touches of 64-byte lines of its elements, caches not considered. Accesses through a view count for the arrays
+    /// behind it by their share of its elements.
+    pub line_accesses: u64,
+    /// Live bytes from an instant on, until the next entry; before the first, none.
+    pub held: Vec<(usize, u64)>,
+}
+
+impl ArrayUse {
+    /// Most bytes alive at once.
+    pub fn peak_bytes(&self) -> u64 {
+        self.held.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0)
+    }
+}
+
+/// All arrays of a trace that ever hold memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Residency {
+    /// The arrays, by number.
+    pub arrays: Vec<ArrayUse>,
+    /// Number of instants: two for each top-level body, its largest footprint and its end.
+    pub instants: usize,
+}
+
+/// Live bytes of each array, ascending by number; none is 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ByArray(Vec<(u32, i128)>);
+
+impl Change for ByArray {
+    const NAMES_ARRAYS: bool = true;
+
+    fn of(array: ArrayId, _: Class, bytes: i128) -> Self {
+        Self(if bytes == 0 { Vec::new() } else { vec![(array.0, bytes)] })
+    }
+
+    fn total(&self) -> i128 {
+        self.0.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    fn plus(&self, other: &Self, times: i128) -> Self {
+        let mut sum = Vec::with_capacity(self.0.len() + other.0.len());
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        loop {
+            let (array, bytes) = match (ours.peek(), theirs.peek()) {
+                (None, None) => return Self(sum),
+                (Some(&&our), Some(their)) if our.0 == their.0 => {
+                    let bytes = our.1.saturating_add(their.1.saturating_mul(times));
+                    ours.next();
+                    theirs.next();
+                    (our.0, bytes)
+                }
+                (Some(&&our), their) if their.is_none_or(|their| our.0 < their.0) => {
+                    ours.next();
+                    our
+                }
+                (_, Some(&&(array, bytes))) => {
+                    theirs.next();
+                    (array, bytes.saturating_mul(times))
+                }
+                (Some(_), None) => unreachable!("the arm before takes it"),
+            };
+            if bytes != 0 {
+                sum.push((array, bytes));
+            }
+        }
+    }
+}
+
+/// What each array of a trace holds and how often it is touched, `threads` iterations of parallel regions at once.
+///
+/// Costs a few times [`facts`](super::facts()); memory grows with the number of changes.
+///
+/// # Errors
+/// Those of [`super::Collector::push`].
+pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
+    let directory = Directory::of(&trace.definitions)?;
+    let costs: Vec<MacroCost> = trace.macros.iter().map(MacroCost::of).collect();
+    let mut live = Footprint::<ByArray>::new(threads.max(1));
+    for (number, definition) in trace.definitions.iter().enumerate() {
+        if let Definition::View(view) = definition {
+            live.add_view(ArrayId(number as u32), view, &directory)?;
+        }
+    }
+    let mut lines = vec![0; directory.len()];
+    let mut history =
+        History { held: vec![Vec::new(); directory.len()], last: ByArray::default(), instants: 0 };
+    for phase in &trace.phases {
+        for body in &phase.body {
+            let nodes = compile(std::slice::from_ref(body), 0)?;
+            counts::lines_by_array(&nodes, &costs, &mut lines)?;
+            let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;
+            history.push(peak);
+            history.push(end);
+        }
+    }
+    share_views(&directory, &mut lines);
+    let arrays = history.held.into_iter().enumerate().filter(|(_, held)| !held.is_empty());
+    let arrays = arrays.filter_map(|(number, held)| {
+        let array = directory.array(ArrayId(number as u32))?;
+        Some(ArrayUse {
+            id: ArrayId(number as u32),
+            label: array.label.clone(),
+            class: array.class,
+            capacity_bytes: array.capacity_bytes,
+            line_accesses: lines[number],
+            held,
+        })
+    });
+    Ok(Residency { arrays: arrays.collect(), instants: history.instants })
+}
+
+/// Live bytes of each array, noted when they change.
+struct History {
+    held: Vec<Vec<(usize, u64)>>,
+    last: ByArray,
+    instants: usize,
+}
+
+impl History {
+    fn push(&mut self, now: ByArray) {
+        for (array, _) in now.plus(&self.last, -1).0 {
+            let place = now.0.binary_search_by_key(&array, |(array, _)| *array);
+            let bytes = place.map_or(0, |place| u64::try_from(now.0[place].1.max(0)).unwrap_or(u64::MAX));
+            self.held[array as usize].push((self.instants, bytes));
+        }
+        self.last = now;
+        self.instants += 1;
+    }
+}
+
+/// Gives the accesses of views to the arrays behind them.
+fn share_views(directory: &Directory, lines: &mut [u64]) {
+    for number in 0..lines.len() {
+        let id = ArrayId(number as u32);
+        let total = std::mem::take(&mut lines[number]);
+        let count = directory.elements(id).unwrap_or(1);
+        let all = Stretch { array: id, start: 0, stride: 1, count };
+        if directory.view(id).is_none() || total == 0 {
+            lines[number] = total;
+            continue;
+        }
+        directory.stretches(all, &mut |stretch| {
+            let share = u128::from(total) * u128::from(stretch.count) / u128::from(count);
+            lines[stretch.array.0 as usize] += u64::try_from(share).unwrap_or(u64::MAX);
+        });
+    }
+}
