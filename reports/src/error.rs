@@ -47,6 +47,30 @@ pub enum Error {
         /// The nearest name.
         nearest: String,
     },
+    /// An experiment that is not shipped.
+    #[error("unknown experiment `{name}`: shipped are {known} (or give a file that ends in .toml)")]
+    UnknownExperiment {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// An experiment file that cannot be read.
+    #[error("reading {}: {source}", file.display())]
+    ExperimentFile {
+        /// The file.
+        file: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// An experiment that is not what one looks like.
+    #[error("{file}: {message}")]
+    Experiment {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        message: String,
+    },
     /// A result could not be written as JSON.
     #[error("writing a result as JSON: {0}")]
     Json(#[from] serde_json::Error),

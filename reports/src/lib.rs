@@ -32,6 +32,7 @@
 pub mod comparison;
 pub mod difference;
 pub mod error;
+pub mod experiment;
 pub mod figure;
 pub mod html;
 pub mod labels;

@@ -6,7 +6,9 @@
 mod bandwidth_over_time;
 mod bytes_by_layer;
 mod canvas;
+mod cpu_use_over_time;
 mod footprint_over_time;
+mod grouped_bars;
 mod latency_distribution;
 mod layers;
 mod palette;
@@ -22,6 +24,7 @@ use crate::Error;
 use crate::output::OutputFile;
 use crate::table::Table;
 
+pub use grouped_bars::{Bar, GroupedBars, Groups};
 pub use probes::{
     BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY, PROBE_FIGURES, ProbeFigure,
 };
@@ -44,10 +47,11 @@ pub trait Figure<Data: ?Sized>: Sync {
 }
 
 /// The figures of runs, in the order of the report.
-pub const RUN_FIGURES: [&dyn Figure<[RunResult]>; 6] = [
+pub const RUN_FIGURES: [&dyn Figure<[RunResult]>; 7] = [
     &run_time::RunTime,
     &bandwidth_over_time::BandwidthOverTime,
     &footprint_over_time::FootprintOverTime,
+    &cpu_use_over_time::CpuUse,
     &latency_distribution::LatencyDistribution,
     &time_by_layer::TimeByLayer,
     &bytes_by_layer::BytesByLayer,

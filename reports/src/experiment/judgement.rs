@@ -1,0 +1,38 @@
+//! Published numbers beside the simulated ones.
+
+use serde::Serialize;
+
+use super::{Point, Sweep};
+
+/// A point and what the simulation says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// The published number.
+    #[serde(flatten)]
+    pub point: Point,
+    /// The simulated one; `null` if the run did not fit or does not have it.
+    pub simulated: Option<f64>,
+    /// Signed distance in percent of the published number.
+    pub error_percent: Option<f64>,
+    /// Whether the distance is within the tolerance.
+    pub passes: bool,
+}
+
+/// Holds every point of a sweep against its results. A point without a simulated number fails.
+pub fn judge(sweep: &Sweep) -> Vec<Judged> {
+    sweep.experiment.point.iter().map(|point| judge_one(sweep, point)).collect()
+}
+
+fn judge_one(sweep: &Sweep, point: &Point) -> Judged {
+    let result = sweep.result(&point.network, &point.run);
+    let against = point.against.as_ref().and_then(|run| sweep.result(&point.network, run));
+    let simulated = result.and_then(|result| point.metric.of(result, against));
+    let error_percent = simulated.map(|simulated| error_percent(simulated, point.published));
+    // Rounding of the quotient must not fail a number that is equal to the last digit.
+    let passes = error_percent.is_some_and(|error| error.abs() <= point.tolerance_percent + 1e-9);
+    Judged { point: point.clone(), simulated, error_percent, passes }
+}
+
+fn error_percent(simulated: f64, published: f64) -> f64 {
+    if simulated == published { 0.0 } else { (simulated / published - 1.0) * 100.0 }
+}

@@ -1,0 +1,292 @@
+//! The form of an experiment file, and its checks.
+
+use serde::{Deserialize, Serialize};
+
+use super::Metric;
+use super::figures;
+use crate::Error;
+
+/// A study: every network on every run, with figures and published points. Unknown keys are errors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of its files.
+    pub name: String,
+    /// One line for the head of the page.
+    pub title: String,
+    /// Whose study it is.
+    pub source: String,
+    /// Figures to draw, by name.
+    pub figures: Vec<String>,
+    /// Settings of all runs.
+    pub settings: SharedSettings,
+    /// On what; the first is the reference of slowdowns.
+    pub run: Vec<RunEntry>,
+    /// What.
+    pub network: Vec<NetworkEntry>,
+    /// Published points to be held against the simulation.
+    #[serde(default)]
+    pub point: Vec<Point>,
+}
+
+/// Settings of all runs of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedSettings {
+    /// Simulated threads; as many as the system has cores if left out.
+    pub threads: Option<u32>,
+    /// `line`, `stream` or `auto`.
+    pub fidelity: String,
+    /// Seed of everything drawn at random.
+    pub seed: u64,
+    /// Seeds of an ensemble, at least 1.
+    pub seeds: u32,
+}
+
+/// A machine and mode, with settings that differ from the system's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunEntry {
+    /// Name in tables and points.
+    pub name: String,
+    /// Name in prose.
+    pub title: String,
+    /// System, by name or file.
+    pub system: String,
+    /// Memory mode.
+    pub mode: String,
+    /// Placement policy of App Direct.
+    pub placement: Option<String>,
+    /// DRAM in GiB that the run may use, over all sockets; what the system has if left out.
+    pub dram_gib: Option<f64>,
+    /// DRAM as a share of the peak of live bytes.
+    pub dram_fraction: Option<f64>,
+    /// Page placement.
+    pub pages: Option<String>,
+    /// NUMA policy.
+    pub numa: Option<String>,
+    /// Schedule of parallel loops.
+    pub schedule: Option<String>,
+    /// Allocator of the process.
+    pub allocator: Option<String>,
+    /// Whether near memory starts full of clean lines.
+    #[serde(default)]
+    pub warm: bool,
+    /// Networks that it is for; all if left out.
+    pub networks: Option<Vec<String>>,
+    /// Whether a network that does not fit the machine is left out instead of being an error.
+    #[serde(default)]
+    pub only_if_it_fits: bool,
+    /// Whether it is part of a quick run.
+    #[serde(default)]
+    pub quick: bool,
+}
+
+/// A network with the choices of its lowering; what is left out is the network's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkEntry {
+    /// Name on the shelf of networks.
+    pub name: String,
+    /// Name in tables and points, where one network stands in several variants.
+    pub label: Option<String>,
+    /// Images in the batch.
+    pub batch: Option<usize>,
+    /// Degree N of the ring; with `primes`.
+    pub degree: Option<usize>,
+    /// Bits of the primes, the special one last.
+    pub primes: Option<Vec<u32>>,
+    /// Bits of the scale.
+    pub scale_bits: Option<u32>,
+    /// Accept parameters that are not 128-bit secure.
+    #[serde(default)]
+    pub insecure: bool,
+    /// `fused`, `seal-4` or `seal-3.4.5`.
+    pub dataflow: Option<String>,
+    /// `fused` or `faithful`.
+    pub kernel: Option<String>,
+    /// `multiply`, `copy` or `skip`.
+    pub zeros: Option<String>,
+    /// Share of convolution weights that are zero.
+    pub zero_share: Option<f64>,
+    /// Two images in a slot.
+    #[serde(default)]
+    pub complex: bool,
+    /// Output channels computed together.
+    pub block: Option<usize>,
+    /// Whether its figures over time are drawn and its results kept whole.
+    #[serde(default)]
+    pub over_time: bool,
+    /// Whether it is part of a quick run.
+    #[serde(default)]
+    pub quick: bool,
+}
+
+/// A published number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// Name in tables.
+    pub name: String,
+    /// Label of a network.
+    pub network: String,
+    /// Name of a run.
+    pub run: String,
+    /// What is compared; see [`Metric`].
+    pub metric: Metric,
+    /// Run that a ratio is taken against.
+    pub against: Option<String>,
+    /// The number.
+    pub published: f64,
+    /// Largest distance of the simulation, in percent of the number, that passes.
+    pub tolerance_percent: f64,
+    /// Whether a constant was set by it.
+    pub role: Role,
+    /// Who published it.
+    pub source: String,
+}
+
+/// What a point is to the models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// A constant of the system files was set by it.
+    Calibrated,
+    /// No constant was.
+    Predicted,
+}
+
+impl Role {
+    /// As in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Calibrated => "calibrated",
+            Self::Predicted => "predicted",
+        }
+    }
+}
+
+impl NetworkEntry {
+    /// Name in tables and points.
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl RunEntry {
+    /// Whether a network is run on it.
+    pub fn takes(&self, label: &str) -> bool {
+        self.networks.as_ref().is_none_or(|networks| networks.iter().any(|name| name == label))
+    }
+}
+
+impl Experiment {
+    /// Parses and checks a file; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// [`Error::Experiment`] for bad syntax, unknown and missing keys, names that are not there or twice there.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
+        let refuse = |message: String| Error::Experiment { file: file.to_owned(), message };
+        let experiment: Self =
+            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        experiment.check().map_err(refuse)?;
+        Ok(experiment)
+    }
+
+    /// The quick part of it.
+    #[must_use]
+    pub fn quick(mut self) -> Self {
+        self.run.retain(|run| run.quick);
+        self.network.retain(|network| network.quick);
+        self.drop_points();
+        self
+    }
+
+    /// Without the networks and runs that no point needs.
+    #[must_use]
+    pub fn pointed(mut self) -> Self {
+        let points = self.point.clone();
+        self.network.retain(|network| points.iter().any(|point| point.network == network.label()));
+        self.run.retain(|run| {
+            points.iter().any(|point| point.run == run.name || point.against.as_ref() == Some(&run.name))
+        });
+        self.drop_points();
+        self
+    }
+
+    /// Drops the points of networks and runs that are not there.
+    fn drop_points(&mut self) {
+        let (networks, runs) = (self.labels(), self.runs());
+        self.point.retain(|point| {
+            let is_run = |name: &String| runs.contains(name);
+            networks.contains(&point.network)
+                && is_run(&point.run)
+                && point.against.as_ref().is_none_or(is_run)
+        });
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.network.iter().map(|network| network.label().to_owned()).collect()
+    }
+
+    fn runs(&self) -> Vec<String> {
+        self.run.iter().map(|run| run.name.clone()).collect()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let (labels, runs) = (self.labels(), self.runs());
+        unique("network", &labels)?;
+        unique("run", &runs)?;
+        if self.settings.seeds == 0 {
+            return Err("settings.seeds: found 0, need at least 1".to_owned());
+        }
+        for run in &self.run {
+            if run.dram_gib.is_some() && run.dram_fraction.is_some() {
+                return Err(format!("run {}: found dram_gib and dram_fraction, need one of them", run.name));
+            }
+            for size in [run.dram_gib, run.dram_fraction].into_iter().flatten() {
+                if !(size > 0.0 && size.is_finite()) {
+                    return Err(format!("run {}: found {size} of DRAM, need a number above 0", run.name));
+                }
+            }
+            for network in run.networks.iter().flatten() {
+                known("network", &run.name, network, &labels)?;
+            }
+        }
+        for point in &self.point {
+            known("network", &point.name, &point.network, &labels)?;
+            known("run", &point.name, &point.run, &runs)?;
+            point.against.iter().try_for_each(|run| known("run", &point.name, run, &runs))?;
+            if point.metric.is_ratio() != point.against.is_some() {
+                return Err(format!(
+                    "point {}: `against` goes with a slowdown, and only with it",
+                    point.name
+                ));
+            }
+            if !point.published.is_finite() || !(0.0..=100.0).contains(&point.tolerance_percent) {
+                return Err(format!(
+                    "point {}: need a finite number and a tolerance of 0 to 100",
+                    point.name
+                ));
+            }
+        }
+        let drawn = figures::names();
+        let name = self.figures.iter().find(|name| !drawn.contains(&name.as_str()));
+        name.map_or(Ok(()), |name| Err(format!("figures: found {name}, need one of {}", drawn.join(", "))))
+    }
+}
+
+fn unique(what: &str, names: &[String]) -> Result<(), String> {
+    if names.is_empty() {
+        return Err(format!("{what}: found none, need at least 1"));
+    }
+    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+    twice.map_or(Ok(()), |(_, name)| Err(format!("{what}: found {name} twice, need different names")))
+}
+
+fn known(what: &str, place: &str, name: &str, names: &[String]) -> Result<(), String> {
+    if names.iter().any(|known| known == name) {
+        return Ok(());
+    }
+    Err(format!("{place}: found {what} {name}, need one of {}", names.join(", ")))
+}

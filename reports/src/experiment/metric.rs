@@ -1,0 +1,132 @@
+//! What a published number is compared with: a number of a result, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hetier_sim::result::RunResult;
+use serde::{Deserialize, Serialize};
+
+/// A number of a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Metric {
+    /// Seconds of the inference.
+    InferenceSeconds,
+    /// Seconds of the whole run, set-up and client included.
+    WholeRunSeconds,
+    /// Most bytes held by the process, in 10⁹.
+    PeakGigabytes,
+    /// Inference time over that of another run of the same network.
+    Slowdown,
+    /// Share of requests that near memory held.
+    NearMemoryHitRate,
+    /// Share of a tier's reads that a buffer of the device served.
+    ReadBufferHitRate(String),
+    /// Phases of a graph operation.
+    Operations(String),
+    /// Calls of an HE primitive.
+    Calls(String),
+    /// Seconds of a graph operation.
+    OperationSeconds(String),
+    /// Microseconds of one call of an HE primitive on its core.
+    CallMicroseconds(String),
+}
+
+const KNOWN: &str = "inference_seconds, whole_run_seconds, peak_gb, slowdown, near_memory_hit_rate, \
+                     TIER_read_buffer_hit_rate, operations:NAME, calls:NAME, seconds:NAME, microseconds:NAME";
+
+impl FromStr for Metric {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let whole = match text {
+            "inference_seconds" => Some(Self::InferenceSeconds),
+            "whole_run_seconds" => Some(Self::WholeRunSeconds),
+            "peak_gb" => Some(Self::PeakGigabytes),
+            "slowdown" => Some(Self::Slowdown),
+            "near_memory_hit_rate" => Some(Self::NearMemoryHitRate),
+            other => other
+                .strip_suffix("_read_buffer_hit_rate")
+                .map(|tier| Self::ReadBufferHitRate(tier.to_owned())),
+        };
+        let named = text.split_once(':').and_then(|(what, name)| match what {
+            "operations" => Some(Self::Operations(name.to_owned())),
+            "calls" => Some(Self::Calls(name.to_owned())),
+            "seconds" => Some(Self::OperationSeconds(name.to_owned())),
+            "microseconds" => Some(Self::CallMicroseconds(name.to_owned())),
+            _ => None,
+        });
+        whole.or(named).ok_or_else(|| format!("metric: found {text}, need one of {KNOWN}"))
+    }
+}
+
+impl TryFrom<String> for Metric {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InferenceSeconds => write!(formatter, "inference_seconds"),
+            Self::WholeRunSeconds => write!(formatter, "whole_run_seconds"),
+            Self::PeakGigabytes => write!(formatter, "peak_gb"),
+            Self::Slowdown => write!(formatter, "slowdown"),
+            Self::NearMemoryHitRate => write!(formatter, "near_memory_hit_rate"),
+            Self::ReadBufferHitRate(tier) => write!(formatter, "{tier}_read_buffer_hit_rate"),
+            Self::Operations(name) => write!(formatter, "operations:{name}"),
+            Self::Calls(name) => write!(formatter, "calls:{name}"),
+            Self::OperationSeconds(name) => write!(formatter, "seconds:{name}"),
+            Self::CallMicroseconds(name) => write!(formatter, "microseconds:{name}"),
+        }
+    }
+}
+
+impl From<Metric> for String {
+    fn from(metric: Metric) -> Self {
+        metric.to_string()
+    }
+}
+
+impl Metric {
+    /// Whether it is taken against another run.
+    pub const fn is_ratio(&self) -> bool {
+        matches!(self, Self::Slowdown)
+    }
+
+    /// Unit in tables.
+    pub const fn unit(&self) -> &'static str {
+        match self {
+            Self::InferenceSeconds | Self::WholeRunSeconds | Self::OperationSeconds(_) => "s",
+            Self::PeakGigabytes => "GB",
+            Self::CallMicroseconds(_) => "µs",
+            Self::Slowdown => "×",
+            Self::NearMemoryHitRate | Self::ReadBufferHitRate(_) | Self::Operations(_) | Self::Calls(_) => "",
+        }
+    }
+
+    /// The number in a result; `None` where it does not apply. `against` is the other run of a ratio.
+    pub fn of(&self, result: &RunResult, against: Option<&RunResult>) -> Option<f64> {
+        match self {
+            Self::InferenceSeconds => Some(result.simulated_seconds),
+            Self::WholeRunSeconds => Some(result.whole_run_seconds),
+            Self::PeakGigabytes => Some(result.peak_footprint_bytes as f64 / 1e9),
+            Self::Slowdown => {
+                let base = against?.simulated_seconds;
+                (base > 0.0).then(|| result.simulated_seconds / base)
+            }
+            Self::NearMemoryHitRate => result.near_memory_hit_rate,
+            Self::ReadBufferHitRate(tier) => result.devices.get(tier)?.buffer_hit_rate.read,
+            Self::Operations(name) => Some(result.by_operation.get(name)?.count as f64),
+            Self::Calls(name) => Some(result.by_primitive.get(name)?.count as f64),
+            Self::OperationSeconds(name) => result.by_operation.get(name)?.simulated_seconds,
+            Self::CallMicroseconds(name) => {
+                let share = result.by_primitive.get(name)?;
+                Some(share.simulated_seconds? * 1e6 / share.count as f64)
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Studies as files: which networks on which machines, what is drawn, and which published points are held against it.
+//!
+//! ```text
+//! lloret2021.toml ── Experiment ─┐
+//!                                ├─ Sweep ── judgement ── tables, figures, prose ── files
+//! RunResult of every cell ───────┘
+//! ```
+//!
+//! Replays are the caller's: a [`Sweep`] is filled from outside, cell by cell.
+
+mod figures;
+mod judgement;
+mod literal;
+mod metric;
+mod prose;
+mod report;
+mod sweep;
+mod tables;
+
+pub use judgement::{Judged, judge};
+pub use literal::{Experiment, NetworkEntry, Point, Role, RunEntry, SharedSettings};
+pub use metric::Metric;
+pub use report::report_files;
+pub use sweep::{Cell, Outcome, Sweep};
+pub use tables::{operations, points, sweep_table};
+
+use crate::Error;
+
+/// Every shipped experiment by name.
+const SHIPPED: &[(&str, &str)] = &[("lloret2021", include_str!("../../experiments/lloret2021.toml"))];
+
+/// Names of the shipped experiments.
+pub fn names() -> Vec<&'static str> {
+    SHIPPED.iter().map(|(name, _)| *name).collect()
+}
+
+/// Reads a shipped experiment by name, or a file if `name` holds a slash or ends in `.toml`.
+///
+/// # Errors
+/// - [`Error::UnknownExperiment`] with the names there are.
+/// - [`Error::ExperimentFile`] if the file cannot be read.
+/// - [`Error::Experiment`] if it is not what an experiment looks like.
+pub fn load(name: &str) -> Result<Experiment, Error> {
+    if name.contains('/') || name.ends_with(".toml") {
+        let text = std::fs::read_to_string(name)
+            .map_err(|source| Error::ExperimentFile { file: name.into(), source })?;
+        return Experiment::parse(name, &text);
+    }
+    let shipped = SHIPPED.iter().find(|(known, _)| *known == name);
+    let (_, text) = shipped
+        .ok_or_else(|| Error::UnknownExperiment { name: name.to_owned(), known: names().join(", ") })?;
+    Experiment::parse(&format!("{name}.toml"), text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! The page of an experiment: what came out, what differs from the publication, and why, made from the numbers.
+
+use std::fmt::Write as _;
+
+use hetier_sim::result::RunResult;
+
+use super::figures::Named;
+use super::judgement::Judged;
+use super::tables::overhead_seconds;
+use super::{Outcome, Role, Sweep, operations, points, sweep_table};
+use crate::Table;
+use crate::labels::file_stem;
+use crate::units::{bytes, percent, significant};
+
+/// Writes into a string do not fail.
+const STRING: &str = "writing into a string cannot fail";
+
+/// The page as Markdown.
+pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> String {
+    let experiment = &sweep.experiment;
+    let mut text = format!("# {}\n\n{}\n\n", experiment.title, experiment.source);
+    text +=
+        &format!("Written by `hetier reproduce` {}. All times are simulated.\n\n", env!("CARGO_PKG_VERSION"));
+    if !judged.is_empty() {
+        section(&mut text, "Against the publication", &against(judged));
+        text += &markdown(&points(judged));
+    }
+    section(&mut text, "Why the numbers differ", &reasons(sweep));
+    section(&mut text, "Memory modes", &modes(sweep));
+    text += &markdown(&sweep_table(sweep));
+    for network in experiment.network.iter().filter(|network| network.over_time) {
+        let label = network.label();
+        section(&mut text, &format!("{label}: operations"), &costliest(sweep, label));
+        text += &markdown(&operations(sweep, label));
+    }
+    if !figures.is_empty() {
+        text += "\n## Figures\n";
+    }
+    for Named { stem, caption, .. } in figures {
+        write!(text, "\n![{caption}](figures/{stem}.svg)\n\n{caption} [Numbers](figures/{stem}.csv)\n")
+            .expect(STRING);
+    }
+    text
+}
+
+fn section(text: &mut String, head: &str, sentences: &[String]) {
+    write!(text, "\n## {head}\n\n").expect(STRING);
+    for sentence in sentences {
+        write!(text, "{sentence}\n\n").expect(STRING);
+    }
+}
+
+fn against(judged: &[Judged]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for role in [Role::Calibrated, Role::Predicted] {
+        let own: Vec<&Judged> = judged.iter().filter(|judged| judged.point.role == role).collect();
+        let passed = own.iter().filter(|judged| judged.passes).count();
+        if own.is_empty() {
+            continue;
+        }
+        let what = match role {
+            Role::Calibrated => "set a constant of the system files",
+            Role::Predicted => "set nothing",
+        };
+        let mut sentence = format!(
+            "{} of {} {} points, which {what}, are met within their tolerance.",
+            passed,
+            own.len(),
+            role.name()
+        );
+        let errors = own.iter().filter_map(|judged| Some((judged.error_percent?, *judged)));
+        let worst = errors.max_by(|one, other| one.0.abs().total_cmp(&other.0.abs()));
+        if let Some((error, judged)) = worst.filter(|(error, _)| error.abs() >= 0.05) {
+            sentence += &format!(" The farthest off is \"{}\" with {error:+.1} %.", judged.point.name);
+        }
+        sentences.push(sentence);
+    }
+    sentences
+}
+
+/// What of the time is calibrated, and what the mechanisms say about the rest.
+fn reasons(sweep: &Sweep) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let shares: Vec<f64> = ran(sweep).filter_map(|result| share_of_overhead(result)).collect();
+    let (least, most) =
+        shares.iter().fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(*share), most.max(*share)));
+    if most > 0.0 {
+        sentences.push(format!(
+            "Between {} and {} of the run times are calibrated overhead: constants for a multiply-accumulate and for a \
+             ciphertext written, fitted to the calibrated points. Their cause inside the original program is not \
+             established, so they say nothing about memory: they are the same on every machine and in every mode. A \
+             slowdown that is too small therefore means that part of this overhead waits for memory in the original.",
+            percent(least),
+            percent(most)
+        ));
+    }
+    let kept: Vec<f64> = ran(sweep)
+        .filter_map(|result| {
+            Some(result.overhead?.retained_bytes as f64 / result.peak_footprint_bytes as f64)
+        })
+        .filter(|share| *share > 0.0)
+        .collect();
+    if let Some(most) = kept.into_iter().reduce(f64::max) {
+        sentences.push(format!(
+            "Peaks hold up to {} of bytes retained for each ciphertext written, another calibrated constant; the rest is \
+             what the allocator keeps, simulated block by block.",
+            percent(most)
+        ));
+    }
+    for run in &sweep.experiment.run {
+        let rates = sweep.networks().filter_map(|network| {
+            let rate = sweep.result(network, &run.name)?.devices.get("pmem")?.buffer_hit_rate.read?;
+            Some((rate, network))
+        });
+        if let Some((rate, network)) = rates.min_by(|one, other| one.0.total_cmp(&other.0)) {
+            sentences.push(format!(
+                "On {} the buffers of the PMem DIMMs serve at least {} of the reads ({network}); one sequential stream \
+                 gives 75 %. Lower rates mean that more streams run than the buffers have entries.",
+                run.title,
+                percent(rate)
+            ));
+        }
+    }
+    let missing = sweep.cells.iter().filter_map(|cell| match cell.outcome {
+        Outcome::DoesNotFit { .. } => Some(format!("{} on {}", cell.network, cell.run)),
+        Outcome::Ran(_) => None,
+    });
+    let missing: Vec<String> = missing.collect();
+    if !missing.is_empty() {
+        sentences.push(format!("Left out because they do not fit: {}.", missing.join(", ")));
+    }
+    sentences
+}
+
+fn ran(sweep: &Sweep) -> impl Iterator<Item = &RunResult> {
+    sweep.cells.iter().filter_map(|cell| match &cell.outcome {
+        Outcome::Ran(result) => Some(result.as_ref()),
+        Outcome::DoesNotFit { .. } => None,
+    })
+}
+
+fn share_of_overhead(result: &RunResult) -> Option<f64> {
+    let seconds = overhead_seconds(result)?;
+    (seconds > 0.0 && result.whole_run_seconds > 0.0).then(|| seconds / result.whole_run_seconds)
+}
+
+/// Slowdowns by run, and which run is best where several are possible.
+fn modes(sweep: &Sweep) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let Some(reference) = sweep.experiment.run.first() else { return sentences };
+    for run in sweep.experiment.run.iter().skip(1) {
+        let ratios: Vec<f64> =
+            sweep.networks().filter_map(|network| sweep.slowdown(network, &run.name)).collect();
+        let Some((least, most)) = range(&ratios) else { continue };
+        sentences.push(format!(
+            "{} takes {} to {} times as long as {}, over {} networks that ran on both.",
+            run.title,
+            significant(least, 3),
+            significant(most, 3),
+            reference.title,
+            ratios.len()
+        ));
+    }
+    for network in sweep.networks() {
+        let results =
+            sweep.experiment.run.iter().filter_map(|run| Some((run, sweep.result(network, &run.name)?)));
+        let beside: Vec<_> = results.filter(|(_, result)| result.devices.contains_key("pmem")).collect();
+        let fastest =
+            beside.iter().min_by(|one, other| one.1.simulated_seconds.total_cmp(&other.1.simulated_seconds));
+        if let Some((run, result)) = fastest.filter(|_| beside.len() > 1) {
+            let pmem = &result.devices["pmem"];
+            sentences.push(format!(
+                "{network}: the fastest with PMem is {} ({} s), which reads {} from PMem and writes {}.",
+                run.title,
+                significant(result.simulated_seconds, 4),
+                bytes(pmem.read_bytes),
+                bytes(pmem.write_bytes)
+            ));
+        }
+    }
+    sentences
+}
+
+fn range(values: &[f64]) -> Option<(f64, f64)> {
+    let least = values.iter().copied().reduce(f64::min)?;
+    Some((least, values.iter().copied().fold(least, f64::max)))
+}
+
+/// The operations that take most of the time, and those that lose most.
+fn costliest(sweep: &Sweep, network: &str) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let Some(reference) = sweep.experiment.run.first() else { return sentences };
+    for run in &sweep.experiment.run {
+        let Some(result) = sweep.result(network, &run.name) else { continue };
+        let total = result.whole_run_seconds;
+        let mut shares: Vec<(&String, f64)> = result
+            .by_operation
+            .iter()
+            .filter_map(|(name, share)| Some((name, share.simulated_seconds?)))
+            .collect();
+        shares.sort_by(|one, other| other.1.total_cmp(&one.1));
+        let parts: Vec<String> = shares
+            .iter()
+            .take(3)
+            .map(|(name, seconds)| format!("{name} {}", percent(seconds / total)))
+            .collect();
+        let mut sentence = format!("{}: {} of the whole run.", run.title, parts.join(", "));
+        let base = sweep.result(network, &reference.name).filter(|_| run.name != reference.name);
+        let lost = base.and_then(|base| {
+            let more = shares.iter().filter_map(|(name, seconds)| {
+                Some((*name, seconds - base.by_operation.get(*name)?.simulated_seconds?))
+            });
+            more.max_by(|one, other| one.1.total_cmp(&other.1))
+        });
+        if let Some((name, seconds)) = lost.filter(|(_, seconds)| *seconds > 0.0) {
+            sentence += &format!(
+                " {name} loses most against {}: {} s more.",
+                reference.title,
+                significant(seconds, 3)
+            );
+        }
+        sentences.push(sentence);
+    }
+    sentences.push(format!("As CSV and LaTeX: tables/operations-{}.", file_stem(network)));
+    sentences
+}
+
+/// A table as Markdown.
+fn markdown(table: &Table) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let rule = format!("|{}\n", "---|".repeat(table.heads.len()));
+    let rows: String = table.rows.iter().map(|row| line(row)).collect();
+    format!("{}{rule}{rows}", line(&table.heads))
+}

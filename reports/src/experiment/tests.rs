@@ -1,0 +1,135 @@
+use std::collections::BTreeMap;
+
+use hetier_sim::result::{OverheadResult, RunResult, Share, TierResult};
+
+use super::*;
+
+fn refused(from: &str, to: &str) -> String {
+    let text = SHIPPED[0].1;
+    assert!(text.contains(from), "{from}");
+    Experiment::parse("x.toml", &text.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+fn result(run: &str, seconds: f64, peak: u64) -> Outcome {
+    let share = Share { count: 2644, simulated_seconds: Some(seconds / 2.0), ..Share::default() };
+    let mut tier = TierResult { read_bytes: 4_000_000_000, ..TierResult::default() };
+    tier.buffer_hit_rate.read = Some(0.7);
+    let mut devices = BTreeMap::from([("dram".to_owned(), tier)]);
+    if run != "dram-only" {
+        devices.insert("pmem".to_owned(), tier);
+    }
+    Outcome::Ran(Box::new(RunResult {
+        mode: run.to_owned(),
+        simulated_seconds: seconds,
+        whole_run_seconds: seconds + 10.0,
+        peak_footprint_bytes: peak,
+        threads: 48,
+        devices,
+        by_operation: BTreeMap::from([("Convolution".to_owned(), share)]),
+        overhead: Some(OverheadResult { serial_seconds: seconds * 0.8, ..OverheadResult::default() }),
+        ..RunResult::default()
+    }))
+}
+
+/// The quick part of the shipped experiment with made-up results.
+fn sweep() -> Sweep {
+    let experiment = load("lloret2021").unwrap().quick();
+    let cell =
+        |run: &str, outcome| Cell { network: "mobilenetv2-0.35-96".to_owned(), run: run.to_owned(), outcome };
+    let cells = vec![
+        cell("dram-only", result("dram-only", 665.0, 71_000_000_000)),
+        cell("memory-mode", result("memory-mode", 700.0, 71_000_000_000)),
+    ];
+    Sweep { experiment, cells }
+}
+
+#[test]
+fn the_shipped_experiment_holds_the_whole_model_sweep() {
+    let experiment = load("lloret2021").unwrap();
+
+    assert_eq!(experiment.network.len(), 31);
+    assert_eq!(Sweep::jobs(&experiment).len(), 31 * 2 + 3 * 2);
+    assert_eq!(Sweep::jobs(&experiment.quick()), [(0, 0), (0, 1)]);
+    assert!(load("lloret").unwrap_err().to_string().contains("lloret2021"));
+}
+
+#[test]
+fn wrong_experiments_are_refused_with_file_and_reason() {
+    let cases = [
+        ("seeds = 1", "seeds = 0", "settings.seeds: found 0"),
+        ("threads = 48", "thread = 48", "unknown field `thread`"),
+        ("metric = \"peak_gb\"", "metric = \"peak\"", "metric: found peak, need one of inference_seconds"),
+        ("run = \"dram-only\"", "run = \"dram\"", "found run dram, need one of dram-only"),
+        ("    \"cpu-use-over-time\"", "    \"cpu\"", "figures: found cpu"),
+        ("against = \"dram-only\"\n", "", "goes with a slowdown"),
+        ("role = \"calibrated\"", "role = \"fitted\"", "unknown variant `fitted`"),
+    ];
+    for (from, to, expected) in cases {
+        let message = refused(from, to);
+
+        assert!(message.starts_with("x.toml: ") && message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn points_pass_up_to_their_tolerance_and_not_beyond() {
+    let mut sweep = sweep();
+    let of = |sweep: &Sweep, name: &str| {
+        judge(sweep).into_iter().find(|judged| judged.point.name.contains(name)).unwrap()
+    };
+
+    let time = of(&sweep, "Memory Mode, inference");
+    assert_eq!(time.simulated, Some(700.0));
+    assert!((time.error_percent.unwrap() - (700.0 / 718.0 - 1.0) * 100.0).abs() < 1e-9 && time.passes);
+    // 700 ÷ 665 is 2.5 % below 718 ÷ 665; the tolerance is 2 %.
+    assert!(!of(&sweep, "over DRAM only").passes);
+    assert!(of(&sweep, "operations: Convolution").passes);
+    assert_eq!(of(&sweep, "operations: Slice").simulated, None);
+    assert!(!of(&sweep, "operations: Slice").passes);
+
+    sweep.experiment.point[0].tolerance_percent = 0.0;
+    assert!(judge(&sweep)[0].passes);
+}
+
+#[test]
+fn metrics_read_back_as_they_are_written() {
+    for text in ["peak_gb", "pmem_read_buffer_hit_rate", "operations:Add", "microseconds:apply", "slowdown"] {
+        assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
+    }
+    assert!("seconds".parse::<Metric>().unwrap_err().contains("seconds:NAME"));
+}
+
+#[test]
+fn the_report_has_page_tables_figures_and_results_and_repeats() {
+    let files = report_files(&sweep()).unwrap();
+
+    let names: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
+    for expected in [
+        "report.md",
+        "tables/sweep.csv",
+        "tables/points.tex",
+        "tables/operations-mobilenetv2-0.35-96.csv",
+        "figures/run-time-by-network.svg",
+        "figures/slowdown-by-network.csv",
+        "results/mobilenetv2-0.35-96-memory-mode.json",
+    ] {
+        assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
+    }
+    let page = String::from_utf8(files[0].bytes.clone()).unwrap();
+    assert!(page.contains("calibrated overhead") && page.contains("1.05 to 1.05 times as long"), "{page}");
+    assert_eq!(files, report_files(&sweep()).unwrap());
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_size() {
+    let mut sweep = sweep();
+    sweep.cells[0].outcome =
+        Outcome::DoesNotFit { needed_bytes: 300_000_000_000, capacity_bytes: 206_000_000_000 };
+
+    let table = sweep_table(&sweep);
+
+    assert_eq!(table.rows[0][2], "needs 300 of 206 GB");
+    assert_eq!(sweep.slowdown("mobilenetv2-0.35-96", "memory-mode"), None);
+    let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
+    assert!(page.contains("do not fit: mobilenetv2-0.35-96 on dram-only"), "{page}");
+}
