@@ -1,6 +1,7 @@
 //! Everything in fast memory; a run that does not fit is refused.
 
 use super::{Choice, Foresight, Newborn, Placement};
+use crate::Error;
 
 struct AllDram;
 
@@ -10,6 +11,6 @@ impl Placement for AllDram {
     }
 }
 
-pub(super) fn build(_: &Foresight) -> Box<dyn Placement> {
-    Box::new(AllDram)
+pub(super) fn build(_: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
+    Ok(Box::new(AllDram))
 }

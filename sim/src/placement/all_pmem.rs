@@ -1,6 +1,7 @@
 //! Everything in slow memory.
 
 use super::{Choice, Foresight, Newborn, Placement};
+use crate::Error;
 
 struct AllPmem;
 
@@ -10,6 +11,6 @@ impl Placement for AllPmem {
     }
 }
 
-pub(super) fn build(_: &Foresight) -> Box<dyn Placement> {
-    Box::new(AllPmem)
+pub(super) fn build(_: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
+    Ok(Box::new(AllPmem))
 }

@@ -3,9 +3,10 @@
 //! The peaks of all classes are known from the trace, so room for a class that comes first is kept free even if its
 //! objects are born late.
 
-use hetier_traces::Class;
+use hetier_traces::{ArrayId, Class};
 
 use super::{Choice, Foresight, Newborn, Placement};
+use crate::Error;
 
 /// Classes that come first, first.
 const ORDER: [Class; Class::ALL.len()] = [
@@ -40,17 +41,17 @@ impl Placement for ByClass {
         Choice::Fast
     }
 
-    fn died(&mut self, class: Class, bytes: u64, choice: Choice) {
+    fn died(&mut self, _: ArrayId, class: Class, bytes: u64, choice: Choice) {
         if choice == Choice::Fast {
             self.held[rank(class)] -= bytes;
         }
     }
 }
 
-pub(super) fn build(foresight: &Foresight) -> Box<dyn Placement> {
+pub(super) fn build(foresight: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
     let peak = |class: Class| {
         let position = Class::ALL.iter().position(|other| *other == class);
         foresight.peak_by_class[position.expect("ALL lists every class")]
     };
-    Box::new(ByClass { wanted: ORDER.map(peak), held: [0; ORDER.len()] })
+    Ok(Box::new(ByClass { wanted: ORDER.map(peak), held: [0; ORDER.len()] }))
 }

@@ -1,6 +1,7 @@
 //! Fast memory while there is room, then slow memory: what an operating system does with two NUMA nodes.
 
 use super::{Choice, Foresight, Newborn, Placement};
+use crate::Error;
 
 struct FirstTouch;
 
@@ -10,6 +11,6 @@ impl Placement for FirstTouch {
     }
 }
 
-pub(super) fn build(_: &Foresight) -> Box<dyn Placement> {
-    Box::new(FirstTouch)
+pub(super) fn build(_: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
+    Ok(Box::new(FirstTouch))
 }

@@ -5,17 +5,25 @@
 mod all_dram;
 mod all_pmem;
 mod by_class;
+mod by_density;
 mod first_touch;
 
-use hetier_traces::Class;
+use hetier_traces::{ArrayId, Class, Trace};
 
 use crate::Error;
+use crate::allocator::AllocatorKind;
+use crate::replay::Settings;
+use crate::system::System;
+
+pub use by_density::{Planned, plan};
 
 /// An object that is about to be born.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newborn {
     /// What it holds.
     pub class: Class,
+    /// Its array.
+    pub array: ArrayId,
     /// Bytes of it, padded to lines.
     pub bytes: u64,
     /// Bytes of fast memory that the process may still take for it; what its allocator can reuse counts.
@@ -32,10 +40,37 @@ pub enum Choice {
 }
 
 /// What a policy knows beforehand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Foresight {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Foresight<'t> {
+    /// What will be replayed.
+    pub trace: &'t Trace,
+    /// By how many threads.
+    pub threads: u64,
     /// Most live bytes of each class, in the order of [`Class::ALL`].
     pub peak_by_class: [u64; Class::ALL.len()],
+    /// Bytes of fast memory that the process may hold.
+    pub fast_bytes: u64,
+    /// What happens to freed memory.
+    pub allocator: AllocatorKind,
+}
+
+/// What policy `by-density` would do with a trace on a system: for people, and for programs that place their objects
+/// themselves.
+///
+/// # Errors
+/// - [`Error::Trace`] if the trace is wrong; [`Error::UnknownName`] for settings by name.
+pub fn advise(trace: &Trace, system: &System, settings: &Settings) -> Result<Vec<Planned>, Error> {
+    let settings = settings.resolve(system)?;
+    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
+    let installed = system.tier_bytes("dram");
+    let fast_bytes = settings.dram.bytes(facts.peak_footprint_bytes, installed).unwrap_or(u64::MAX);
+    plan(&Foresight {
+        trace,
+        threads: settings.threads as u64,
+        peak_by_class: [0; Class::ALL.len()],
+        fast_bytes,
+        allocator: settings.allocator,
+    })
 }
 
 /// A placement policy. Called for every object that is born and every one that dies, in order of simulated time.
@@ -43,19 +78,24 @@ pub trait Placement: Send {
     /// Chooses a tier. A choice of fast memory without room ends the run with a capacity error.
     fn choose(&mut self, newborn: Newborn) -> Choice;
 
-    /// Tells that an object of a class died that was placed by `choice`.
-    fn died(&mut self, class: Class, bytes: u64, choice: Choice) {
-        let _ = (class, bytes, choice);
+    /// Tells that an object of an array and class died that was placed by `choice`.
+    fn died(&mut self, array: ArrayId, class: Class, bytes: u64, choice: Choice) {
+        let _ = (array, class, bytes, choice);
     }
 }
 
-type Build = fn(&Foresight) -> Box<dyn Placement>;
+type Build = fn(&Foresight<'_>) -> Result<Box<dyn Placement>, Error>;
 
 /// Every policy by name, with one line about it.
 const POLICIES: &[(&str, &str, Build)] = &[
     ("all-dram", "everything in fast memory; a run that does not fit is refused", all_dram::build),
     ("all-pmem", "everything in slow memory", all_pmem::build),
     ("first-touch", "fast memory while there is room, as an operating system does", first_touch::build),
+    (
+        "by-density",
+        "arrays in order of accesses per byte, as many as fit at every instant",
+        by_density::build,
+    ),
     ("by-class", "keys, tables and scratch first, ciphertexts take what is left", by_class::build),
 ];
 
@@ -73,11 +113,12 @@ pub fn summaries() -> Vec<(&'static str, &'static str)> {
 ///
 /// # Errors
 /// - [`Error::UnknownName`] with the nearest name.
-pub fn build(name: &str, foresight: &Foresight) -> Result<Box<dyn Placement>, Error> {
+/// - [`Error::Trace`] if the trace is wrong.
+pub fn build(name: &str, foresight: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
     let builds: Vec<(&'static str, Build)> =
         POLICIES.iter().map(|(name, _, build)| (*name, *build)).collect();
     let build = crate::pages::choose("placement", name, &builds)?;
-    Ok(build(foresight))
+    build(foresight)
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 use super::*;
 
 fn newborn(class: Class, bytes: u64, fast_room: u64) -> Newborn {
-    Newborn { class, bytes, fast_room }
+    Newborn { class, array: ArrayId(0), bytes, fast_room }
+}
+
+fn foresight(trace: &Trace) -> Foresight<'_> {
+    let peak_by_class = [0; Class::ALL.len()];
+    Foresight { trace, threads: 1, peak_by_class, fast_bytes: 1 << 30, allocator: AllocatorKind::SealPool }
 }
 
 #[test]
 fn unknown_policy_names_the_nearest() {
-    let error = build("by-clas", &Foresight::default()).err().unwrap().to_string();
+    let error = build("by-clas", &foresight(&Trace::default())).err().unwrap().to_string();
 
     assert!(error.contains("did you mean by-class?"), "{error}");
 }
@@ -14,7 +19,7 @@ fn unknown_policy_names_the_nearest() {
 #[test]
 fn only_all_dram_takes_fast_memory_that_is_not_there() {
     for name in names() {
-        let mut policy = build(name, &Foresight::default()).unwrap();
+        let mut policy = build(name, &foresight(&Trace::default())).unwrap();
         let choice = policy.choose(newborn(Class::Ciphertext, 100, 99));
 
         assert_eq!(choice == Choice::Fast, name == "all-dram", "{name}");
@@ -23,7 +28,7 @@ fn only_all_dram_takes_fast_memory_that_is_not_there() {
 
 #[test]
 fn first_touch_fills_fast_memory_to_the_last_byte() {
-    let mut policy = build("first-touch", &Foresight::default()).unwrap();
+    let mut policy = build("first-touch", &foresight(&Trace::default())).unwrap();
 
     assert_eq!(policy.choose(newborn(Class::Scratch, 100, 100)), Choice::Fast);
 }
@@ -32,12 +37,13 @@ fn first_touch_fills_fast_memory_to_the_last_byte() {
 fn ciphertexts_leave_room_for_keys_that_come_later() {
     let mut peaks = [0; Class::ALL.len()];
     peaks[Class::ALL.iter().position(|class| *class == Class::EvaluationKey).unwrap()] = 60;
-    let mut policy = build("by-class", &Foresight { peak_by_class: peaks }).unwrap();
+    let mut policy =
+        build("by-class", &Foresight { peak_by_class: peaks, ..foresight(&Trace::default()) }).unwrap();
 
     assert_eq!(policy.choose(newborn(Class::Ciphertext, 41, 100)), Choice::Slow);
     assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 100)), Choice::Fast);
     assert_eq!(policy.choose(newborn(Class::EvaluationKey, 60, 60)), Choice::Fast);
     // With the keys in place nothing is kept free any more.
-    policy.died(Class::Ciphertext, 40, Choice::Fast);
+    policy.died(ArrayId(0), Class::Ciphertext, 40, Choice::Fast);
     assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 40)), Choice::Fast);
 }

@@ -95,7 +95,7 @@ impl Engine {
         });
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
-        let placement = placement::build(&settings.placement, &foresight(facts))?;
+        let placement = placement::build(&settings.placement, &foresight(trace, facts, settings, &budgets))?;
         let tables = tables(system, settings, &budgets, facts.peak_footprint_bytes);
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
@@ -299,15 +299,26 @@ impl Workload for Watching<'_, '_, '_, '_, '_> {
     }
 }
 
-/// Most live bytes of each class.
-pub(crate) fn foresight(facts: &Facts) -> Foresight {
+/// What is known before a replay whose process may use `budgets`, the fastest tier first.
+pub(crate) fn foresight<'t>(
+    trace: &'t Trace,
+    facts: &Facts,
+    settings: &Resolved,
+    budgets: &[Budget],
+) -> Foresight<'t> {
     let mut peak_by_class = [0; Class::ALL.len()];
     for point in &facts.footprint {
         for (peak, class) in peak_by_class.iter_mut().zip(Class::ALL) {
             *peak = (*peak).max(point.peak.of(class)).max(point.end.of(class));
         }
     }
-    Foresight { peak_by_class }
+    Foresight {
+        trace,
+        threads: settings.threads as u64,
+        peak_by_class,
+        fast_bytes: budgets.first().map_or(0, |budget| budget.bytes),
+        allocator: settings.allocator,
+    }
 }
 
 /// Page tables of all tiers. Frames are scattered over what is installed, or over twice the footprint if "enough"

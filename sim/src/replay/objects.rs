@@ -100,7 +100,7 @@ impl Objects {
         }
         let Some(array) = directory.array(id) else { return Ok(()) };
         let (class, bytes) = (array.class, array.capacity_bytes);
-        let choice = self.choose(class, bytes);
+        let choice = self.choose(class, id, bytes);
         let budget = self.budgets[choice];
         let growth = self.allocator.growth(budget.tier, bytes);
         let needed = self.allocator.resident(budget.tier).saturating_add(growth);
@@ -130,12 +130,12 @@ impl Objects {
     }
 
     /// Position of the tier among the mode's.
-    fn choose(&mut self, class: Class, bytes: u64) -> usize {
+    fn choose(&mut self, class: Class, array: ArrayId, bytes: u64) -> usize {
         let [fast, _, ..] = self.budgets[..] else { return 0 };
         let reusable = padded(bytes) - self.allocator.growth(fast.tier, bytes);
         let free = fast.bytes.saturating_sub(self.allocator.resident(fast.tier));
         let fast_room = free.saturating_add(reusable);
-        match self.placement.choose(Newborn { class, bytes: padded(bytes), fast_room }) {
+        match self.placement.choose(Newborn { class, array, bytes: padded(bytes), fast_room }) {
             Choice::Fast => 0,
             Choice::Slow => 1,
         }
@@ -164,7 +164,7 @@ impl Objects {
         self.allocator.free(block, bytes);
         let choice = if self.budgets[0].tier == block.tier { Choice::Fast } else { Choice::Slow };
         if self.budgets.len() > 1 {
-            self.placement.died(array.class, padded(bytes), choice);
+            self.placement.died(object.array, array.class, padded(bytes), choice);
         }
         self.footprint.died(at, class_position(array.class), bytes, self.resident());
         Ok(self.allocator.unmaps().then_some((block, padded(bytes))))

@@ -3,7 +3,7 @@
 //! The same allocator, placement policy and page table as at line fidelity, with free lists of block numbers instead
 //! of addresses, so that the scratch of four billion calls costs a few nanoseconds each.
 
-use hetier_traces::Class;
+use hetier_traces::{ArrayId, Class};
 
 use super::blocks::{Blocks, NONE};
 use super::memory::{Memory, Place};
@@ -201,7 +201,8 @@ impl Heap {
         let class = self.arrays[array].class;
         let size = usize::from(self.array_sizes[array]);
         let bytes = self.sizes[size].bytes;
-        let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, bytes, size) };
+        let id = self.arrays[array].id;
+        let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, id, bytes, size) };
         let block = match self.free[tier][size].pop() {
             Some(block) => block,
             None => self.fresh(tier, size, bytes)?,
@@ -235,7 +236,7 @@ impl Heap {
         self.held.total -= live;
         if self.tiers.len() > 1 {
             let choice = if tier == 0 { Choice::Fast } else { Choice::Slow };
-            self.placement.died(Class::ALL[usize::from(class)], bytes, choice);
+            self.placement.died(self.arrays[array].id, Class::ALL[usize::from(class)], bytes, choice);
         }
         match self.kind {
             AllocatorKind::SealPool => self.free[tier][size].push(block),
@@ -281,11 +282,11 @@ impl Heap {
     }
 
     /// Asks the policy for a tier.
-    fn choose(&mut self, class: Class, bytes: u64, size: usize) -> usize {
+    fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, size: usize) -> usize {
         let reusable = if self.free[0][size].is_empty() { 0 } else { bytes };
         let room = self.limits[0].saturating_sub(self.allocator.resident(0));
         let fast_room = room.saturating_add(reusable);
-        match self.placement.choose(Newborn { class, bytes, fast_room }) {
+        match self.placement.choose(Newborn { class, array, bytes, fast_room }) {
             Choice::Fast => 0,
             Choice::Slow => 1,
         }

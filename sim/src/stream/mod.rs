@@ -160,7 +160,7 @@ fn build<'p>(
     let parts = HeapParts {
         kind: settings.allocator,
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
-        placement: placement::build(&settings.placement, &foresight(facts))?,
+        placement: placement::build(&settings.placement, &foresight(trace, facts, settings, &budgets))?,
         tables: tables(system, settings, &budgets, facts.peak_footprint_bytes, sample),
         tiers,
         pages: settings.pages,

@@ -344,7 +344,7 @@ impl<C: Change> Pass<'_, C> {
             return Ok(once.repeated(length));
         }
         let mut sum = Profile::default();
-        let mut last: Option<(Vec<(i64, i64)>, Profile<C>)> = None;
+        let mut last: Option<(shape::Shape, Profile<C>)> = None;
         let mut more = nest.enter_level(&mut self.scope, level);
         while more {
             let shape = if is_followed {

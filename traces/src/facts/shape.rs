@@ -3,6 +3,9 @@
 use crate::loops::{Nest, Scope};
 use crate::walk::{Inside, Iterations, Loop, Node};
 
+/// Values of the ranges inside, two numbers each.
+pub(super) type Shape = Vec<(i64, i64)>;
+
 /// Which nests inside matter.
 pub(super) type Matters = fn(&Inside) -> bool;
 
@@ -13,7 +16,7 @@ pub(super) fn of_iteration(
     (nest, level): (&Nest, usize),
     body: &[Node],
     matters: Matters,
-) -> Option<Vec<(i64, i64)>> {
+) -> Option<Shape> {
     let variable = nest.variable(level);
     let mut shape = Vec::new();
     let is_known = nest.shape(scope, (level + 1, variable), &mut shape)
@@ -21,13 +24,7 @@ pub(super) fn of_iteration(
     is_known.then_some(shape)
 }
 
-fn of_nodes(
-    scope: &Scope,
-    variable: usize,
-    nodes: &[Node],
-    matters: Matters,
-    shape: &mut Vec<(i64, i64)>,
-) -> bool {
+fn of_nodes(scope: &Scope, variable: usize, nodes: &[Node], matters: Matters, shape: &mut Shape) -> bool {
     nodes.iter().all(|node| match node {
         Node::Loop(Loop { nest, first, body, inside }) if matters(inside) => {
             nest.shape(scope, (0, variable), shape)

@@ -1,0 +1,184 @@
+//! Arrays in order of accesses per byte: the densest in fast memory, each with a quota that fits at every instant.
+//!
+//! What every array holds over time, and how often it is touched, is known from the trace: encrypted inference is
+//! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack. Arrays come in order of line accesses
+//! per byte held at most; each gets as many bytes of fast memory as it holds, or as are left at the instants at which it
+//! lives. With the pool allocator memory is left only for blocks of the same size, so that each size of block counts
+//! by its own largest sum; otherwise what died is free for all. An array that gets part of what it wants keeps its
+//! first-born elements there.
+//!
+//! Accesses count whether or not a cache holds the line: what is hot enough for the caches is dense as well, and
+//! small. Ties between arrays of equal density go to the older one.
+
+use std::collections::BTreeMap;
+
+use hetier_traces::facts::ArrayUse;
+use hetier_traces::{ArrayId, Class, Residency, residency};
+
+use super::{Choice, Foresight, Newborn, Placement};
+use crate::Error;
+use crate::allocator::{AllocatorKind, padded};
+
+/// What the plan gives an array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The array and its use.
+    pub array: ArrayUse,
+    /// Bytes of fast memory that its elements may hold at once, padded to lines.
+    pub fast_bytes: u64,
+}
+
+impl Planned {
+    /// Line accesses per byte held at most.
+    pub fn density(&self) -> f64 {
+        self.array.line_accesses as f64 / self.array.peak_bytes().max(1) as f64
+    }
+}
+
+/// The plan for a trace, the densest array first.
+///
+/// # Errors
+/// - [`Error::Trace`] if the trace is wrong.
+pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
+    let Residency { mut arrays, instants } = residency(foresight.trace, foresight.threads)?;
+    let peaks: BTreeMap<ArrayId, u64> = arrays.iter().map(|array| (array.id, array.peak_bytes())).collect();
+    let product = |lines: u64, peak: &ArrayUse| u128::from(lines) * u128::from(peaks[&peak.id].max(1));
+    arrays.sort_by(|one, other| {
+        let (ours, theirs) = (product(one.line_accesses, other), product(other.line_accesses, one));
+        theirs.cmp(&ours).then(one.id.cmp(&other.id))
+    });
+    let mut room = Room { bytes: foresight.fast_bytes, taken: 0, by_size: BTreeMap::new(), instants };
+    let planned = arrays.into_iter().map(|array| {
+        let fast_bytes = room.give(&array, foresight.allocator);
+        Planned { array, fast_bytes }
+    });
+    Ok(planned.collect())
+}
+
+/// Fast memory over time.
+struct Room {
+    bytes: u64,
+    /// Sum of the largest sums of all sizes.
+    taken: u64,
+    /// Size of block (0 where all share) → its largest sum, and its sum at each instant.
+    by_size: BTreeMap<u64, (u64, Vec<u64>)>,
+    instants: usize,
+}
+
+impl Room {
+    /// Gives an array what is left for it: whole elements.
+    fn give(&mut self, array: &ArrayUse, allocator: AllocatorKind) -> u64 {
+        let block = padded(array.capacity_bytes);
+        let size = if allocator == AllocatorKind::Map { 0 } else { block };
+        let (most, sums) = self.by_size.entry(size).or_insert_with(|| (0, vec![0; self.instants]));
+        let level = *most + self.bytes.saturating_sub(self.taken);
+        let held = |bytes: u64| (bytes / array.capacity_bytes).saturating_mul(block);
+        let mut quota = held(array.peak_bytes());
+        for (span, bytes) in spans(array, sums.len()) {
+            let tight = sums[span].iter().filter(|&&sum| sum.saturating_add(held(bytes)) > level);
+            quota = tight.map(|&sum| level.saturating_sub(sum)).fold(quota, u64::min);
+        }
+        quota = quota / block * block;
+        let before = *most;
+        for (span, bytes) in spans(array, sums.len()) {
+            for sum in &mut sums[span] {
+                *sum += held(bytes).min(quota);
+                *most = (*most).max(*sum);
+            }
+        }
+        self.taken += *most - before;
+        quota
+    }
+}
+
+/// Instants between changes, with the bytes held.
+fn spans(array: &ArrayUse, instants: usize) -> impl Iterator<Item = (std::ops::Range<usize>, u64)> {
+    let ends = array.held.iter().skip(1).map(|(at, _)| *at).chain([instants]);
+    let spans = array.held.iter().zip(ends).map(|(&(from, bytes), to)| (from..to, bytes));
+    spans.filter(|(_, bytes)| *bytes > 0)
+}
+
+struct ByDensity {
+    /// By array: bytes that it may hold in fast memory, and bytes that it does.
+    quotas: Vec<(u64, u64)>,
+}
+
+impl Placement for ByDensity {
+    fn choose(&mut self, newborn: Newborn) -> Choice {
+        let Some((quota, held)) = self.quotas.get_mut(newborn.array.0 as usize) else { return Choice::Slow };
+        if newborn.bytes > newborn.fast_room || *held + newborn.bytes > *quota {
+            return Choice::Slow;
+        }
+        *held += newborn.bytes;
+        Choice::Fast
+    }
+
+    fn died(&mut self, array: ArrayId, _: Class, bytes: u64, choice: Choice) {
+        if let (Choice::Fast, Some((_, held))) = (choice, self.quotas.get_mut(array.0 as usize)) {
+            *held -= bytes;
+        }
+    }
+}
+
+pub(super) fn build(foresight: &Foresight<'_>) -> Result<Box<dyn Placement>, Error> {
+    let planned = plan(foresight)?;
+    let arrays = planned.iter().map(|planned| planned.array.id.0 as usize + 1).max().unwrap_or(0);
+    let mut quotas = vec![(0, 0); arrays];
+    for Planned { array, fast_bytes } in planned {
+        quotas[array.id.0 as usize].0 = fast_bytes;
+    }
+    Ok(Box::new(ByDensity { quotas }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(id: u32, capacity_bytes: u64, line_accesses: u64, held: &[(usize, u64)]) -> ArrayUse {
+        let (id, class, label) = (ArrayId(id), Class::Ciphertext, format!("a{id}"));
+        ArrayUse { id, label, class, capacity_bytes, line_accesses, held: held.to_vec() }
+    }
+
+    fn room(bytes: u64) -> Room {
+        Room { bytes, taken: 0, by_size: BTreeMap::new(), instants: 4 }
+    }
+
+    #[test]
+    fn arrays_that_never_live_together_share_the_same_memory() {
+        let mut room = room(256);
+        let give = |room: &mut Room, held: &[(usize, u64)]| {
+            room.give(&used(0, 64, 1, held), AllocatorKind::SealPool)
+        };
+
+        assert_eq!(give(&mut room, &[(0, 256), (2, 0)]), 256);
+        assert_eq!(give(&mut room, &[(2, 192), (3, 0)]), 192);
+        assert_eq!(give(&mut room, &[(1, 64), (3, 0)]), 0, "the first array lives at instant 1");
+        assert_eq!(give(&mut room, &[(2, 640)]), 64, "one element fits beside the second");
+    }
+
+    #[test]
+    fn the_pool_keeps_memory_for_blocks_of_its_size_and_a_map_gives_it_back() {
+        for (kind, second) in [(AllocatorKind::SealPool, 128), (AllocatorKind::Map, 256)] {
+            let mut room = room(256);
+
+            assert_eq!(room.give(&used(0, 64, 1, &[(0, 128), (1, 0)]), kind), 128);
+            assert_eq!(room.give(&used(1, 128, 1, &[(2, 256)]), kind), second, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn quotas_are_kept_and_come_back_with_the_dead() {
+        let mut policy = ByDensity { quotas: vec![(0, 0), (128, 0)] };
+        let newborn =
+            |array, fast_room| Newborn { class: Class::Scratch, array: ArrayId(array), bytes: 64, fast_room };
+
+        assert_eq!(policy.choose(newborn(0, 1000)), Choice::Slow);
+        assert_eq!(policy.choose(newborn(1, 63)), Choice::Slow);
+        assert_eq!(
+            [0, 1, 2].map(|_| policy.choose(newborn(1, 64))),
+            [Choice::Fast, Choice::Fast, Choice::Slow]
+        );
+        policy.died(ArrayId(1), Class::Scratch, 64, Choice::Fast);
+        assert_eq!(policy.choose(newborn(1, 64)), Choice::Fast);
+    }
+}
