@@ -47,7 +47,10 @@ impl From<hetier_traces::Error> for Failure {
 
 impl From<hetier_reports::Error> for Failure {
     fn from(source: hetier_reports::Error) -> Self {
-        Self::work(source)
+        match source {
+            hetier_reports::Error::UnknownExperiment { .. } => Self::usage(source),
+            other => Self::work(other),
+        }
     }
 }
 

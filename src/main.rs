@@ -10,6 +10,7 @@ mod machine;
 mod progress;
 mod range;
 mod size;
+mod study;
 mod workload;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ fn run(verb: Verb) -> Outcome {
         Verb::Replay(arguments) => command::replay::run(&arguments),
         Verb::Probe(arguments) => command::probe::run(&arguments),
         Verb::Calibrate(arguments) => command::calibrate::run(&arguments),
+        Verb::Reproduce(arguments) => command::reproduce::run(&arguments),
+        Verb::Validate(arguments) => command::validate::run(&arguments),
         Verb::Info(arguments) => command::info::run(&arguments),
         Verb::Script(arguments) => command::script::run(&arguments),
         Verb::Plot(arguments) => command::plot::run(&arguments),

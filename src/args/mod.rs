@@ -31,6 +31,10 @@ pub enum Verb {
     Probe(probe::Probe),
     /// Print published measurements beside what the models say
     Calibrate(Calibrate),
+    /// Redo a published study: every network on every machine, with figures, tables and a page
+    Reproduce(Reproduce),
+    /// Hold every published number against the simulation; fails if one is out of its tolerance
+    Validate(Validate),
     /// Print facts of a trace: footprint, accesses, operations, phases
     Info(Info),
     /// Print a trace as text that parses back
@@ -234,6 +238,37 @@ pub struct Calibrate {
     /// Write the table here as Markdown
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `reproduce`.
+#[derive(Debug, Args)]
+pub struct Reproduce {
+    /// Name of a shipped study, or a TOML file of your own
+    #[arg(default_value = "lloret2021", value_name = "NAME|FILE.toml")]
+    pub experiment: String,
+    /// Only what the study marks as quick
+    #[arg(long)]
+    pub quick: bool,
+    /// Folder for the page, figures, tables and results
+    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
+    pub output: PathBuf,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Only the quick part of the studies, and no micro-benchmarks
+    #[arg(long)]
+    pub quick: bool,
+    /// Only the points of this study, by name or TOML file, and no micro-benchmarks
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub experiment: Option<String>,
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,

@@ -11,4 +11,6 @@ pub mod plot;
 pub mod probe;
 pub mod record;
 pub mod replay;
+pub mod reproduce;
 pub mod script;
+pub mod validate;

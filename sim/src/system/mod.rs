@@ -3,6 +3,7 @@
 //! A file is parsed to a [`Literal`] and turned once into a checked [`System`].
 
 mod check;
+pub mod fit;
 mod literal;
 mod nearest;
 mod overhead;

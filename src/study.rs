@@ -1,0 +1,160 @@
+//! Runs the cells of an experiment on all host cores.
+
+use std::ops::ControlFlow;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use hetier_reports::experiment::{Cell, Experiment, NetworkEntry, Outcome as CellOutcome, RunEntry, Sweep};
+use hetier_sim::fidelity::{Fidelity, ensemble};
+use hetier_sim::pages::choose;
+use hetier_sim::replay::{DramSize, Settings};
+use hetier_sim::{RunResult, System};
+use hetier_traces::Trace;
+use hetier_workloads::interpret::shape;
+use rayon::prelude::*;
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+use crate::size::Size;
+use crate::{interrupt, machine, progress, workload};
+
+/// Runs every cell. The sweep does not depend on the number of host cores; beside it stand the host seconds of each
+/// cell. `adjust` may change a system before it is used.
+pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Outcome<(Sweep, Vec<f64>)> {
+    let jobs = Sweep::jobs(experiment);
+    let machines = experiment.run.iter().map(|run| prepare(experiment, run, adjust));
+    let machines: Vec<Prepared> = machines.collect::<Outcome<_>>()?;
+    let traces: Vec<OnceLock<Trace>> = experiment.network.iter().map(|_| OnceLock::new()).collect();
+    let bar = progress::bar(&experiment.name);
+    let shares = Mutex::new(vec![0.0; jobs.len()]);
+    let tell = |job: usize, share: f64| {
+        let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares[job] = share;
+        progress::show(&bar, shares.iter().sum::<f64>() / jobs.len() as f64);
+        if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    // Studies list small networks first; the longest jobs start first.
+    let cells = (0..jobs.len()).rev().par_bridge().map(|job| {
+        let (network, run) = jobs[job];
+        let (entry, machine) = (&experiment.network[network], &machines[run]);
+        let started = Instant::now();
+        let trace = trace_of(&traces[network], entry)?;
+        let outcome = replay(trace, machine, &experiment.run[run], &|share| tell(job, share))?;
+        let _ = tell(job, 1.0);
+        let outcome = if entry.over_time { outcome } else { trimmed(outcome) };
+        let cell = Cell { network: entry.label().to_owned(), run: experiment.run[run].name.clone(), outcome };
+        Ok((job, cell, started.elapsed().as_secs_f64()))
+    });
+    let cells: Outcome<Vec<(usize, Cell, f64)>> = cells.collect();
+    bar.finish_and_clear();
+    let mut cells = cells?;
+    cells.sort_by_key(|(job, _, _)| *job);
+    let seconds = cells.iter().map(|(_, _, seconds)| *seconds).collect();
+    let cells = cells.into_iter().map(|(_, cell, _)| cell).collect();
+    Ok((Sweep { experiment: experiment.clone(), cells }, seconds))
+}
+
+/// A run with its system loaded and its settings checked.
+struct Prepared {
+    system: System,
+    settings: Settings,
+    fidelity: Fidelity,
+    seeds: u32,
+}
+
+fn prepare(
+    experiment: &Experiment,
+    run: &RunEntry,
+    adjust: &(dyn Fn(&mut System) + Sync),
+) -> Outcome<Prepared> {
+    let shared = &experiment.settings;
+    let arguments = args::Machine {
+        system: run.system.clone(),
+        threads: shared.threads,
+        dram_fraction: run.dram_fraction,
+        dram: run.dram_gib.map(|gib| Size((gib * (1_u64 << 30) as f64).round() as u64)),
+        placement: run.placement.clone(),
+        fidelity: shared.fidelity.clone(),
+        pages: run.pages.clone(),
+        numa: run.numa.clone(),
+        schedule: run.schedule.clone(),
+        allocator: run.allocator.clone(),
+        warm: run.warm,
+        seed: shared.seed,
+        seeds: shared.seeds,
+    };
+    let (mut system, settings) = machine::load(&arguments)?;
+    adjust(&mut system);
+    let dram = machine::dram_size(&arguments, DramSize::System)?;
+    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
+    let settings = Settings { mode: Some(run.mode.clone()), dram, ..settings };
+    Ok(Prepared { system, settings, fidelity, seeds: shared.seeds })
+}
+
+/// The trace of a network, shaped by the first job that needs it.
+fn trace_of<'t>(place: &'t OnceLock<Trace>, entry: &NetworkEntry) -> Outcome<&'t Trace> {
+    if let Some(trace) = place.get() {
+        return Ok(trace);
+    }
+    let arguments = args::Workload {
+        network: entry.name.clone(),
+        images: None,
+        labels: None,
+        weights: None,
+        batch: entry.batch,
+        degree: entry.degree,
+        primes: entry.primes.clone(),
+        scale_bits: entry.scale_bits,
+        insecure: entry.insecure,
+        dataflow: entry.dataflow.clone(),
+        kernel: entry.kernel.clone(),
+        zeros: entry.zeros.clone(),
+        zero_share: entry.zero_share,
+        complex: entry.complex,
+        block: entry.block,
+    };
+    let trace = shape(&workload::for_shape(&arguments)?.program()?)?;
+    Ok(place.get_or_init(|| trace))
+}
+
+fn replay(
+    trace: &Trace,
+    machine: &Prepared,
+    run: &RunEntry,
+    tell: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
+) -> Outcome<CellOutcome> {
+    let Prepared { system, settings, fidelity, seeds } = machine;
+    match ensemble(trace, system, settings, *fidelity, *seeds, tell) {
+        Ok(result) => {
+            let (needed_bytes, capacity_bytes) = (result.peak_footprint_bytes, capacity(&result));
+            if run.only_if_it_fits && needed_bytes > capacity_bytes {
+                return Ok(CellOutcome::DoesNotFit { needed_bytes, capacity_bytes });
+            }
+            Ok(CellOutcome::Ran(Box::new(result)))
+        }
+        Err(hetier_sim::Error::Capacity { needed_bytes, capacity_bytes, .. }) if run.only_if_it_fits => {
+            Ok(CellOutcome::DoesNotFit { needed_bytes, capacity_bytes })
+        }
+        Err(error) => Err(Failure::from(error)),
+    }
+}
+
+/// Bytes that the process may hold: near memory is not its own.
+fn capacity(result: &RunResult) -> u64 {
+    let is_own = |tier: &str| result.near_memory.is_none() || tier != "dram";
+    result.devices.iter().filter(|(tier, _)| is_own(tier)).map(|(_, tier)| tier.capacity_bytes).sum()
+}
+
+/// Without what only figures over time need: a network has thousands of phases.
+fn trimmed(outcome: CellOutcome) -> CellOutcome {
+    match outcome {
+        CellOutcome::Ran(mut result) => {
+            result.phases = Vec::new();
+            result.footprint_over_time = Vec::new();
+            result.bandwidth_over_time = hetier_sim::result::BandwidthOverTime::default();
+            result.cpu_use_over_time = None;
+            CellOutcome::Ran(result)
+        }
+        other => other,
+    }
+}
