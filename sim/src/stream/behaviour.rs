@@ -13,7 +13,7 @@ use crate::system::System;
 /// Steps of utilisation in the load tables.
 pub const LOAD_STEPS: usize = 16;
 
-/// Mixes at which capacity is known, by rising share of reads: 0, then 1/2, 2/3, 6/7 and 1.
+/// What the runs do that tell the capacity at different mixes of reads and writes.
 const RUNS: [Mix; MIXES] = [Mix::NonTemporal, Mix::Stores(6), Mix::Stores(3), Mix::Stores(1), Mix::Stores(0)];
 
 /// Number of mixes.
@@ -31,6 +31,15 @@ pub struct Load {
     pub latency_ps: u64,
 }
 
+/// Capacity at one mix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Saturated {
+    /// Reads among the lines that the device sees, in [0, 1].
+    pub read_share: f64,
+    /// Femtoseconds of service per line, whichever its direction.
+    pub line_fs: u64,
+}
+
 /// What the media of a device did for the requests of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MediaRatio {
@@ -45,11 +54,11 @@ pub struct MediaRatio {
 /// One tier as seen from the cores, one socket's channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierBehaviour {
-    /// Cores at work in the rows of `saturated_fs`, ascending.
+    /// Cores at work in the rows of `saturated`, ascending.
     pub writers: [u32; CROWDS],
-    /// Femtoseconds of service per line at saturation, by number of cores at work and by mix: many writers at once
-    /// undo the combining of PMem.
-    pub saturated_fs: [[u64; MIXES]; CROWDS],
+    /// Capacity by number of cores at work, and by rising share of reads: many writers at once undo the combining of
+    /// PMem.
+    pub saturated: [[Saturated; MIXES]; CROWDS],
     /// Reading from the own socket and from another, by utilisation.
     pub loads: [[Load; LOAD_STEPS]; 2],
     /// Femtoseconds that a non-temporal line holds a core that does nothing else.
@@ -61,15 +70,20 @@ pub struct TierBehaviour {
 impl TierBehaviour {
     /// Service per line in femtoseconds, whichever its direction, at a read share in [0, 1] for so many cores.
     pub fn service_fs(&self, read_share: f64, cores: u32) -> u64 {
-        let shares = RUNS.map(Mix::read_share);
-        let low = (1..MIXES - 1).rev().find(|mix| shares[*mix] <= read_share).unwrap_or(0);
-        let part = (read_share - shares[low]) / (shares[low + 1] - shares[low]);
-        let by_crowd = self.saturated_fs.map(|row| between(row[low], row[low + 1], part));
+        let by_crowd = self.saturated.map(|row| at_share(&row, read_share));
         let crowd = usize::from(cores >= self.writers[1]);
         let span = f64::from((self.writers[crowd + 1] - self.writers[crowd]).max(1));
         let part = (f64::from(cores) - f64::from(self.writers[crowd])) / span;
         between(by_crowd[crowd], by_crowd[crowd + 1], part)
     }
+}
+
+/// Service per line between the mixes that were measured.
+fn at_share(row: &[Saturated; MIXES], read_share: f64) -> u64 {
+    let low = (1..MIXES - 1).rev().find(|mix| row[*mix].read_share <= read_share).unwrap_or(0);
+    let [from, to] = [row[low], row[low + 1]];
+    let part = (read_share - from.read_share) / (to.read_share - from.read_share).max(f64::MIN_POSITIVE);
+    between(from.line_fs, to.line_fs, part)
 }
 
 /// Linear interpolation, `part` clamped to [0, 1].
@@ -206,54 +220,68 @@ fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
 }
 
 fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Result<TierBehaviour, Error> {
-    let own_mode = mode_of(system, tier);
-    let is_behind_near = conditions.mode == "memory-mode" && own_mode != "dram-only";
-    let loads_mode = if is_behind_near { "memory-mode" } else { own_mode };
+    let direct = mode_of(system, tier);
+    let is_behind_near = conditions.mode == "memory-mode" && direct != "dram-only";
+    let mode = if is_behind_near { "memory-mode" } else { direct };
     let cores = system.cores_per_socket;
-    let run = |mode: &'static str, threads: usize, mix: Mix, is_remote: bool| {
+    let run = |threads: usize, mix: Mix, is_remote: bool| {
         let prefetches = conditions.prefetches;
         // A socket's worth of caches has to fill before the second half.
         let lines = RUN_LINES.max(RUN_LINES_IN_ALL / threads as u64);
         let footprint_bytes = conditions.footprint_bytes / system.sockets as u64;
-        measure(system, &Micro { mode, tier, threads, mix, lines, footprint_bytes, is_remote, prefetches })
+        // All that comes to PMem in Memory Mode are misses, and dirty victims of a near memory that is full.
+        let near_bytes = is_behind_near.then(|| near_bytes(system));
+        measure(
+            system,
+            &Micro { mode, tier, threads, mix, lines, footprint_bytes, is_remote, prefetches, near_bytes },
+        )
     };
     let reads = Mix::Stores(0);
     let crowds = [1, (cores / 4).max(2).min(cores), cores];
     let pairs: Vec<(usize, Mix)> = crowds.iter().flat_map(|crowd| RUNS.map(|mix| (*crowd, mix))).collect();
-    let mixes = pairs.par_iter().map(|(crowd, mix)| run(own_mode, *crowd, *mix, false));
+    let mixes = pairs.par_iter().map(|(crowd, mix)| run(*crowd, *mix, false));
     let mixes = mixes.collect::<Result<Vec<_>, _>>()?;
     let (rows, _) = mixes.as_chunks::<MIXES>();
     let mut threads: Vec<usize> = THREADS.into_iter().filter(|threads| *threads < cores).collect();
     threads.push(cores);
-    let loads = threads.par_iter().map(|threads| run(loads_mode, *threads, reads, false));
+    let loads = threads.par_iter().map(|threads| run(*threads, reads, false));
     let loads = loads.collect::<Result<Vec<_>, _>>()?;
-    // Lines asked for become more lines at the devices where stores come along.
-    let saturated = |row: usize| {
-        std::array::from_fn(|mix| match RUNS[mix] {
-            Mix::NonTemporal => rows[row][mix].line_fs(),
-            stores => (rows[row][mix].line_fs() as f64 * stores.read_share()).round() as u64,
-        })
-    };
-    let saturated_fs = capacity(std::array::from_fn(saturated));
-    let local = load_table(&threads, &loads, saturated_fs[CROWDS - 1][MIXES - 1]);
+    let saturated = capacity(std::array::from_fn(|crowd| by_share(&rows[crowd])));
+    let local = load_table(&threads, &loads, &saturated[CROWDS - 1]);
     let remote = match system.sockets {
         1 => local,
-        _ => farther(&local, &loads[0], &run(loads_mode, 1, reads, true)?),
+        _ => farther(&local, &loads[0], &run(1, reads, true)?),
     };
     let writers = crowds.map(|crowd| crowd as u32);
     let (store_fs, media) = (rows[0][0].line_fs(), media(&rows[CROWDS - 1]));
-    Ok(TierBehaviour { writers, saturated_fs, loads: [local, remote], store_fs, media })
+    Ok(TierBehaviour { writers, saturated, loads: [local, remote], store_fs, media })
+}
+
+/// Near memory of the runs: so small that it is full of dirty lines before the part that counts.
+fn near_bytes(system: &System) -> u64 {
+    (system.sockets * system.controllers_per_socket) as u64 * NEAR_PAGES * 4096
+}
+
+/// Pages of that near memory for each controller.
+const NEAR_PAGES: u64 = 48;
+
+/// Capacities of one crowd by rising share of reads.
+fn by_share(runs: &[Measured; MIXES]) -> [Saturated; MIXES] {
+    let mut row = runs.map(|run| Saturated { read_share: run.read_share(), line_fs: run.interface_fs() });
+    row.sort_by(|one, other| one.read_share.total_cmp(&other.read_share));
+    row
 }
 
 /// A few cores may be slower than the channels, which is not the channels' time: those that serve many at some pace
 /// serve fewer at that pace at least.
-fn capacity(mut measured_fs: [[u64; MIXES]; CROWDS]) -> [[u64; MIXES]; CROWDS] {
+fn capacity(mut measured: [[Saturated; MIXES]; CROWDS]) -> [[Saturated; MIXES]; CROWDS] {
     for crowd in (0..CROWDS - 1).rev() {
-        for mix in 0..MIXES {
-            measured_fs[crowd][mix] = measured_fs[crowd][mix].min(measured_fs[crowd + 1][mix]);
+        let more = measured[crowd + 1];
+        for mix in &mut measured[crowd] {
+            mix.line_fs = mix.line_fs.min(at_share(&more, mix.read_share));
         }
     }
-    measured_fs
+    measured
 }
 
 /// The mode in which a tier is reached directly.
@@ -262,13 +290,14 @@ fn mode_of(system: &System, tier: usize) -> &'static str {
 }
 
 /// Time and latency per line at steps of utilisation, interpolated between runs.
-fn load_table(threads: &[usize], runs: &[Measured], saturated_fs: u64) -> [Load; LOAD_STEPS] {
+fn load_table(threads: &[usize], runs: &[Measured], saturated: &[Saturated; MIXES]) -> [Load; LOAD_STEPS] {
     let points: Vec<(f64, Load)> = threads
         .iter()
         .zip(runs)
         .map(|(threads, run)| {
             let line_fs = run.line_fs() * *threads as u64;
-            (saturated_fs as f64 / run.line_fs().max(1) as f64, Load { line_fs, latency_ps: run.latency_ps })
+            let busy_fs = at_share(saturated, run.read_share()) as f64;
+            (busy_fs / run.interface_fs().max(1) as f64, Load { line_fs, latency_ps: run.latency_ps })
         })
         // At saturation the time per line is the queue's, which servers keep themselves.
         .filter(|(utilisation, _)| *utilisation < KNEE)
@@ -308,17 +337,17 @@ fn media(mixes: &[Measured; MIXES]) -> [MediaRatio; 2] {
     // Six decimals survive the way through a file unchanged.
     let per_byte = |bytes: f64, of: u64| (bytes / of.max(1) as f64 * 1e6).round() / 1e6;
     let hits = |run: &Measured, direction: usize| {
-        per_byte(run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64, run.interface[direction])
+        per_byte(run.hits[direction] as f64 * hetier_traces::LINE_BYTES as f64, run.whole[direction])
     };
     let read = MediaRatio {
-        read: per_byte(reading.media[0] as f64, reading.interface[0]),
-        write: per_byte(reading.media[1] as f64, reading.interface[0]),
+        read: per_byte(reading.media[0] as f64, reading.whole[0]),
+        write: per_byte(reading.media[1] as f64, reading.whole[0]),
         hit_rate: hits(reading, 0),
     };
-    let rest = |media: u64, ratio: f64| (media as f64 - storing.interface[0] as f64 * ratio).max(0.0);
+    let rest = |media: u64, ratio: f64| (media as f64 - storing.whole[0] as f64 * ratio).max(0.0);
     let write = MediaRatio {
-        read: per_byte(rest(storing.media[0], read.read), storing.interface[1]),
-        write: per_byte(rest(storing.media[1], read.write), storing.interface[1]),
+        read: per_byte(rest(storing.media[0], read.read), storing.whole[1]),
+        write: per_byte(rest(storing.media[1], read.write), storing.whole[1]),
         hit_rate: hits(storing, 1),
     };
     [read, write]

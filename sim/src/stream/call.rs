@@ -96,6 +96,7 @@ impl Engine<'_> {
         }
         self.caches.l2.hits += transition.second_level;
         self.caches.l2.misses += transition.fetched;
+        self.leave(number, &transition, blocks.len());
         self.tallies[site.callee as usize].total_ps += elapsed_fs / 1000;
         let core = &mut self.cores[number];
         core.clock_ps += elapsed_fs / 1000;
@@ -133,11 +134,22 @@ impl Engine<'_> {
         *self.private.transition(learnt)
     }
 
-    /// Puts the operands into their slots and the core into its next state.
+    /// Puts the core into its next state, in which slots have other numbers.
+    #[inline]
+    fn leave(&mut self, number: usize, transition: &Transition, operands: usize) {
+        let core = &mut self.cores[number];
+        core.state = transition.next;
+        let first = transition.places as usize + operands;
+        let order = &self.private.places[first..first + transition.remain as usize];
+        std::mem::swap(&mut core.slots, &mut self.seats);
+        core.slots.clear();
+        core.slots.extend(order.iter().map(|slot| self.seats[usize::from(*slot)]));
+    }
+
+    /// Puts the operands into their slots.
     #[inline]
     fn seat(&mut self, number: usize, transition: &Transition, blocks: &[u32]) {
         let core = &mut self.cores[number];
-        core.state = transition.next;
         let places = &self.private.places[transition.places as usize..];
         for (block, place) in blocks.iter().zip(places) {
             let place = usize::from(*place);
@@ -348,17 +360,20 @@ impl Engine<'_> {
     fn evict(&mut self, number: usize, site: SiteFacts, event: Event, now_ps: u64, toll: &mut Toll) {
         let slot = usize::from(event.slot);
         let block = self.cores[number].slots[slot];
+        // Another core has made these lines void.
+        if block == NONE {
+            return;
+        }
         let entry = &mut self.heap.blocks.blocks[block as usize];
         if event.kind == EventKind::Leave {
             entry.holders &= !(1 << number);
             self.cores[number].slots[slot] = NONE;
         }
         // Lines that came in dirty leave in proportion; those stored to since are in `marked` already.
-        let stays = self.private.resident(self.cores[number].state, event.slot).0;
         let share = |lines: u32, part: u32, of: u32| {
             (u64::from(lines) * u64::from(part) / u64::from(of.max(1))) as u32
         };
-        let carried = share(entry.carried, event.lines, event.lines + stays).min(event.lines);
+        let carried = share(entry.carried, event.lines, event.lines + event.stays).min(event.lines);
         entry.carried -= carried;
         let dirty = event.marked + share(carried, event.lines - event.marked, event.lines);
         let others = entry.holders & !(1 << number);
@@ -471,12 +486,13 @@ impl Engine<'_> {
         }
     }
 
+    /// Takes a block out of a core's private caches. Its lines are void there but keep their place until they are the
+    /// oldest, although real caches fill invalid lines first: otherwise every pattern of losses would be a state of
+    /// its own.
     fn drop_private(&mut self, other: usize, block: u32) {
         let core = &mut self.cores[other];
         let Some(slot) = core.slots.iter().position(|held| *held == block) else { return };
-        let lines = self.private.resident(core.state, slot as u16).0;
-        self.caches.invalidated_lines += u64::from(lines);
-        core.state = self.private.without(core.state, slot as u16);
+        self.caches.invalidated_lines += u64::from(self.private.resident(core.state, slot as u16).0);
         core.slots[slot] = NONE;
     }
 }

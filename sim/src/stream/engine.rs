@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
-use super::blocks::NONE;
+
 use super::feeder::{Feeder, Status};
 use super::heap::Heap;
 use super::memory::Memory;
@@ -150,6 +150,8 @@ pub(super) struct Engine<'p> {
     pub(super) caches: CacheResult,
     pub(super) accesses: u64,
     pub(super) leaving: Vec<Leaving>,
+    /// Blocks by slot as they were during a call.
+    pub(super) seats: Vec<u32>,
     /// Live and resident bytes over time.
     pub footprint: Footprint,
     footprint_due: u32,
@@ -245,6 +247,7 @@ impl<'p> Engine<'p> {
             caches: CacheResult::default(),
             accesses: 0,
             leaving: Vec::new(),
+            seats: Vec::new(),
             footprint: Footprint::default(),
             footprint_due: 0,
             schedule,
@@ -582,7 +585,7 @@ impl Core<'_> {
             clock_ps: 0,
             carry_fs: 0,
             state: 0,
-            slots: vec![NONE; 8],
+            slots: Vec::new(),
             compute_fs: 0,
             stalls: [0; Source::COUNT],
             words: Vec::new(),

@@ -7,11 +7,12 @@
 //! filled by the same walk first, without time. What counts is the run from half of all lines until the first core is done. Throughput
 //! and time per line come out.
 
-use hetier_traces::seeded;
+use hetier_traces::{LINE_BYTES, seeded};
 
 use crate::cache::{FirstLevel, Intent};
 use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Port, Workload};
 use crate::mode::{self, ModeSettings};
+use crate::result::Traffic;
 use crate::system::System;
 use crate::{Error, Picoseconds};
 
@@ -33,16 +34,6 @@ pub enum Mix {
     NonTemporal,
 }
 
-impl Mix {
-    /// Reads among the lines that the devices see.
-    pub fn read_share(self) -> f64 {
-        match self {
-            Self::Stores(stores) => MIX_PERIOD as f64 / (MIX_PERIOD + stores) as f64,
-            Self::NonTemporal => 0.0,
-        }
-    }
-}
-
 /// A short run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Micro<'s> {
@@ -62,6 +53,8 @@ pub struct Micro<'s> {
     pub is_remote: bool,
     /// Whether the prefetcher is on.
     pub prefetches: bool,
+    /// Bytes of near memory, in Memory Mode; `None` for all of its tier.
+    pub near_bytes: Option<u64>,
 }
 
 /// What a short run measured.
@@ -73,8 +66,10 @@ pub struct Measured {
     pub lines: u64,
     /// Mean latency of demand reads, picoseconds; 0 without any.
     pub latency_ps: u64,
-    /// Bytes read and written at the tier's interface, then at its media.
+    /// Bytes read and written at the tier's interface in that part.
     pub interface: [u64; 2],
+    /// The same of the whole run, as are those that follow.
+    pub whole: [u64; 2],
     /// Media bytes.
     pub media: [u64; 2],
     /// Requests served by a row or buffer.
@@ -86,6 +81,26 @@ impl Measured {
     pub fn line_fs(&self) -> u64 {
         (u128::from(self.time.0) * 1000 / u128::from(self.lines.max(1))) as u64
     }
+
+    /// Femtoseconds per line that crossed the tier's interface.
+    pub fn interface_fs(&self) -> u64 {
+        let lines = (self.interface[0] + self.interface[1]) / LINE_BYTES;
+        (u128::from(self.time.0) * 1000 / u128::from(lines.max(1))) as u64
+    }
+
+    /// Reads among those lines, in [0, 1].
+    pub fn read_share(&self) -> f64 {
+        let [reads, writes] = self.interface;
+        reads as f64 / (reads + writes).max(1) as f64
+    }
+}
+
+/// How far a run was at an instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    at: Picoseconds,
+    lines: u64,
+    traffic: Traffic,
 }
 
 struct Threads {
@@ -95,9 +110,9 @@ struct Threads {
     first: u64,
     /// Lines of all cores so far.
     total: u64,
-    /// Instant and lines at half of all lines, and when the first core was done.
-    half: Option<(Picoseconds, u64)>,
-    end: Option<(Picoseconds, u64)>,
+    /// At half of all lines, and when the first core was done.
+    half: Option<Mark>,
+    end: Option<Mark>,
     home: usize,
     /// Pages of the socket's part of the tier, and how many of them, anywhere, are used.
     pages: u64,
@@ -121,16 +136,17 @@ impl Workload for Threads {
             }
             let at = self.at[core];
             if at - self.first >= self.micro.lines {
-                self.end.get_or_insert((port.clock(), self.total));
+                if self.end.is_none() {
+                    self.end = Some(self.mark(port));
+                }
                 // The stores and loads under way belong to the measured time.
                 return Ok(match (port.settle(), port.fence()) {
                     (Issue::Done, Issue::Done) => Activity::Finished,
                     _ => Activity::Blocked,
                 });
             }
-            let now = (port.clock(), self.total);
             if self.half.is_none() && self.total * 2 >= self.micro.lines * self.micro.threads as u64 {
-                self.half = Some(now);
+                self.half = Some(self.mark(port));
             }
             let line = self.line(core, at);
             let issue = match self.micro.mix {
@@ -149,6 +165,11 @@ impl Workload for Threads {
 }
 
 impl Threads {
+    fn mark(&self, port: &mut Port<'_>) -> Mark {
+        let traffic = port.machine().memory.traffic().total(self.micro.tier);
+        Mark { at: port.clock(), lines: self.total, traffic }
+    }
+
     /// Place of a page among all of the tier's.
     fn page(&self, number: u64) -> u64 {
         seeded::draw_below(0x7061_6765, number, self.pages)
@@ -184,7 +205,7 @@ fn fill(machine: &mut Machine, threads: &mut Threads, system: &System) {
     let cores = threads.at.len();
     let lines = system.l3.capacity_bytes() + cores as u64 * system.l2.capacity_bytes();
     // A quarter more, because sets fill unevenly.
-    let each = lines / hetier_traces::LINE_BYTES * 5 / 4 / cores as u64;
+    let each = lines / LINE_BYTES * 5 / 4 / cores as u64;
     let mut leaving = Vec::new();
     for at in 0..each {
         for core in 0..cores {
@@ -207,7 +228,8 @@ fn fill(machine: &mut Machine, threads: &mut Threads, system: &System) {
 /// Those of the device files and the mode.
 pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let layout = Layout::new(system);
-    let mode = mode::build(micro.mode, system, &layout, &ModeSettings::default())?;
+    let mode_settings = ModeSettings { near_bytes: micro.near_bytes, ..ModeSettings::default() };
+    let mode = mode::build(micro.mode, system, &layout, &mode_settings)?;
     let sockets = vec![0; micro.threads];
     let settings = MachineSettings { sockets: &sockets, prefetches: micro.prefetches, has_huge_pages: false };
     let mut machine = Machine::new(system, &settings, mode)?;
@@ -234,10 +256,14 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let traffic = machine.memory.traffic().total(micro.tier);
     let latency = machine.memory.latency().summary();
     Ok(Measured {
-        time: end.0.saturating_sub(half.0),
-        lines: end.1 - half.1.min(end.1),
+        time: end.at.saturating_sub(half.at),
+        lines: end.lines - half.lines.min(end.lines),
         latency_ps: latency.map_or(0, |latency| (latency.mean * 1e3) as u64),
-        interface: [traffic.read_bytes, traffic.write_bytes],
+        interface: [
+            end.traffic.read_bytes.saturating_sub(half.traffic.read_bytes),
+            end.traffic.write_bytes.saturating_sub(half.traffic.write_bytes),
+        ],
+        whole: [traffic.read_bytes, traffic.write_bytes],
         media: [counters.media_read_bytes, counters.media_write_bytes],
         hits: [counters.buffer_hits_read, counters.buffer_hits_write],
     })
@@ -258,6 +284,7 @@ mod tests {
             footprint_bytes,
             is_remote: false,
             prefetches: false,
+            near_bytes: None,
         }
     }
 
@@ -276,7 +303,7 @@ mod tests {
         let system = System::load("optane-slice").unwrap();
         let measured = measure(&system, &micro("dram-only", 0, Mix::Stores(6))).unwrap();
 
-        let [reads, writes] = measured.interface.map(|bytes| bytes as f64);
+        let [reads, writes] = measured.whole.map(|bytes| bytes as f64);
         assert!((0.9..1.1).contains(&(writes / reads)), "{reads} {writes}");
     }
 

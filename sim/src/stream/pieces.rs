@@ -25,7 +25,7 @@ pub struct Shape {
 impl Shape {
     /// Cuts an object of `lines` for a cache of `cache_lines`.
     pub fn new(lines: u64, cache_lines: u64) -> Self {
-        let piece = (lines.div_ceil(16)).min(cache_lines / 64).max(1).max(lines.div_ceil(1 << 14));
+        let piece = lines.div_ceil(16).min(cache_lines / 64).max(1).max(lines.div_ceil(1 << 14));
         Self { lines: lines as u32, piece_lines: piece.min(u64::from(u16::MAX)) as u32 }
     }
 
@@ -46,22 +46,21 @@ pub struct Piece {
 /// An object of which a piece is resident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
-    /// How the object is cut; `None` if the slot is free.
-    pub shape: Option<Shape>,
+    /// How the object is cut.
+    pub shape: Shape,
     /// Clean lines that left and were not announced yet.
     pub clean_out: u32,
     /// Dirty lines that left and were not announced yet.
     pub dirty_out: u32,
 }
 
-const FREE: Slot = Slot { shape: None, clean_out: 0, dirty_out: 0 };
-
-/// What a private cache holds, in a form that two cores can be compared by.
+/// What a private cache holds, in a form that two cores can be compared by: slots are numbered by the order of their
+/// newest pieces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Pieces, least recently used first.
     pub pieces: Vec<Piece>,
-    /// Objects by slot; no free slot at the end.
+    /// Objects by slot, each with a piece at least.
     pub slots: Vec<Slot>,
 }
 
@@ -74,7 +73,7 @@ impl Hash for Contents {
         }
         for slot in &self.slots {
             state.write_u64(u64::from(slot.clean_out) << 32 | u64::from(slot.dirty_out));
-            state.write_u64(slot.shape.map_or(0, |shape| u64::from(shape.lines)));
+            state.write_u64(u64::from(slot.shape.lines));
         }
     }
 }
@@ -89,19 +88,6 @@ impl Contents {
         }
         lines.into()
     }
-
-    /// Removes a slot.
-    pub fn remove(&mut self, slot: u16) {
-        self.pieces.retain(|piece| piece.slot != slot);
-        self.slots[usize::from(slot)] = FREE;
-        self.trim();
-    }
-
-    fn trim(&mut self) {
-        while self.slots.last().is_some_and(|slot| slot.shape.is_none()) {
-            self.slots.pop();
-        }
-    }
 }
 
 /// What happens at the border of the private cache.
@@ -115,6 +101,8 @@ pub struct Event {
     pub lines: u32,
     /// Of a fetch, those fetched for a store; of an eviction, the dirty ones.
     pub marked: u32,
+    /// Of an eviction, lines of the object that stay.
+    pub stays: u32,
 }
 
 /// Which way lines go.
@@ -158,6 +146,8 @@ pub struct Cache {
     /// Node by slot and piece.
     at: Vec<Vec<u32>>,
     slots: Vec<Slot>,
+    /// Resident lines by slot.
+    held: Vec<u32>,
     resident: u64,
     capacity: u64,
     first_level: u64,
@@ -170,7 +160,7 @@ pub struct Cache {
 impl Cache {
     /// Sets a cache of `capacity` lines up with what it holds, behind a first level of `first_level` lines.
     pub fn new(contents: &Contents, capacity: u64, first_level: u64) -> Self {
-        let at = contents.slots.iter().map(|slot| vec![NONE; slot.shape.map_or(0, Shape::pieces)]).collect();
+        let at = contents.slots.iter().map(|slot| vec![NONE; slot.shape.pieces()]).collect();
         let mut cache = Self {
             nodes: Vec::with_capacity(contents.pieces.len() + 64),
             free: Vec::new(),
@@ -178,6 +168,7 @@ impl Cache {
             newest: NONE,
             at,
             slots: contents.slots.clone(),
+            held: vec![0; contents.slots.len()],
             resident: 0,
             capacity,
             first_level,
@@ -185,22 +176,28 @@ impl Cache {
             events: Vec::new(),
         };
         for piece in &contents.pieces {
-            cache.resident += u64::from(piece.lines);
+            cache.grow(piece.slot, u32::from(piece.lines));
             cache.push(*piece, 0);
         }
         cache
     }
 
-    /// Takes the lowest free slot for an object that is not there.
+    /// Takes a new slot for an object that is not there.
     pub fn claim(&mut self, shape: Shape) -> u16 {
-        let place = self.slots.iter().position(|slot| slot.shape.is_none()).unwrap_or(self.slots.len());
-        if place == self.slots.len() {
-            self.slots.push(FREE);
-            self.at.push(Vec::new());
-        }
-        self.slots[place].shape = Some(shape);
-        self.at[place] = vec![NONE; shape.pieces()];
-        place as u16
+        self.slots.push(Slot { shape, clean_out: 0, dirty_out: 0 });
+        self.held.push(0);
+        self.at.push(vec![NONE; shape.pieces()]);
+        self.slots.len() as u16 - 1
+    }
+
+    fn grow(&mut self, slot: u16, lines: u32) {
+        self.resident += u64::from(lines);
+        self.held[usize::from(slot)] += lines;
+    }
+
+    fn lose(&mut self, slot: u16, lines: u32) {
+        self.resident -= u64::from(lines);
+        self.held[usize::from(slot)] -= lines;
     }
 
     /// Runs a sweep; `slots` gives the slot of each operand of the macro, `None` for those not tracked.
@@ -229,14 +226,14 @@ impl Cache {
 
     /// Pieces that a lane overlaps.
     fn range(&self, lane: &LanePlan, slot: u16) -> (u64, u64) {
-        let Some(shape) = self.slots[usize::from(slot)].shape else { return (0, 0) };
+        let shape = self.slots[usize::from(slot)].shape;
         let piece = u64::from(shape.piece_lines);
         let end = (lane.first_line + lane.extent_lines).min(u64::from(shape.lines));
         (lane.first_line.min(end) / piece, end.div_ceil(piece))
     }
 
     fn touch(&mut self, lane: &LanePlan, slot: u16, number: u16, first_event: usize, served: &mut Served) {
-        let Some(shape) = self.slots[usize::from(slot)].shape else { return };
+        let shape = self.slots[usize::from(slot)].shape;
         let lines = overlap(lane, shape, number);
         self.clock += u64::from(lines);
         if lane.bypasses {
@@ -263,24 +260,24 @@ impl Cache {
         };
         piece.lines = piece.lines.max(lines as u16);
         piece.dirty = if is_write { piece.dirty.max(lines as u16) } else { piece.dirty };
-        self.resident += u64::from(fetched);
+        self.grow(slot, fetched);
         self.push(piece, self.clock);
         self.shrink();
     }
 
     fn fetch(&mut self, slot: u16, lines: u32, is_store: bool, first_event: usize) {
         let marked = if is_store { lines } else { 0 };
-        self.cross(Event { kind: EventKind::Fetch, slot, lines, marked }, first_event);
+        self.cross(Event { kind: EventKind::Fetch, slot, lines, marked, stays: 0 }, first_event);
     }
 
     /// Stores past the cache; what it held of the piece is overwritten in memory.
     fn bypass(&mut self, slot: u16, number: u16, lines: u32, first_event: usize) {
         let node = self.at[usize::from(slot)][usize::from(number)];
         if node != NONE {
-            self.resident -= u64::from(self.nodes[node as usize].piece.lines);
+            self.lose(slot, u32::from(self.nodes[node as usize].piece.lines));
             self.unlink(node);
         }
-        self.cross(Event { kind: EventKind::Bypass, slot, lines, marked: 0 }, first_event);
+        self.cross(Event { kind: EventKind::Bypass, slot, lines, marked: 0, stays: 0 }, first_event);
     }
 
     /// Adds to the event of its kind in this sweep, or starts one.
@@ -288,7 +285,7 @@ impl Cache {
         let is_same = |event: &&mut Event| event.slot == crossing.slot && event.kind == crossing.kind;
         let held = &self.slots[usize::from(crossing.slot)];
         // A sweep over more than the cache comes back to lines that it has just pushed out.
-        let has_left = (held.clean_out + held.dirty_out) * 4 >= held.shape.map_or(0, |shape| shape.lines);
+        let has_left = (held.clean_out + held.dirty_out) * 4 >= held.shape.lines;
         if !has_left && let Some(event) = self.events[first_event..].iter_mut().rev().find(is_same) {
             event.lines += crossing.lines;
             event.marked += crossing.marked;
@@ -303,9 +300,9 @@ impl Cache {
         let held = &mut self.slots[usize::from(slot)];
         let lines = held.clean_out + held.dirty_out;
         if lines > 0 || kind == EventKind::Leave {
-            let marked = held.dirty_out;
+            let (marked, stays) = (held.dirty_out, self.held[usize::from(slot)]);
             (held.clean_out, held.dirty_out) = (0, 0);
-            self.events.push(Event { kind, slot, lines, marked });
+            self.events.push(Event { kind, slot, lines, marked, stays });
         }
     }
 
@@ -317,7 +314,7 @@ impl Cache {
             let held = &mut self.slots[usize::from(piece.slot)];
             held.dirty_out += u32::from(piece.dirty);
             held.clean_out += u32::from(piece.lines - piece.dirty);
-            self.resident -= u64::from(piece.lines);
+            self.lose(piece.slot, u32::from(piece.lines));
         }
     }
 
@@ -355,26 +352,34 @@ impl Cache {
         self.free.push(place);
     }
 
-    /// Announces objects that left in whole or by half at least, and gives what remains.
-    pub fn finish(mut self) -> (Contents, Vec<Event>) {
+    /// Announces objects that left in whole or by half at least; gives what remains, what crossed the border, and
+    /// the slot that each new slot had during the call.
+    pub fn finish(mut self) -> (Contents, Vec<Event>, Vec<u16>) {
         for slot in 0..self.slots.len() {
-            let Slot { shape: Some(shape), clean_out, dirty_out } = self.slots[slot] else { continue };
-            if self.at[slot].iter().all(|node| *node == NONE) {
+            let Slot { shape, clean_out, dirty_out } = self.slots[slot];
+            if self.held[slot] == 0 {
                 self.announce(slot as u16, EventKind::Leave);
-                self.slots[slot] = FREE;
             } else if (clean_out + dirty_out) * 2 >= shape.lines {
                 self.announce(slot as u16, EventKind::Evict);
             }
         }
+        let (mut order, mut number) = (Vec::new(), vec![u16::MAX; self.slots.len()]);
         let mut pieces = Vec::with_capacity(self.nodes.len());
-        let mut node = self.oldest;
+        let mut node = self.newest;
         while node != NONE {
-            pieces.push(self.nodes[node as usize].piece);
-            node = self.nodes[node as usize].after;
+            let Node { mut piece, before, .. } = self.nodes[node as usize];
+            let number = &mut number[usize::from(piece.slot)];
+            if *number == u16::MAX {
+                *number = order.len() as u16;
+                order.push(piece.slot);
+            }
+            piece.slot = *number;
+            pieces.push(piece);
+            node = before;
         }
-        let mut contents = Contents { pieces, slots: self.slots };
-        contents.trim();
-        (contents, self.events)
+        pieces.reverse();
+        let slots = order.iter().map(|slot| self.slots[usize::from(*slot)]).collect();
+        (Contents { pieces, slots }, self.events, order)
     }
 }
 

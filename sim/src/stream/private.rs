@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::pieces::{Cache, Contents, Event, Shape};
+use super::pieces::{Cache, Contents, Event, EventKind, Shape};
 use super::plan::MacroPlan;
 
 /// Slots that keys can name.
@@ -95,8 +95,10 @@ pub struct Segment {
 pub struct Transition {
     /// The state afterwards.
     pub next: u32,
-    /// First in the arena of places: the slot of each tracked operand.
+    /// First in the arena of places: the slot of each tracked operand, then of each object that is there afterwards.
     pub places: u32,
+    /// Objects that are there afterwards.
+    pub remain: u32,
     /// First segment in the arena.
     pub segments: u32,
     /// Number of segments.
@@ -148,6 +150,61 @@ pub struct Geometry {
     pub second_level_fs: u64,
 }
 
+/// A segment in the making.
+#[derive(Clone, Debug)]
+struct Part {
+    compute_fs: u64,
+    second_level: u32,
+    /// Sweeps in it.
+    sweeps: u64,
+    events: Vec<Event>,
+}
+
+impl Part {
+    /// Whether another sweep fetches and computes the same as each of this part's: limb after limb of a loop.
+    fn is_like(&self, next: &Self) -> bool {
+        let comes = |event: &&Event| matches!(event.kind, EventKind::Fetch | EventKind::Bypass);
+        let mine = self.events.iter().filter(comes);
+        let others = || next.events.iter().filter(comes);
+        let is_same = |(mine, other): (&Event, &Event)| {
+            mine.slot == other.slot
+                && mine.kind == other.kind
+                && u64::from(mine.lines) == u64::from(other.lines) * self.sweeps
+        };
+        self.compute_fs == next.compute_fs * self.sweeps
+            && mine.clone().count() == others().count()
+            && mine.zip(others()).all(is_same)
+    }
+
+    fn absorb(&mut self, next: Self) {
+        self.compute_fs += next.compute_fs;
+        self.second_level += next.second_level;
+        self.sweeps += 1;
+        for event in next.events {
+            let is_same = |held: &&mut Event| held.slot == event.slot && held.kind == event.kind;
+            match self.events.iter_mut().find(is_same) {
+                Some(held) => {
+                    (held.lines, held.marked) = (held.lines + event.lines, held.marked + event.marked);
+                    held.stays = event.stays;
+                }
+                None => self.events.push(event),
+            }
+        }
+    }
+}
+
+/// Sweeps that are alike and follow one another are one segment: they would cost the same one by one.
+fn merged(parts: Vec<Part>) -> Vec<Part> {
+    let mut merged: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match merged.last_mut() {
+            Some(last) if last.is_like(&part) => last.absorb(part),
+            _ => merged.push(part),
+        }
+    }
+    merged
+}
+
 /// All states seen so far, shared by all cores.
 #[derive(Clone, Debug)]
 pub struct Private {
@@ -161,9 +218,8 @@ pub struct Private {
     pub segments: Vec<Segment>,
     /// Events of segments.
     pub events: Vec<Event>,
-    /// Slots of tracked operands.
+    /// Slots of tracked operands, and of what is left, by its new slot.
     pub places: Vec<u16>,
-    drops: HashMap<(u32, u16), u32>,
     stored: usize,
 }
 
@@ -180,7 +236,6 @@ impl Private {
             segments: Vec::new(),
             events: Vec::new(),
             places: Vec::new(),
-            drops: HashMap::new(),
             stored: 0,
         };
         private.intern(Contents::default());
@@ -217,7 +272,7 @@ impl Private {
             slots[usize::from(*operand) % 64] = Some(*place);
         }
         let mut transition = self.blank(&places);
-        let mut segments = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for sweep in &call.sweeps {
             let before = cache.events.len();
             let mut served = cache.sweep(sweep, &slots);
@@ -230,17 +285,28 @@ impl Private {
                 transition.inside_compute_fs += sweep.compute_fs;
             } else {
                 let second_level = served.second_level as u32;
-                segments.push((sweep.compute_fs, second_level, before..cache.events.len()));
+                let events = cache.events[before..].to_vec();
+                parts.push(Part { compute_fs: sweep.compute_fs, second_level, sweeps: 1, events });
             }
         }
-        let (contents, events) = cache.finish();
+        let during = cache.events.len();
+        let (contents, events, order) = cache.finish();
         // What was announced at the end left while the last lines came in.
-        match segments.last_mut() {
-            Some((_, _, range)) => range.end = events.len(),
-            None if !events.is_empty() => segments.push((0, 0, 0..events.len())),
+        match parts.last_mut() {
+            Some(part) => part.events.extend_from_slice(&events[during..]),
+            None if events.len() > during => {
+                parts.push(Part {
+                    compute_fs: 0,
+                    second_level: 0,
+                    sweeps: 1,
+                    events: events[during..].to_vec(),
+                });
+            }
             None => {}
         }
-        self.store(state, key, transition, &segments, &events, contents)
+        transition.remain = order.len() as u32;
+        self.places.extend_from_slice(&order);
+        self.store(state, key, transition, &merged(parts), contents)
     }
 
     fn blank(&mut self, places: &[u16]) -> Transition {
@@ -249,6 +315,7 @@ impl Private {
         Transition {
             next: 0,
             places: first,
+            remain: 0,
             segments: self.segments.len() as u32,
             segment_count: 0,
             inside_fs: 0,
@@ -276,18 +343,16 @@ impl Private {
         state: u32,
         key: Key,
         mut transition: Transition,
-        segments: &[(u64, u32, std::ops::Range<usize>)],
-        events: &[Event],
+        parts: &[Part],
         contents: Contents,
     ) -> u32 {
-        let first_event = self.events.len();
-        self.events.extend_from_slice(events);
-        for (compute_fs, second_level, range) in segments {
-            let (first, count) = ((first_event + range.start) as u32, range.len() as u32);
+        for Part { compute_fs, second_level, events, .. } in parts {
+            let (first, count) = (self.events.len() as u32, events.len() as u32);
+            self.events.extend_from_slice(events);
             let segment = Segment { compute_fs: *compute_fs, second_level: *second_level, first, count };
             self.segments.push(segment);
         }
-        transition.segment_count = segments.len() as u32;
+        transition.segment_count = parts.len() as u32;
         transition.next = self.intern(contents);
         let number = self.transitions.len() as u32;
         self.transitions.push(transition);
@@ -309,18 +374,6 @@ impl Private {
     #[inline]
     pub fn resident(&self, state: u32, slot: u16) -> (u32, u32) {
         self.states[state as usize].resident.get(usize::from(slot)).copied().unwrap_or_default()
-    }
-
-    /// The state without a slot: another core took the object for itself.
-    pub fn without(&mut self, state: u32, slot: u16) -> u32 {
-        if let Some(&next) = self.drops.get(&(state, slot)) {
-            return next;
-        }
-        let mut contents = Contents::clone(&self.states[state as usize].contents);
-        contents.remove(slot);
-        let next = self.intern(contents);
-        self.drops.insert((state, slot), next);
-        next
     }
 
     fn intern(&mut self, contents: Contents) -> u32 {
