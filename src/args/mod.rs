@@ -241,6 +241,9 @@ pub struct Calibrate {
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Fit the overhead constants of the seed paper's machines instead, and print them
+    #[arg(long, conflicts_with = "output")]
+    pub overhead: bool,
 }
 
 /// Arguments of `reproduce`.

@@ -1,5 +1,7 @@
 //! `calibrate`: published measurements beside the simulated ones.
 
+mod overhead;
+
 use std::fs;
 
 use hetier_reports::output;
@@ -11,6 +13,9 @@ use crate::failure::Outcome;
 
 /// Measures every calibration point.
 pub fn run(arguments: &args::Calibrate) -> Outcome {
+    if arguments.overhead {
+        return overhead::run(arguments);
+    }
     let table = calibrate()?;
     if let Some(path) = &arguments.output {
         let head = "# Calibration\n\nWritten by `hetier calibrate -o docs/calibration.md`. The points are rows of \
