@@ -1,19 +1,24 @@
-//! Arrays in order of accesses per byte: the densest in fast memory, each with a quota that fits at every instant.
+//! Arrays in order of accesses per byte and time: the densest in fast memory, each with a quota that fits at every
+//! instant.
 //!
 //! What every array holds over time, and how often it is touched, is known from the trace: encrypted inference is
-//! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack. Arrays come in order of line accesses
-//! per byte held at most; each gets as many bytes of fast memory as it holds, or as are left at the instants at which it
-//! lives. With the pool allocator memory is left only for blocks of the same size, so that each size of block counts
-//! by its own largest sum; otherwise what died is free for all. An array that gets part of what it wants keeps its
-//! first-born elements there.
+//! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack:
 //!
-//! Accesses count whether or not a cache holds the line: what is hot enough for the caches is dense as well, and
-//! small. Ties between arrays of equal density go to the older one.
+//! 1. *Accesses that reach memory.* An array that is no larger than the last-level caches while a body runs is fetched and
+//!    written back once by that body, however often it is touched; a larger one at every touch.
+//! 2. *Density.* Those accesses, over the bytes that the array holds times how long it holds them. Memory of the dead
+//!    serves others, so that a short life is cheap. Time is counted in accesses of all arrays that reach memory.
+//! 3. *Quotas.* Arrays by density, the older first where equal. Each gets as many bytes of fast memory as it holds, or as
+//!    are left at the instants at which it lives. With the pool allocator memory is left only for blocks of the same size, so
+//!    that each size of block counts by its own largest sum; otherwise what died is free for all. An array that gets part
+//!    of what it wants keeps its first-born elements there.
+//!
+//! Not considered: that PMem writes more slowly than it reads, and whether accesses wait or overlap.
 
 use std::collections::BTreeMap;
 
 use hetier_traces::facts::ArrayUse;
-use hetier_traces::{ArrayId, Class, Residency, residency};
+use hetier_traces::{ArrayId, Class, LINE_BYTES, Residency, residency};
 
 use super::{Choice, Foresight, Newborn, Placement};
 use crate::Error;
@@ -24,15 +29,12 @@ use crate::allocator::{AllocatorKind, padded};
 pub struct Planned {
     /// The array and its use.
     pub array: ArrayUse,
+    /// Line accesses that reach memory.
+    pub memory_accesses: u64,
+    /// These over bytes held and time, relative to the densest array: in [0, 1].
+    pub density: f64,
     /// Bytes of fast memory that its elements may hold at once, padded to lines.
     pub fast_bytes: u64,
-}
-
-impl Planned {
-    /// Line accesses per byte held at most.
-    pub fn density(&self) -> f64 {
-        self.array.line_accesses as f64 / self.array.peak_bytes().max(1) as f64
-    }
 }
 
 /// The plan for a trace, the densest array first.
@@ -40,19 +42,56 @@ impl Planned {
 /// # Errors
 /// - [`Error::Trace`] if the trace is wrong.
 pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
-    let Residency { mut arrays, instants } = residency(foresight.trace, foresight.threads)?;
-    let peaks: BTreeMap<ArrayId, u64> = arrays.iter().map(|array| (array.id, array.peak_bytes())).collect();
-    let product = |lines: u64, peak: &ArrayUse| u128::from(lines) * u128::from(peaks[&peak.id].max(1));
-    arrays.sort_by(|one, other| {
-        let (ours, theirs) = (product(one.line_accesses, other), product(other.line_accesses, one));
-        theirs.cmp(&ours).then(one.id.cmp(&other.id))
-    });
+    let Residency { arrays, instants } = residency(foresight.trace, foresight.threads)?;
+    let mut planned = ranked(arrays, instants, foresight.cache_bytes);
     let mut room = Room { bytes: foresight.fast_bytes, taken: 0, by_size: BTreeMap::new(), instants };
-    let planned = arrays.into_iter().map(|array| {
-        let fast_bytes = room.give(&array, foresight.allocator);
-        Planned { array, fast_bytes }
+    for planned in &mut planned {
+        planned.fast_bytes = room.give(&planned.array, foresight.allocator);
+    }
+    Ok(planned)
+}
+
+/// Arrays by density, no memory given yet.
+fn ranked(arrays: Vec<ArrayUse>, instants: usize, cache_bytes: u64) -> Vec<Planned> {
+    let reaching: Vec<Vec<(usize, u64)>> = arrays.iter().map(|array| reaching(array, cache_bytes)).collect();
+    // Time up to each instant.
+    let mut clock = vec![0_u128; instants + 1];
+    for &(instant, accesses) in reaching.iter().flatten() {
+        clock[instant + 1] += u128::from(accesses);
+    }
+    for instant in 0..instants {
+        clock[instant + 1] += clock[instant];
+    }
+    let rank = |(array, reaching): (ArrayUse, &Vec<(usize, u64)>)| {
+        let memory_accesses = reaching.iter().map(|(_, accesses)| accesses).sum();
+        let held = |(span, bytes): (std::ops::Range<usize>, u64)| {
+            bytes as f64 * (clock[span.end] - clock[span.start]) as f64
+        };
+        let cost: f64 = spans(&array, instants).map(held).sum();
+        let density = if memory_accesses == 0 { 0.0 } else { memory_accesses as f64 / cost.max(1.0) };
+        Planned { array, memory_accesses, density, fast_bytes: 0 }
+    };
+    let mut planned: Vec<Planned> = arrays.into_iter().zip(&reaching).map(rank).collect();
+    planned.sort_by(|one, other| {
+        other.density.total_cmp(&one.density).then_with(|| one.array.id.cmp(&other.array.id))
     });
-    Ok(planned.collect())
+    let densest = planned.first().map_or(1.0, |planned| planned.density).max(f64::MIN_POSITIVE);
+    planned.iter_mut().for_each(|planned| planned.density /= densest);
+    planned
+}
+
+/// Accesses of an array that reach memory, by instant.
+fn reaching(array: &ArrayUse, cache_bytes: u64) -> Vec<(usize, u64)> {
+    let held = |instant: usize| {
+        let after = array.held.partition_point(|(from, _)| *from <= instant);
+        after.checked_sub(1).map_or(0, |at| array.held[at].1)
+    };
+    let reach = |&(instant, lines): &(usize, u64)| {
+        let bytes = held(instant);
+        let once = bytes.div_ceil(LINE_BYTES) * 2;
+        (instant, if bytes <= cache_bytes { lines.min(once) } else { lines })
+    };
+    array.touched.iter().map(reach).collect()
 }
 
 /// Fast memory over time.
@@ -124,7 +163,7 @@ pub(super) fn build(foresight: &Foresight<'_>) -> Result<Box<dyn Placement>, Err
     let planned = plan(foresight)?;
     let arrays = planned.iter().map(|planned| planned.array.id.0 as usize + 1).max().unwrap_or(0);
     let mut quotas = vec![(0, 0); arrays];
-    for Planned { array, fast_bytes } in planned {
+    for Planned { array, fast_bytes, .. } in planned {
         quotas[array.id.0 as usize].0 = fast_bytes;
     }
     Ok(Box::new(ByDensity { quotas }))
@@ -136,7 +175,8 @@ mod tests {
 
     fn used(id: u32, capacity_bytes: u64, line_accesses: u64, held: &[(usize, u64)]) -> ArrayUse {
         let (id, class, label) = (ArrayId(id), Class::Ciphertext, format!("a{id}"));
-        ArrayUse { id, label, class, capacity_bytes, line_accesses, held: held.to_vec() }
+        let touched = vec![(0, line_accesses)];
+        ArrayUse { id, label, class, capacity_bytes, touched, held: held.to_vec() }
     }
 
     fn room(bytes: u64) -> Room {
@@ -163,6 +203,32 @@ mod tests {
 
             assert_eq!(room.give(&used(0, 64, 1, &[(0, 128), (1, 0)]), kind), 128);
             assert_eq!(room.give(&used(1, 128, 1, &[(2, 256)]), kind), second, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_caches_hold_reaches_memory_once_a_body() {
+        let array = used(0, 64, 100, &[(0, 640), (2, 1280)]);
+        let touched = vec![(0, 100), (2, 100), (4, 5)];
+        let array = ArrayUse { touched, ..array };
+
+        assert_eq!(reaching(&array, 1000), [(0, 20), (2, 100), (4, 5)]);
+    }
+
+    #[test]
+    fn a_short_life_is_denser_than_a_long_one_with_as_many_accesses() {
+        let long = used(0, 64, 100, &[(0, 6400)]);
+        let short = used(1, 64, 100, &[(0, 6400), (2, 0)]);
+        let other = ArrayUse { touched: vec![(2, 300)], ..used(2, 64, 0, &[(2, 6400)]) };
+
+        let ranked = ranked(vec![long, short, other], 4, 0);
+
+        // Time is 200 accesses of the first body and 300 of the second.
+        let order: Vec<u32> = ranked.iter().map(|planned| planned.array.id.0).collect();
+        assert_eq!(order, [2, 1, 0]);
+        let expected = [1.0, (100.0 / 200.0) / (300.0 / 300.0), (100.0 / 500.0) / (300.0 / 300.0)];
+        for (planned, expected) in ranked.iter().zip(expected) {
+            assert!((planned.density - expected).abs() < 1e-12, "{planned:?}");
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Foresight<'t> {
     pub peak_by_class: [u64; Class::ALL.len()],
     /// Bytes of fast memory that the process may hold.
     pub fast_bytes: u64,
+    /// Last-level caches of all sockets.
+    pub cache_bytes: u64,
     /// What happens to freed memory.
     pub allocator: AllocatorKind,
 }
@@ -69,6 +71,7 @@ pub fn advise(trace: &Trace, system: &System, settings: &Settings) -> Result<Vec
         threads: settings.threads as u64,
         peak_by_class: [0; Class::ALL.len()],
         fast_bytes,
+        cache_bytes: system.l3.capacity_bytes() * system.sockets as u64,
         allocator: settings.allocator,
     })
 }
@@ -93,7 +96,7 @@ const POLICIES: &[(&str, &str, Build)] = &[
     ("first-touch", "fast memory while there is room, as an operating system does", first_touch::build),
     (
         "by-density",
-        "arrays in order of accesses per byte, as many as fit at every instant",
+        "arrays by memory accesses per byte and time held, as many as fit at every instant",
         by_density::build,
     ),
     ("by-class", "keys, tables and scratch first, ciphertexts take what is left", by_class::build),

@@ -6,7 +6,8 @@ fn newborn(class: Class, bytes: u64, fast_room: u64) -> Newborn {
 
 fn foresight(trace: &Trace) -> Foresight<'_> {
     let peak_by_class = [0; Class::ALL.len()];
-    Foresight { trace, threads: 1, peak_by_class, fast_bytes: 1 << 30, allocator: AllocatorKind::SealPool }
+    let (fast_bytes, cache_bytes, allocator) = (1 << 30, 0, AllocatorKind::SealPool);
+    Foresight { trace, threads: 1, peak_by_class, fast_bytes, cache_bytes, allocator }
 }
 
 #[test]

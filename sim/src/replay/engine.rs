@@ -95,7 +95,7 @@ impl Engine {
         });
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
-        let placement = placement::build(&settings.placement, &foresight(trace, facts, settings, &budgets))?;
+        let placement = placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets)))?;
         let tables = tables(system, settings, &budgets, facts.peak_footprint_bytes);
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
@@ -304,7 +304,7 @@ pub(crate) fn foresight<'t>(
     trace: &'t Trace,
     facts: &Facts,
     settings: &Resolved,
-    budgets: &[Budget],
+    (system, budgets): (&System, &[Budget]),
 ) -> Foresight<'t> {
     let mut peak_by_class = [0; Class::ALL.len()];
     for point in &facts.footprint {
@@ -317,6 +317,7 @@ pub(crate) fn foresight<'t>(
         threads: settings.threads as u64,
         peak_by_class,
         fast_bytes: budgets.first().map_or(0, |budget| budget.bytes),
+        cache_bytes: system.l3.capacity_bytes() * system.sockets as u64,
         allocator: settings.allocator,
     }
 }

@@ -160,7 +160,10 @@ fn build<'p>(
     let parts = HeapParts {
         kind: settings.allocator,
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
-        placement: placement::build(&settings.placement, &foresight(trace, facts, settings, &budgets))?,
+        placement: placement::build(
+            &settings.placement,
+            &foresight(trace, facts, settings, (system, &budgets)),
+        )?,
         tables: tables(system, settings, &budgets, facts.peak_footprint_bytes, sample),
         tiers,
         pages: settings.pages,

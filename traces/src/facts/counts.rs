@@ -72,8 +72,12 @@ pub(super) fn activity(
     Ok((activity, counter.lifetimes))
 }
 
-/// Adds the line accesses of everything that `nodes` do to those of each array or view, by its number.
-pub(super) fn lines_by_array(nodes: &[Node], costs: &[MacroCost], sums: &mut [u64]) -> Result<()> {
+/// Adds the line accesses of everything that `nodes` do to those of each array or view.
+pub(super) fn lines_by_array(
+    nodes: &[Node],
+    costs: &[MacroCost],
+    sums: &mut BTreeMap<ArrayId, u64>,
+) -> Result<()> {
     let mut counter = Counter { scope: Scope::new(), executions: Vec::new(), lifetimes: HashMap::new() };
     counter.visit(nodes, 1);
     each_call(nodes, &mut |call| {
@@ -81,9 +85,8 @@ pub(super) fn lines_by_array(nodes: &[Node], costs: &[MacroCost], sums: &mut [u6
         let executions = u64::try_from(executions.max(0)).unwrap_or(u64::MAX);
         let lines = costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
         for (operand, lines) in call.operands.iter().zip(lines) {
-            if let Some(sum) = sums.get_mut(operand.array.0 as usize) {
-                *sum = sum.saturating_add(lines.saturating_mul(executions));
-            }
+            let sum = sums.entry(operand.array).or_default();
+            *sum = sum.saturating_add(lines.saturating_mul(executions));
         }
         Ok(())
     })

@@ -1,5 +1,7 @@
 //! How long and how much memory each array holds, and how often it is touched: what a placement needs to know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::counts::{self, MacroCost};
@@ -20,14 +22,19 @@ pub struct ArrayUse {
     pub class: Class,
     /// Bytes of an element.
     pub capacity_bytes: u64,
-    /// Touches of 64-byte lines of its elements, caches not considered. Accesses through a view count for the arrays
-    /// behind it by their share of its elements.
-    pub line_accesses: u64,
+    /// Touches of 64-byte lines of its elements by each body that touches them, under the body's first instant; caches
+    /// are not considered. Accesses through a view count for the arrays behind it by their share of its elements.
+    pub touched: Vec<(usize, u64)>,
     /// Live bytes from an instant on, until the next entry; before the first, none.
     pub held: Vec<(usize, u64)>,
 }
 
 impl ArrayUse {
+    /// Touches of lines by the whole trace.
+    pub fn line_accesses(&self) -> u64 {
+        self.touched.iter().fold(0, |sum, (_, lines)| sum.saturating_add(*lines))
+    }
+
     /// Most bytes alive at once.
     pub fn peak_bytes(&self) -> u64 {
         self.held.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0)
@@ -102,37 +109,45 @@ pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
             live.add_view(ArrayId(number as u32), view, &directory)?;
         }
     }
-    let mut lines = vec![0; directory.len()];
-    let mut history =
-        History { held: vec![Vec::new(); directory.len()], last: ByArray::default(), instants: 0 };
+    let arrays = directory.len();
+    let mut history = History {
+        held: vec![Vec::new(); arrays],
+        touched: vec![Vec::new(); arrays],
+        last: ByArray::default(),
+        instants: 0,
+    };
+    let mut lines = BTreeMap::new();
     for phase in &trace.phases {
         for body in &phase.body {
             let nodes = compile(std::slice::from_ref(body), 0)?;
             counts::lines_by_array(&nodes, &costs, &mut lines)?;
+            for (array, lines) in std::mem::take(&mut lines) {
+                history.touch(&directory, array, lines);
+            }
             let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;
             history.push(peak);
             history.push(end);
         }
     }
-    share_views(&directory, &mut lines);
-    let arrays = history.held.into_iter().enumerate().filter(|(_, held)| !held.is_empty());
-    let arrays = arrays.filter_map(|(number, held)| {
+    let arrays = history.held.into_iter().zip(history.touched).enumerate();
+    let arrays = arrays.filter(|(_, (held, _))| !held.is_empty()).filter_map(|(number, (held, touched))| {
         let array = directory.array(ArrayId(number as u32))?;
         Some(ArrayUse {
             id: ArrayId(number as u32),
             label: array.label.clone(),
             class: array.class,
             capacity_bytes: array.capacity_bytes,
-            line_accesses: lines[number],
+            touched,
             held,
         })
     });
     Ok(Residency { arrays: arrays.collect(), instants: history.instants })
 }
 
-/// Live bytes of each array, noted when they change.
+/// Live bytes of each array, noted when they change, and touches of its lines.
 struct History {
     held: Vec<Vec<(usize, u64)>>,
+    touched: Vec<Vec<(usize, u64)>>,
     last: ByArray,
     instants: usize,
 }
@@ -147,22 +162,19 @@ impl History {
         self.last = now;
         self.instants += 1;
     }
-}
 
-/// Gives the accesses of views to the arrays behind them.
-fn share_views(directory: &Directory, lines: &mut [u64]) {
-    for number in 0..lines.len() {
-        let id = ArrayId(number as u32);
-        let total = std::mem::take(&mut lines[number]);
-        let count = directory.elements(id).unwrap_or(1);
-        let all = Stretch { array: id, start: 0, stride: 1, count };
-        if directory.view(id).is_none() || total == 0 {
-            lines[number] = total;
-            continue;
-        }
-        directory.stretches(all, &mut |stretch| {
-            let share = u128::from(total) * u128::from(stretch.count) / u128::from(count);
-            lines[stretch.array.0 as usize] += u64::try_from(share).unwrap_or(u64::MAX);
+    /// Notes accesses of a body whose instants come next; those of a view go to the arrays behind it.
+    fn touch(&mut self, directory: &Directory, array: ArrayId, lines: u64) {
+        let count = directory.elements(array).unwrap_or(1);
+        let instant = self.instants;
+        directory.stretches(Stretch { array, start: 0, stride: 1, count }, &mut |stretch| {
+            let share = u128::from(lines) * u128::from(stretch.count) / u128::from(count);
+            let share = u64::try_from(share).unwrap_or(u64::MAX);
+            let touched = &mut self.touched[stretch.array.0 as usize];
+            match touched.last_mut().filter(|(at, _)| *at == instant) {
+                Some((_, sum)) => *sum = sum.saturating_add(share),
+                None => touched.push((instant, share)),
+            }
         });
     }
 }

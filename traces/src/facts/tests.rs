@@ -362,7 +362,7 @@ fn summed(residency: &Residency) -> (u64, u64) {
         }
     }
     let peak = live.into_iter().max().unwrap_or(0);
-    (peak, residency.arrays.iter().map(|array| array.line_accesses).sum())
+    (peak, residency.arrays.iter().map(ArrayUse::line_accesses).sum())
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn accesses_through_a_view_count_for_the_arrays_behind_it_by_their_share() {
 
     let found = residency(&trace, 1).unwrap();
 
-    let lines: Vec<u64> = found.arrays.iter().map(|array| array.line_accesses).collect();
+    let lines: Vec<u64> = found.arrays.iter().map(ArrayUse::line_accesses).collect();
     assert_eq!(lines.iter().sum::<u64>(), facts(&trace, 1).unwrap().activity.line_accesses);
     assert_eq!(lines[0], 3 * lines[1]);
 }
