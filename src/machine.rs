@@ -65,18 +65,29 @@ pub fn replay_all(
 ) -> Outcome<Vec<Timed>> {
     let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
     let bars = indicatif::MultiProgress::new();
+    let seeds = arguments.seeds;
     let replays = settings.par_iter().map(|settings| {
-        let what = settings.mode.as_deref().unwrap_or("replay");
-        let bar = bars.add(progress::bar(what));
-        let started = Instant::now();
-        let result = ensemble(trace, system, settings, fidelity, arguments.seeds, &|fraction| {
-            progress::show(&bar, fraction);
-            if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        bar.finish_and_clear();
-        Ok((result?, started.elapsed().as_secs_f64()))
+        let bar = bars.add(progress::bar(settings.mode.as_deref().unwrap_or("replay")));
+        Ok(replay_one(trace, system, settings, (fidelity, seeds), &bar)?)
     });
     replays.collect()
+}
+
+/// Replays a trace under one setting with a bar of its own.
+pub fn replay_one(
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+    (fidelity, seeds): (Fidelity, u32),
+    bar: &indicatif::ProgressBar,
+) -> Result<Timed, hetier_sim::Error> {
+    let started = Instant::now();
+    let result = ensemble(trace, system, settings, fidelity, seeds, &|fraction| {
+        progress::show(bar, fraction);
+        if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    Ok((result?, started.elapsed().as_secs_f64()))
 }
 
 /// Tells on standard error when near memory is too small to tell anything.

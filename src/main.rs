@@ -41,6 +41,8 @@ fn run(verb: Verb) -> Outcome {
         Verb::Script(arguments) => command::script::run(&arguments),
         Verb::Plot(arguments) => command::plot::run(&arguments),
         Verb::Export(arguments) => command::export::run(&arguments),
+        Verb::Place(arguments) => command::place::run(&arguments),
+        Verb::Sweep(arguments) => command::sweep::run(&arguments),
         Verb::List(arguments) => command::list::run(&arguments),
         Verb::Completions { shell } => command::manual::completions(shell),
         Verb::Man => command::manual::page(),

@@ -1,5 +1,6 @@
 //! Sizes as people write them: `64`, `4KiB`, `32GiB`, `1.5GB`.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// Units by suffix, lower case; binary and decimal are told apart by the `i`.
@@ -21,6 +22,16 @@ const UNITS: [(&str, u64); 12] = [
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
+
+/// The largest binary unit in which the size is a whole number: `4 KiB`, `1000 B`.
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        let fits = |&&(shift, _): &&(u32, _)| self.0 > 0 && self.0.trailing_zeros() >= shift;
+        let (shift, unit) = units.iter().find(fits).copied().unwrap_or((0, "B"));
+        write!(formatter, "{} {unit}", self.0 >> shift)
+    }
+}
 
 impl FromStr for Size {
     type Err = String;
@@ -51,6 +62,14 @@ mod tests {
         assert_eq!("4kb".parse(), Ok(Size(4000)));
         assert_eq!("1.5GiB".parse(), Ok(Size(3 << 29)));
         assert_eq!("64".parse(), Ok(Size(64)));
+    }
+
+    #[test]
+    fn sizes_are_written_in_the_largest_unit_that_is_exact() {
+        for (bytes, text) in [(0, "0 B"), (64, "64 B"), (4096, "4 KiB"), (1 << 30, "1 GiB"), (1025, "1025 B")]
+        {
+            assert_eq!(Size(bytes).to_string(), text);
+        }
     }
 
     #[test]

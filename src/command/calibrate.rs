@@ -1,5 +1,6 @@
 //! `calibrate`: published measurements beside the simulated ones.
 
+mod host;
 mod overhead;
 
 use std::fs;
@@ -13,6 +14,9 @@ use crate::failure::Outcome;
 
 /// Measures every calibration point.
 pub fn run(arguments: &args::Calibrate) -> Outcome {
+    if arguments.host {
+        return host::run(arguments);
+    }
     if arguments.overhead {
         return overhead::run(arguments);
     }

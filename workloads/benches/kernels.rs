@@ -7,10 +7,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use hetier_traces::{Access, Class, Role};
+use hetier_traces::Access;
+use hetier_workloads::host::fastest_call;
 use hetier_workloads::ring::{Packing, Scale, Seed, unit_name};
 use hetier_workloads::scheme::rotation;
-use hetier_workloads::{Buffer, Context, Literal, Operand, Operation, Parameters, Primitive, Recorder};
+use hetier_workloads::{Buffer, Context, Literal, Operation, Parameters, Primitive};
 
 const DEGREE: usize = 8192;
 const ROUNDS: usize = 400;
@@ -39,47 +40,11 @@ fn main() {
         (Operation::EncryptPublic, None),
     ] {
         let primitive = Primitive::fused(operation, limbs);
-        let (time, copy) = (measure(&context, &primitive), copy_of(&context, &primitive));
+        let time = fastest_call(&context, &primitive, ROUNDS).expect("the benchmark's primitives fit") * 1e6;
+        let copy = copy_of(&context, &primitive);
         let target = target.map_or_else(|| "-".to_owned(), |target| format!("{target:.1}"));
         println!("{:28} {time:10.1} {target:>10} {copy:10.1} {:8.2}", primitive.name(), time / copy);
     }
-}
-
-/// Microseconds of the fastest of [`ROUNDS`] calls; recording is off.
-fn measure(context: &Context, primitive: &Primitive) -> f64 {
-    let parameters = primitive.operands(context.parameters()).expect("the benchmark's primitives fit");
-    let mut objects: Vec<Buffer> = parameters
-        .iter()
-        .map(|parameter| match parameter.class {
-            Class::Table => Buffer::with_bytes(0),
-            Class::Message => Buffer::from_values(&vec![0.5; parameter.bytes as usize / 8]),
-            _ => residues(parameter.bytes),
-        })
-        .collect();
-    let inputs = objects.clone();
-    (0..ROUNDS)
-        .map(|round| {
-            // A rescale moves limbs to other primes, so that operands written must start afresh.
-            for ((object, input), parameter) in objects.iter_mut().zip(&inputs).zip(&parameters) {
-                if parameter.role == Role::InOut {
-                    object.copy_from_slice(input);
-                }
-            }
-            let mut operands: Vec<Operand<'_>> = objects
-                .iter_mut()
-                .zip(&parameters)
-                .map(|(object, parameter)| match parameter.class {
-                    Class::Table => Operand::Resident,
-                    _ => Operand::Write(object),
-                })
-                .collect();
-            let start = Instant::now();
-            let done = primitive.execute(context, &mut operands, round as u64, &mut Recorder::off());
-            let time = start.elapsed();
-            done.expect("the benchmark's operands fit");
-            1e6 * time.as_secs_f64()
-        })
-        .fold(f64::INFINITY, f64::min)
 }
 
 /// Words below every prime of the set.

@@ -2,6 +2,7 @@
 
 pub mod counters;
 mod error;
+pub mod host;
 pub mod interpret;
 pub mod layer;
 pub mod network;

@@ -1,6 +1,6 @@
 //! `probe bandwidth`: threads that keep as much in flight as a core can.
 
-use hetier_reports::{Table, figure, output, units};
+use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
 use hetier_sim::probe::{BandwidthProbe, BandwidthReport, bandwidth};
 
@@ -72,7 +72,7 @@ fn table(reports: &[BandwidthReport]) -> Table {
     for report in reports {
         table.push(vec![
             report.probe.threads.to_string(),
-            units::binary_bytes(report.probe.access_bytes),
+            Size(report.probe.access_bytes).to_string(),
             format!("{:.2}", report.gb_per_s),
             share(report.write_efficiency),
             share(report.read_efficiency),
@@ -93,7 +93,7 @@ fn figures(reports: &[BandwidthReport]) -> Vec<(&'static figure::ProbeFigure, Ve
     };
     let mut drawn = Vec::new();
     if varies(&threads) || !varies(&access) {
-        let label = |report: &BandwidthReport| format!("accesses of {}", units::binary_bytes(access(report)));
+        let label = |report: &BandwidthReport| format!("accesses of {}", Size(access(report)));
         drawn.push((&figure::BANDWIDTH_OVER_THREADS, curves(&threads, &label)));
     }
     if varies(&access) {

@@ -1,6 +1,6 @@
 //! `probe latency`: one access at a time.
 
-use hetier_reports::{Table, figure, output, units};
+use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
 use hetier_sim::probe::{LatencyProbe, LatencyReport, latency};
 
@@ -58,7 +58,7 @@ fn probes(arguments: &Latency) -> Vec<LatencyProbe> {
 fn table(reports: &[LatencyReport]) -> Table {
     let mut table = Table::new(&["region", "block", "ns per access", "p50", "p99", "p99.9", "max"]);
     for LatencyReport { probe, ns_per_access, latency_ns: tail, .. } in reports {
-        let mut row = vec![units::binary_bytes(probe.region_bytes), units::binary_bytes(probe.block_bytes)];
+        let mut row = vec![Size(probe.region_bytes).to_string(), Size(probe.block_bytes).to_string()];
         let times = [*ns_per_access, tail.p50, tail.p99, tail.p999, tail.max];
         row.extend(times.map(|ns| format!("{ns:.1}")));
         table.push(row);
@@ -70,7 +70,7 @@ fn curves(arguments: &Latency, reports: &[LatencyReport]) -> Vec<figure::Curve> 
     let place = &arguments.place;
     let label = |block: u64| match arguments.block.0.len() {
         1 => format!("{}, {}", place.system, place.tier),
-        _ => format!("blocks of {}", units::binary_bytes(block)),
+        _ => format!("blocks of {}", Size(block)),
     };
     let point = |report: &LatencyReport| (report.probe.region_bytes as f64, report.ns_per_access);
     curves::grouped(reports.iter().map(|report| (label(report.probe.block_bytes), point(report))))

@@ -1,0 +1,146 @@
+//! `place`: which placement policy makes a trace fastest, and what it puts where.
+
+use hetier_reports::{Table, output, units};
+use hetier_sim::fidelity::Fidelity;
+use hetier_sim::pages::choose;
+use hetier_sim::placement::{self, Planned};
+use hetier_sim::replay::{DramSize, Settings};
+use hetier_sim::{Error, RunResult, System};
+use hetier_traces::{Trace, read_file};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+use crate::{machine, progress};
+
+/// A policy with its run, or why there is none.
+type Tried = (&'static str, Result<RunResult, String>);
+
+/// Replays a trace under every policy and ranks them.
+pub fn run(arguments: &args::Place) -> Outcome {
+    let (system, settings) = machine::load(&arguments.machine)?;
+    let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
+    let settings = Settings { mode: Some(arguments.mode.clone()), dram, ..settings };
+    for path in [&arguments.output, &arguments.plan].into_iter().flatten() {
+        output::check_file(path)?;
+    }
+    let trace = read_file(&arguments.trace)?;
+    let mut tried = try_all(arguments, &trace, &system, &settings)?;
+    let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| run.simulated_seconds);
+    tried.sort_by(|one, other| seconds(one).total_cmp(&seconds(other)));
+    let Some((best, Ok(result))) = tried.first() else {
+        let reasons: Vec<&str> =
+            tried.iter().filter_map(|(_, run)| run.as_ref().err().map(String::as_str)).collect();
+        return Err(Failure::work(reasons.first().copied().unwrap_or("place: no policy to try")));
+    };
+    if let Some(path) = &arguments.output {
+        output::write_single(path, (serde_json::to_string_pretty(result)? + "\n").as_bytes())?;
+    }
+    if let Some(path) = &arguments.plan {
+        let plan = placement::advise(&trace, &system, &settings)?;
+        output::write_single(path, plan_table(&plan).to_csv().as_bytes())?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(best, result, &tried))?);
+    } else {
+        println!("{}", ranking(&tried, &system).to_text());
+        println!("best: {best} (hetier replay {} --placement {best} ...)", arguments.trace.display());
+    }
+    Ok(())
+}
+
+/// Replays under every policy on all host cores. Only a lack of memory is an answer; other errors end it.
+fn try_all(
+    arguments: &args::Place,
+    trace: &Trace,
+    system: &System,
+    settings: &Settings,
+) -> Outcome<Vec<Tried>> {
+    let fidelity = choose("fidelity", &arguments.machine.fidelity, &Fidelity::ALL)?;
+    let bars = indicatif::MultiProgress::new();
+    let tried = placement::names().into_par_iter().map(|name| {
+        let settings = Settings { placement: name.to_owned(), ..settings.clone() };
+        let bar = bars.add(progress::bar(name));
+        match machine::replay_one(trace, system, &settings, (fidelity, arguments.machine.seeds), &bar) {
+            Ok((result, _)) => Ok((name, Ok(result))),
+            Err(error @ Error::Capacity { .. }) => Ok((name, Err(error.to_string()))),
+            Err(error) => Err(error.into()),
+        }
+    });
+    tried.collect()
+}
+
+fn ranking(tried: &[Tried], system: &System) -> Table {
+    let tiers: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
+    let heads = tiers.iter().flat_map(|tier| [format!("{tier} read"), format!("{tier} written")]);
+    let heads = ["placement", "time", "to best"].map(ToOwned::to_owned).into_iter().chain(heads);
+    let heads: Vec<String> = heads.collect();
+    let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    let best = tried.iter().find_map(|(_, run)| run.as_ref().ok()).map_or(1.0, |run| run.simulated_seconds);
+    for (name, run) in tried {
+        let Ok(run) = run else {
+            let missing = std::iter::repeat_n("–".to_owned(), heads.len() - 2);
+            table.push([(*name).to_owned(), "does not fit".to_owned()].into_iter().chain(missing).collect());
+            continue;
+        };
+        let bytes = tiers.iter().flat_map(|tier| {
+            let device = run.devices.get(*tier).copied().unwrap_or_default();
+            [units::bytes(device.read_bytes), units::bytes(device.write_bytes)]
+        });
+        let relative = format!("{:.3}×", run.simulated_seconds / best);
+        let head = [(*name).to_owned(), units::seconds(run.simulated_seconds), relative];
+        table.push(head.into_iter().chain(bytes).collect());
+    }
+    table
+}
+
+fn as_json(best: &str, result: &RunResult, tried: &[Tried]) -> Value {
+    let entry = |(name, run): &Tried| match run {
+        Ok(run) => json!({
+            "placement": name,
+            "fits": true,
+            "simulated_seconds": run.simulated_seconds,
+            "spread": run.spread,
+            "devices": run.devices,
+            "peak_footprint_bytes": run.peak_footprint_bytes,
+        }),
+        Err(reason) => json!({ "placement": name, "fits": false, "reason": reason }),
+    };
+    json!({
+        "schema": "hetier-place-1",
+        "system": result.system,
+        "mode": result.mode,
+        "fidelity": result.fidelity,
+        "best": best,
+        "placements": tried.iter().map(entry).collect::<Vec<_>>(),
+    })
+}
+
+/// What `by-density` does with every array, the densest first.
+fn plan_table(plan: &[Planned]) -> Table {
+    let mut table = Table::new(&[
+        "array",
+        "label",
+        "class",
+        "peak_bytes",
+        "line_accesses",
+        "memory_accesses",
+        "density",
+        "fast_bytes",
+    ]);
+    for planned in plan {
+        let array = &planned.array;
+        table.push(vec![
+            array.id.0.to_string(),
+            array.label.clone(),
+            array.class.name().to_owned(),
+            array.peak_bytes().to_string(),
+            array.line_accesses().to_string(),
+            planned.memory_accesses.to_string(),
+            planned.density.to_string(),
+            planned.fast_bytes.to_string(),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,216 @@
+//! `sweep`: one trace on every combination of systems, modes, placements, DRAM sizes and threads.
+
+use hetier_reports::{Table, output};
+use hetier_sim::fidelity::Fidelity;
+use hetier_sim::pages::choose;
+use hetier_sim::replay::{DramSize, Settings};
+use hetier_sim::{Error, RunResult, System, mode, placement};
+use hetier_traces::{Trace, read_file};
+use rayon::prelude::*;
+use serde_json::json;
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+use crate::{machine, progress};
+
+/// Tiers that get columns.
+const TIERS: [&str; 3] = ["dram", "pmem", "cxl"];
+
+/// One combination; what does not matter to its mode is left out.
+#[derive(Clone, Debug, PartialEq)]
+struct Point {
+    /// Position in the list of systems.
+    system: usize,
+    mode: String,
+    placement: Option<String>,
+    dram_fraction: Option<f64>,
+    threads: Option<usize>,
+}
+
+/// A combination with its run, or why there is none.
+type Row = (Point, Result<RunResult, String>);
+
+/// Replays every combination and writes a row each.
+pub fn run(arguments: &args::Sweep) -> Outcome {
+    let load = |name: &String| Ok(System::load(name)?);
+    let systems = arguments.systems.iter().map(load).collect::<Outcome<Vec<_>>>()?;
+    let points = points(arguments, &systems)?;
+    if let Some(path) = &arguments.output {
+        output::check_file(path)?;
+    }
+    let trace = read_file(&arguments.trace)?;
+    let rows = replay(arguments, &trace, &systems, &points)?;
+    let table = table(arguments, &systems, &rows);
+    if let Some(path) = &arguments.output {
+        output::write_single(path, table.to_csv().as_bytes())?;
+    }
+    match (arguments.json, &arguments.output) {
+        (true, _) => println!("{}", serde_json::to_string_pretty(&as_json(&table))?),
+        (false, None) => print!("{}", table.to_csv()),
+        (false, Some(path)) => println!("{}: {} runs", path.display(), rows.len()),
+    }
+    Ok(())
+}
+
+/// Every combination that differs from the others; modes that a system lacks are told and left out.
+fn points(arguments: &args::Sweep, systems: &[System]) -> Outcome<Vec<Point>> {
+    let known = |names: Vec<&'static str>| names.into_iter().map(|name| (name, ())).collect::<Vec<_>>();
+    for mode in &arguments.modes {
+        choose("mode", mode, &known(mode::names()))?;
+    }
+    for placement in &arguments.placements {
+        choose("placement", placement, &known(placement::names()))?;
+    }
+    if let Some(share) = arguments.dram_fractions.iter().find(|share| !(share.is_finite() && **share > 0.0)) {
+        return Err(Failure::usage(format!("--dram-fractions: found {share}, need numbers above 0")));
+    }
+    let threads: Vec<Option<usize>> = match &arguments.threads {
+        Some(values) => values.0.iter().copied().map(Some).collect(),
+        None => vec![None],
+    };
+    let mut points: Vec<Point> = Vec::new();
+    for (number, system) in systems.iter().enumerate() {
+        for mode in &arguments.modes {
+            if !system.modes.contains(mode) {
+                eprintln!("{}: has no mode {mode}, left out", system.name);
+                continue;
+            }
+            for &threads in &threads {
+                let point = Point {
+                    system: number,
+                    mode: mode.clone(),
+                    placement: None,
+                    dram_fraction: None,
+                    threads,
+                };
+                points.extend(variants(arguments, &point));
+            }
+        }
+    }
+    Ok(points)
+}
+
+/// A point with every DRAM size and placement that matter to its mode.
+fn variants(arguments: &args::Sweep, point: &Point) -> Vec<Point> {
+    let has_size = matches!(point.mode.as_str(), "memory-mode" | "app-direct");
+    let fractions: Vec<Option<f64>> =
+        if has_size { arguments.dram_fractions.iter().copied().map(Some).collect() } else { vec![None] };
+    let placements: Vec<Option<String>> = match point.mode.as_str() {
+        "app-direct" => arguments.placements.iter().cloned().map(Some).collect(),
+        _ => vec![None],
+    };
+    let with = |(dram_fraction, placement)| Point { dram_fraction, placement, ..point.clone() };
+    let pairs = fractions.iter().flat_map(|fraction| placements.iter().map(|name| (*fraction, name.clone())));
+    pairs.map(with).collect()
+}
+
+/// Replays all points on all host cores, in their order. Too little memory is an answer; other errors end it.
+fn replay(arguments: &args::Sweep, trace: &Trace, systems: &[System], points: &[Point]) -> Outcome<Vec<Row>> {
+    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
+    let bars = indicatif::MultiProgress::new();
+    let rows = points.par_iter().map(|point| {
+        let settings = settings(arguments, point);
+        let bar = bars.add(progress::bar(&format!("{} {}", systems[point.system].name, point.mode)));
+        let run = (fidelity, arguments.seeds);
+        match machine::replay_one(trace, &systems[point.system], &settings, run, &bar) {
+            Ok((result, _)) => Ok((point.clone(), Ok(result))),
+            Err(error @ (Error::Capacity { .. } | Error::Unsupported { .. })) => {
+                Ok((point.clone(), Err(error.to_string())))
+            }
+            Err(error) => Err(error.into()),
+        }
+    });
+    rows.collect()
+}
+
+fn settings(arguments: &args::Sweep, point: &Point) -> Settings {
+    let default = Settings::default();
+    Settings {
+        mode: Some(point.mode.clone()),
+        placement: point.placement.clone().unwrap_or_else(|| default.placement.clone()),
+        dram: point.dram_fraction.map_or(DramSize::Enough, DramSize::Fraction),
+        threads: point.threads,
+        seed: arguments.seed,
+        ..default
+    }
+}
+
+fn table(arguments: &args::Sweep, systems: &[System], rows: &[Row]) -> Table {
+    let fixed = [
+        "trace",
+        "system",
+        "mode",
+        "placement",
+        "dram_fraction",
+        "threads",
+        "fidelity",
+        "seed",
+        "simulated_seconds",
+        "min_seconds",
+        "max_seconds",
+        "whole_run_seconds",
+        "near_memory_hit_rate",
+        "peak_footprint_bytes",
+    ];
+    let bytes = TIERS.iter().flat_map(|tier| [format!("{tier}_read_bytes"), format!("{tier}_write_bytes")]);
+    let heads = fixed.into_iter().map(ToOwned::to_owned).chain(bytes).chain(["note".to_owned()]);
+    let heads: Vec<String> = heads.collect();
+    let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    for (point, run) in rows {
+        let text = |value: Option<String>| value.unwrap_or_default();
+        let mut row = vec![
+            arguments.trace.display().to_string(),
+            systems[point.system].name.clone(),
+            point.mode.clone(),
+            text(point.placement.clone()),
+            text(point.dram_fraction.map(|share| share.to_string())),
+        ];
+        match run {
+            Ok(run) => row.extend(measured(run)),
+            Err(note) => {
+                row.push(text(point.threads.map(|threads| threads.to_string())));
+                row.extend(std::iter::repeat_n(String::new(), heads.len() - row.len() - 1));
+                row.push(note.clone());
+            }
+        }
+        table.push(row);
+    }
+    table
+}
+
+/// The cells from `threads` to `note` of a run.
+fn measured(run: &RunResult) -> Vec<String> {
+    let spread = run.spread.map(|spread| spread.simulated_seconds);
+    let seconds = |of: Option<f64>| of.unwrap_or(run.simulated_seconds).to_string();
+    let mut cells = vec![
+        run.threads.to_string(),
+        run.fidelity.clone(),
+        run.seed.to_string(),
+        run.simulated_seconds.to_string(),
+        seconds(spread.map(|spread| spread.min)),
+        seconds(spread.map(|spread| spread.max)),
+        run.whole_run_seconds.to_string(),
+        run.near_memory_hit_rate.map(|rate| rate.to_string()).unwrap_or_default(),
+        run.peak_footprint_bytes.to_string(),
+    ];
+    for tier in TIERS {
+        let device = run.devices.get(tier);
+        cells.push(device.map(|device| device.read_bytes.to_string()).unwrap_or_default());
+        cells.push(device.map(|device| device.write_bytes.to_string()).unwrap_or_default());
+    }
+    cells.push(String::new());
+    cells
+}
+
+/// The rows as objects; numbers as numbers, what does not apply as null.
+fn as_json(table: &Table) -> serde_json::Value {
+    let value = |cell: &String| match cell.parse::<f64>() {
+        _ if cell.is_empty() => json!(null),
+        Ok(_) => serde_json::from_str(cell).unwrap_or_else(|_| json!(cell)),
+        Err(_) => json!(cell),
+    };
+    let object = |row: &Vec<String>| -> serde_json::Map<String, serde_json::Value> {
+        table.heads.iter().cloned().zip(row.iter().map(value)).collect()
+    };
+    json!({ "schema": "hetier-sweep-1", "rows": table.rows.iter().map(object).collect::<Vec<_>>() })
+}
