@@ -43,6 +43,8 @@ enum Then<'p> {
     Repeat(&'p Loop),
     /// The first iteration of a loop with a template was something else.
     Turn(&'p Template),
+    /// Scratch of the iterations to come is due.
+    Begin(&'p Template),
     Spin(&'p Template),
     Iterate {
         region: &'p Region,
@@ -144,7 +146,7 @@ impl<'p> Feeder<'p> {
             Some(template) => {
                 self.odometer.start(template, &self.scope)?;
                 match repeated.first.as_slice() {
-                    [] => Frame { codes: &[], at: 0, then: Then::Spin(template) },
+                    [] => Frame { codes: &[], at: 0, then: Then::Begin(template) },
                     first => Frame { codes: first, at: 0, then: Then::Turn(template) },
                 }
             }
@@ -172,12 +174,28 @@ impl<'p> Feeder<'p> {
                 if frame.codes.iter().any(|code| !matches!(code, Code::Emit(_))) {
                     self.odometer.start(template, &self.scope)?;
                 }
-                let goes_on = self.odometer.advance(template);
                 frame.codes = &[];
+                frame.then = Then::Begin(template);
+                self.odometer.advance(template)
+            }
+            Then::Begin(template) => {
+                let template = *template;
                 frame.then = Then::Spin(template);
+                for birth in &template.scratch {
+                    self.emit(birth, out)?;
+                }
+                true
+            }
+            Then::Spin(template) => {
+                let template = *template;
+                let goes_on = self.odometer.spin(template, out, limit);
+                if !goes_on {
+                    for death in &template.leftovers {
+                        self.emit(death, out)?;
+                    }
+                }
                 goes_on
             }
-            Then::Spin(template) => self.odometer.spin(template, out, limit),
             Then::Iterate { region, next, end } if *next < *end => {
                 let place = *next;
                 *next += 1;

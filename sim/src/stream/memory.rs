@@ -3,7 +3,7 @@
 use super::behaviour::Behaviour;
 use super::calendar::Calendar;
 use super::near::{Found, Home, Near};
-use super::servers::{Fetched, Server};
+use super::servers::{Fetched, Server, Work};
 use crate::Picoseconds;
 use crate::device::Kind;
 use crate::machine::TrafficCounters;
@@ -20,6 +20,25 @@ pub struct Place {
     pub socket: u8,
     /// Parts of the block's lines here, relative to the other places.
     pub weight: u32,
+}
+
+/// Lines that one server has of a request.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// The first of the places.
+    place: Place,
+    lines: u64,
+    /// What near memory made of them.
+    found: Found,
+}
+
+impl Part {
+    const fn add(&mut self, lines: u64, found: Found) {
+        self.lines += lines;
+        self.found.hits += found.hits;
+        self.found.clean += found.clean;
+        self.found.dirty += found.dirty;
+    }
 }
 
 /// For whom memory works.
@@ -169,20 +188,14 @@ impl Memory {
     #[inline]
     pub fn read(&mut self, first: u32, count: u16, lines: u64, client: Client) -> Cost {
         let mut cost = Cost::default();
-        self.spread(first, count, lines, |memory, place, lines| {
-            let is_remote = usize::from(place.socket) != client.socket;
-            let (fetched, tier) = match memory.near {
-                None => (
-                    memory.read_flat(place, lines, is_remote, client),
-                    place.server as usize / memory.sockets,
-                ),
-                Some(_) => memory.read_near(place, lines, is_remote, client),
-            };
+        self.gather(first, count, lines, false, |memory, part| {
+            let is_remote = usize::from(part.place.socket) != client.socket;
+            let (fetched, tier) = memory.read_part(part, is_remote, client);
             let mut done_ps = fetched.done_ps;
             if is_remote {
-                done_ps = done_ps.max(memory.cross(place, lines, client));
+                done_ps = done_ps.max(memory.cross(part.place, part.lines, client));
             }
-            cost.hold_fs += lines * fetched.line_fs;
+            cost.hold_fs += part.lines * fetched.line_fs;
             cost.done_ps = cost.done_ps.max(done_ps);
             cost.tier = tier as u8;
         });
@@ -193,106 +206,109 @@ impl Memory {
     #[inline]
     pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) -> u64 {
         let mut done_ps = 0;
-        self.spread(first, count, lines, |memory, place, lines| {
-            let home = usize::from(place.socket);
+        self.gather(first, count, lines, true, |memory, part| {
+            let home = usize::from(part.place.socket);
             if home != client.socket
                 && let Some(links) = &mut memory.links
             {
-                done_ps = done_ps.max(links.pass(home, 1, client.now_ps, lines));
+                done_ps = done_ps.max(links.pass(home, 1, client.now_ps, part.lines));
             }
-            done_ps = done_ps.max(match memory.near {
-                None => memory.post(place.server as usize, Kind::Write, lines, client),
-                Some(_) => memory.write_near(place, lines, client),
-            });
+            done_ps = done_ps.max(memory.write_part(part, client));
         });
         done_ps
     }
 
-    /// Deals lines to places by weight; what division leaves goes to the last.
+    /// Deals lines to places by weight, what division leaves to the last, and looks each up in near memory. Places
+    /// of one server that follow one another are one part.
     #[inline]
-    fn spread(&mut self, first: u32, count: u16, lines: u64, mut to: impl FnMut(&mut Self, Place, u64)) {
+    fn gather(
+        &mut self,
+        first: u32,
+        count: u16,
+        lines: u64,
+        is_write: bool,
+        mut to: impl FnMut(&mut Self, Part),
+    ) {
         let range = first as usize..first as usize + usize::from(count);
-        if count == 1 {
-            let place = self.places[range.start];
-            return to(self, place, lines);
-        }
         let total: u64 = self.places[range.clone()].iter().map(|place| u64::from(place.weight)).sum();
         let (mut weight, mut given) = (0, 0);
+        let mut gathered: Option<Part> = None;
         for number in range {
             let place = self.places[number];
             weight += u64::from(place.weight);
             let until = lines * weight / total;
-            if until > given {
-                to(self, place, until - given);
-                given = until;
+            let lines = until - given;
+            if lines == 0 {
+                continue;
+            }
+            given = until;
+            let all_hit = Found { hits: lines, ..Found::default() };
+            let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, is_write, lines));
+            match &mut gathered {
+                Some(part) if part.place.server == place.server => part.add(lines, found),
+                _ => {
+                    if let Some(part) = gathered.replace(Part { place, lines, found }) {
+                        to(self, part);
+                    }
+                }
             }
         }
-    }
-
-    fn read_flat(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> Fetched {
-        let server = place.server as usize;
-        self.count(server, Kind::Read, lines, client);
-        let fetched = self.servers[server].read(client.now_ps, client.core, lines, is_remote);
-        if is_remote && client.is_noted {
-            self.post(server, Kind::Write, lines, client);
+        if let Some(part) = gathered {
+            to(self, part);
         }
-        fetched
     }
 
-    /// Rows of reads in the table of Memory Mode.
-    fn read_near(&mut self, place: Place, lines: u64, is_remote: bool, client: Client) -> (Fetched, usize) {
-        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
-        let all_hit = Found { hits: lines, ..Found::default() };
-        let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, false, lines));
-        if is_remote && client.is_noted {
-            self.post(near_server, Kind::Write, lines, client);
+    /// Rows of reads in the table of Memory Mode, or a read of the one tier there is.
+    fn read_part(&mut self, part: Part, is_remote: bool, client: Client) -> (Fetched, usize) {
+        let Part { place, lines, found } = part;
+        let far_server = usize::from(place.server);
+        // A remote reader is noted where the line is found first.
+        let noted = if is_remote && client.is_noted { lines } else { 0 };
+        if self.near.is_none() {
+            let work = Work { reads: lines, writes: noted, awaited: lines };
+            return (self.serve(far_server, work, is_remote, client), far_server / self.sockets);
         }
         let misses = found.clean + found.dirty;
-        let probed_ps = self.post_some(near_server, Kind::Read, misses, client);
-        let near = self.servers[near_server].read(client.now_ps, client.core, found.hits, is_remote);
-        self.count(near_server, Kind::Read, found.hits, client);
+        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
+        let work = Work { reads: lines, writes: misses + noted, awaited: found.hits };
+        let near = self.serve(near_server, work, is_remote, client);
         if misses == 0 {
             return (near, self.near_tier);
         }
-        let far_server = place.server as usize;
-        self.count(far_server, Kind::Read, misses, client);
-        let far = self.servers[far_server].read(client.now_ps, client.core, misses, is_remote);
-        self.post(near_server, Kind::Write, misses, client);
-        self.post_some(far_server, Kind::Write, found.dirty, client);
+        let work = Work { reads: misses, writes: found.dirty, awaited: misses };
+        let far = self.serve(far_server, work, is_remote, client);
         // The time of a line is the mean over hits and misses.
-        let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines.max(1);
-        let done_ps = far.done_ps.max(probed_ps).max(near.done_ps);
-        (Fetched { line_fs, done_ps }, far_server / self.sockets)
+        let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines;
+        (Fetched { line_fs, done_ps: far.done_ps.max(near.done_ps) }, far_server / self.sockets)
     }
 
-    /// Rows of writes.
-    fn write_near(&mut self, place: Place, lines: u64, client: Client) -> u64 {
+    /// Rows of writes, or a write to the one tier there is.
+    fn write_part(&mut self, part: Part, client: Client) -> u64 {
+        let Part { place, lines, found } = part;
+        let far_server = usize::from(place.server);
+        if self.near.is_none() {
+            return self.serve(far_server, Work { writes: lines, ..Work::default() }, false, client).done_ps;
+        }
+        let misses = if self.write_miss_fetches { found.clean + found.dirty } else { 0 };
         let near_server = self.near_tier * self.sockets + usize::from(place.socket);
-        let far_server = place.server as usize;
-        let all_hit = Found { hits: lines, ..Found::default() };
-        let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, true, lines));
-        self.post(near_server, Kind::Read, lines, client);
-        let mut done_ps = self.post(near_server, Kind::Write, lines, client);
-        if self.write_miss_fetches {
-            let misses = found.clean + found.dirty;
-            done_ps = done_ps.max(self.post_some(far_server, Kind::Read, misses, client));
-            self.post_some(near_server, Kind::Write, misses, client);
+        let work = Work { reads: lines, writes: lines + misses, awaited: 0 };
+        let near = self.serve(near_server, work, false, client);
+        if misses + found.dirty == 0 {
+            return near.done_ps;
         }
-        done_ps.max(self.post_some(far_server, Kind::Write, found.dirty, client))
+        let work = Work { reads: misses, writes: found.dirty, awaited: 0 };
+        near.done_ps.max(self.serve(far_server, work, false, client).done_ps)
     }
 
-    /// Work for a server, if there is any.
-    fn post_some(&mut self, server: usize, kind: Kind, lines: u64, client: Client) -> u64 {
-        if lines == 0 { 0 } else { self.post(server, kind, lines, client) }
-    }
-
-    /// Work for a server that nobody waits for.
-    fn post(&mut self, server: usize, kind: Kind, lines: u64, client: Client) -> u64 {
-        self.count(server, kind, lines, client);
-        match kind {
-            Kind::Read => self.servers[server].post_read(client.now_ps, client.core, lines),
-            Kind::Write => self.servers[server].write(client.now_ps, client.core, lines),
+    /// Work of a server, counted.
+    #[inline]
+    fn serve(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
+        for (kind, lines) in [(Kind::Read, work.reads), (Kind::Write, work.writes)] {
+            if lines > 0 {
+                self.count(server, kind, lines, client);
+            }
         }
+        self.servers[server].serve(client.now_ps, client.core, work, is_remote)
     }
 
     #[inline]

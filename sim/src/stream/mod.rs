@@ -66,6 +66,7 @@ use plan::MacroPlan;
 use program::{Program, SMALL_BYTES};
 
 use crate::Error;
+use crate::allocator::AllocatorKind;
 use crate::machine::Layout;
 use crate::mode::{self, ModeSettings, NearStart};
 use crate::pages::{PageTable, Pages, SocketBytes};
@@ -105,7 +106,7 @@ pub fn replay_with(
 ) -> Result<RunResult, Error> {
     let settings = settings.resolve(system)?;
     let facts = hetier_traces::facts(trace, settings.threads as u64)?;
-    let program = Program::new(trace)?;
+    let program = Program::new(trace, settings.allocator == AllocatorKind::SealPool)?;
     let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, &facts)?;
     let mut phases = Vec::with_capacity(trace.phases.len());
     let mut pace = Pace::new(progress, facts.activity.line_accesses);

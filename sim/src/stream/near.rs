@@ -23,7 +23,9 @@ pub struct Found {
 /// A page in near memory: how many of its lines are there, and how many of those are dirty.
 #[derive(Clone, Copy, Debug, Default)]
 struct Resident {
-    tag: u32,
+    /// From 1; 0 for none. Sixteen bits keep the tags of 32 GiB in the host's caches; far memory of more than 65,535
+    /// times the capacity of near memory would need more, and two of its pages in so many are taken for each other.
+    tag: u16,
     present: u8,
     dirty: u8,
 }
@@ -41,7 +43,7 @@ pub struct Home {
     /// Entry, over all sockets.
     pub entry: u32,
     /// Tag, from 1.
-    pub tag: u32,
+    pub tag: u16,
 }
 
 /// The tags of all sockets.
@@ -94,7 +96,7 @@ impl Near {
             (0, page / self.sample)
         };
         let first = (socket as u64 * self.controllers + controller) * self.entries;
-        Home { entry: (first + row % self.entries) as u32, tag: (row / self.entries) as u32 + 1 }
+        Home { entry: (first + row % self.entries) as u32, tag: (row / self.entries % 65_535) as u16 + 1 }
     }
 
     /// Looks up and puts in so many lines of a page, at a page for each 64 at most.
@@ -125,7 +127,7 @@ impl Near {
 }
 
 impl Frame {
-    fn access(&mut self, tag: u32, is_write: bool, lines: u8) -> Found {
+    fn access(&mut self, tag: u16, is_write: bool, lines: u8) -> Found {
         let full = PAGE_LINES as u8;
         let hits = if self.now.tag == tag {
             lines.saturating_sub(full - self.now.present)

@@ -143,8 +143,8 @@ pub struct Emit {
 pub struct Field {
     /// Index as an affine form.
     pub form: Form,
-    /// Terms of the same form.
-    pub terms: Vec<(u8, i64)>,
+    /// The same as it stands in the trace.
+    pub affine: Affine,
     /// From index to object number.
     pub map: Map,
     /// Elements of the array or view less those that a run needs beyond the first.
@@ -156,7 +156,7 @@ pub struct Field {
 impl Field {
     /// Coefficient of a variable.
     pub fn coefficient(&self, variable: usize) -> i64 {
-        self.terms.iter().find(|term| usize::from(term.0) == variable).map_or(0, |term| term.1)
+        self.affine.terms.iter().find(|term| usize::from(term.0) == variable).map_or(0, |term| term.1)
     }
 
     /// Object number of an index that was checked.
@@ -216,6 +216,11 @@ type Bounds = (Box<[Form]>, Box<[Form]>);
 pub struct Template {
     /// Bounds of each range; they depend on enclosing variables alone.
     pub bounds: Box<[Bounds]>,
+    /// Births of what every iteration but the first would allocate and free again, the same objects each time. A pool
+    /// of exact sizes that takes back last what it gives out first hands out the same blocks each time.
+    pub scratch: Box<[Emit]>,
+    /// The deaths that belong to `scratch`.
+    pub leftovers: Box<[Emit]>,
     /// Words of one iteration, operands left 0.
     pub words: Box<[u32]>,
     /// Operands: position in `words`, and which.
@@ -258,14 +263,15 @@ impl Region {
 }
 
 impl Program {
-    /// Compiles a trace.
+    /// Compiles a trace; `reuses` says that the allocator gives back at once what was freed last, so that scratch of a
+    /// loop can stay.
     ///
     /// # Errors
     /// - Those of [`Directory::push`] and [`Nest::new`].
     /// - [`Error::UndefinedArray`] and [`Error::UndefinedMacro`] for names that do not exist.
     /// - [`Error::OutOfRange`] beyond 2³² − 2 tracked objects, or with a wrong number of operands.
-    pub fn new(trace: &Trace) -> Result<Self> {
-        let mut compiler = Compiler::new(trace)?;
+    pub fn new(trace: &Trace, reuses: bool) -> Result<Self> {
+        let mut compiler = Compiler::new(trace, reuses)?;
         let phases = trace.phases.iter().map(|phase| compiler.bodies(&phase.body, 0));
         let phases = phases.collect::<Result<_>>()?;
         let Compiler { sites, arrays, objects, .. } = compiler;
@@ -275,6 +281,7 @@ impl Program {
 
 struct Compiler<'t> {
     trace: &'t Trace,
+    reuses: bool,
     maps: Vec<(Map, u64)>,
     /// Index into `arrays` by number of the definition.
     owners: Vec<u32>,
@@ -284,10 +291,11 @@ struct Compiler<'t> {
 }
 
 impl<'t> Compiler<'t> {
-    fn new(trace: &'t Trace) -> Result<Self> {
+    fn new(trace: &'t Trace, reuses: bool) -> Result<Self> {
         let directory = Directory::of(&trace.definitions)?;
         let mut compiler = Self {
             trace,
+            reuses,
             maps: Vec::new(),
             owners: Vec::new(),
             sites: Vec::new(),
@@ -459,14 +467,14 @@ impl<'t> Compiler<'t> {
         let (map, elements) = self.maps.get(array.0 as usize).ok_or_else(undefined)?;
         let limit = (*elements as i64 + 1).saturating_sub_unsigned(count.max(1));
         let form = Form::new(index, in_scope)?;
-        Ok(Field { form, terms: index.terms.clone(), map: map.clone(), limit, array })
+        Ok(Field { form, affine: index.clone(), map: map.clone(), limit, array })
     }
 
     fn repeated(&mut self, ranges: &[Range], first: &[Body], body: &[Body], in_scope: usize) -> Result<Code> {
         let nest = Nest::new(ranges, in_scope)?;
         let inside = nest.in_scope();
         let (first, body) = (self.bodies(first, inside)?, self.bodies(body, inside)?);
-        let template = template(ranges, &body, in_scope)?;
+        let template = template(ranges, &body, in_scope, self.reuses)?;
         Ok(Code::Loop(Box::new(Loop { nest, first, body, template })))
     }
 }
@@ -477,7 +485,7 @@ fn facts(array: &Array, id: ArrayId, first: Option<u32>) -> ArrayFacts {
 
 /// The template of a loop, if it has one: affine ranges whose bounds depend on variables below `in_scope` alone,
 /// and a straight body.
-fn template(ranges: &[Range], body: &[Code], in_scope: usize) -> Result<Option<Template>> {
+fn template(ranges: &[Range], body: &[Code], in_scope: usize, reuses: bool) -> Result<Option<Template>> {
     let mut bounds = Vec::with_capacity(ranges.len());
     for range in ranges {
         let Range::Affine { from, to } = range else { return Ok(None) };
@@ -489,9 +497,17 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize) -> Result<Option<T
             |forms: &[Affine]| forms.iter().map(|form| Form::new(form, in_scope)).collect::<Result<_>>();
         bounds.push((compile(from)?, compile(to)?));
     }
-    let (mut words, mut fields) = (Vec::new(), Vec::new());
+    let mut emits = Vec::with_capacity(body.len());
     for code in body {
-        let Code::Emit(Emit { header, fields: operands, tail, repeat: 1 }) = code else { return Ok(None) };
+        let Code::Emit(emit @ Emit { repeat: 1, .. }) = code else { return Ok(None) };
+        emits.push(emit);
+    }
+    let levels = in_scope..in_scope + ranges.len();
+    let kept = if reuses { scratch(&emits, levels.clone()) } else { 0 };
+    let own = |emits: &[&Emit]| emits.iter().map(|emit| Emit::clone(emit)).collect();
+    let (scratch, leftovers) = (own(&emits[..kept]), own(&emits[emits.len() - kept..]));
+    let (mut words, mut fields) = (Vec::new(), Vec::new());
+    for Emit { header, fields: operands, tail, .. } in &emits[kept..emits.len() - kept] {
         words.push(*header);
         for field in operands {
             fields.push((words.len(), field.clone()));
@@ -499,10 +515,30 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize) -> Result<Option<T
         }
         words.extend_from_slice(tail);
     }
-    let levels = in_scope..in_scope + ranges.len();
     let coefficients = fields.iter().map(|(_, field): &(usize, Field)| {
         levels.clone().map(|variable| field.coefficient(variable)).collect()
     });
     let coefficients = coefficients.collect();
-    Ok(Some(Template { bounds: bounds.into(), words: words.into(), fields: fields.into(), coefficients }))
+    let (words, fields) = (words.into(), fields.into());
+    Ok(Some(Template { bounds: bounds.into(), scratch, leftovers, words, fields, coefficients }))
+}
+
+/// How many births a body begins with whose deaths, last born first, it ends with, of objects that are the same in
+/// all iterations.
+fn scratch(emits: &[&Emit], levels: std::ops::Range<usize>) -> usize {
+    let is_steady = |emit: &Emit| {
+        let [field] = &*emit.fields else { return false };
+        levels.clone().all(|variable| field.coefficient(variable) == 0)
+    };
+    let is_pair = |(birth, death): &(&&Emit, &&Emit)| {
+        birth.header == Op::Birth.word(0)
+            && death.header == Op::Death.word(0)
+            && is_steady(birth)
+            && is_steady(death)
+            && birth.fields[0].array == death.fields[0].array
+            && birth.fields[0].affine == death.fields[0].affine
+            && birth.tail == death.tail
+    };
+    let pairs = emits.iter().zip(emits.iter().rev()).take(emits.len() / 2);
+    pairs.take_while(is_pair).count()
 }

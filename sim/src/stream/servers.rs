@@ -17,6 +17,17 @@ pub struct Fetched {
     pub done_ps: u64,
 }
 
+/// Lines of one request to a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Lines read.
+    pub reads: u64,
+    /// Lines written; nobody waits for them but those who come later.
+    pub writes: u64,
+    /// Those of the lines read that a core waits for.
+    pub awaited: u64,
+}
+
 /// The channels of one tier on one socket.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -71,42 +82,24 @@ impl Server {
         &self.behaviour
     }
 
-    /// Takes lines off the server's time, for a core `hops` sockets away (0 or 1).
+    /// Takes work off the server's time, for a core of the same socket or another.
     #[inline]
-    pub fn read(&mut self, now_ps: u64, core: usize, lines: u64, is_remote: bool) -> Fetched {
-        let done_ps = self.serve(now_ps, core, lines, 0);
-        self.read_at_step[self.step] += lines;
-        let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
-        Fetched { line_fs: load.line_fs, done_ps }
-    }
-
-    /// Takes writes off the server's time; nobody waits for them but those who read later. Gives the end of the
-    /// queue.
-    #[inline]
-    pub fn write(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
-        self.serve(now_ps, core, lines, 1)
-    }
-
-    /// Takes reads off the server's time that no core waits for.
-    #[inline]
-    pub fn post_read(&mut self, now_ps: u64, core: usize, lines: u64) -> u64 {
-        self.serve(now_ps, core, lines, 0)
-    }
-
-    #[inline]
-    fn serve(&mut self, now_ps: u64, core: usize, lines: u64, direction: usize) -> u64 {
+    pub fn serve(&mut self, now_ps: u64, core: usize, work: Work, is_remote: bool) -> Fetched {
+        let lines = work.reads + work.writes;
         let service_fs = lines * self.line_fs;
         self.window_cores |= 1 << core;
         self.window_end_ps = self.window_end_ps.max(now_ps);
         let done_ps = self.calendar.reserve(now_ps, service_fs / 1000);
-        self.lines[direction] += lines;
-        self.window_lines[direction] += lines;
+        self.lines = [self.lines[0] + work.reads, self.lines[1] + work.writes];
+        self.window_lines = [self.window_lines[0] + work.reads, self.window_lines[1] + work.writes];
         self.window_service_fs += service_fs;
         self.window_requests += 1;
         if self.window_requests >= self.window_length {
             self.roll();
         }
-        done_ps
+        self.read_at_step[self.step] += work.awaited;
+        let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
+        Fetched { line_fs: load.line_fs, done_ps }
     }
 
     /// Starts a window, setting load and mix from the last.
