@@ -137,7 +137,7 @@ fn impossible_links_and_curves_are_refused() {
         ("cxl-ddr5-x8", "data_bytes = 80", "data_bytes = 63", "link.data_bytes: found 63, need 64 to 1024"),
         (
             "cxl-ddr5-x8",
-            "\"ddr5-4800\"",
+            "\"ddr5-4800-rdimm-32g\"",
             "\"cxl-ddr5-x8\"",
             "device: found cxl-ddr5-x8, need a device of kind dram",
         ),
