@@ -1,7 +1,7 @@
 //! Accesses per second of host time of a bare controller: DDR4-2666, one channel, on the reference streams.
 //!
 //! Limit: 10 million a second on each of he, hepg and rnd, saturated, on one otherwise idle core; 20 million is the
-//! aim. Run with `cargo bench -p hetier-sim --bench bare`.
+//! aim. Run with `cargo bench -p hetier-sim --bench bare`, or with `-- rnd` at its end for the cases with that in their name.
 
 use hetier_sim::Error;
 use hetier_sim::device::literal::DeviceConfig;
@@ -13,6 +13,7 @@ use hetier_sim::foreign::{ForeignAccess, streams};
 const RUNS: usize = 3;
 
 fn main() -> Result<(), Error> {
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--")).unwrap_or_default();
     println!("{:<32} {:>9} {:>9} {:>12}", "bare/ddr4-2666", "GB/s", "read ns", "accesses/s");
     for (name, stream) in [
         ("he", streams::he(22).collect::<Vec<_>>()),
@@ -21,7 +22,10 @@ fn main() -> Result<(), Error> {
     ] {
         for mapping in ["ro-ba-ra-co-ch", "mop4-clxor"] {
             for (pace, label) in [(Pace::Saturated, "saturated"), (Pace::Every(12), "pace=12")] {
-                measure(&format!("{name}/{mapping}/{label}"), &memory(mapping)?, &stream, pace)?;
+                let case = format!("{name}/{mapping}/{label}");
+                if case.contains(&wanted) {
+                    measure(&case, &memory(mapping)?, &stream, pace)?;
+                }
             }
         }
     }

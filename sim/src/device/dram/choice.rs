@@ -88,18 +88,34 @@ impl Choice {
         self.at.saturating_sub(now) << DELAY_SHIFT | self.key
     }
 
-    /// The command and its bank.
     #[inline]
-    pub(super) const fn command(&self) -> (Command, usize) {
-        let command = match (self.key >> BANK_BITS) & ((1 << ACTION_BITS) - 1) {
-            0 => Command::Column(Kind::Read),
-            1 => Command::Column(Kind::Write),
-            2 => Command::Activate,
-            3 => Command::Precharge,
-            4 => Command::PrechargeAll,
+    const fn action(&self) -> u64 {
+        (self.key >> BANK_BITS) & ((1 << ACTION_BITS) - 1)
+    }
+
+    /// Direction of a column command; `None` for other commands.
+    #[inline]
+    pub(super) const fn column(&self) -> Option<Kind> {
+        match self.action() {
+            action if action > Action::Write as u64 => None,
+            action if action == Action::Write as u64 => Some(Kind::Write),
+            _ => Some(Kind::Read),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn is_activate(&self) -> bool {
+        self.action() == Action::Activate as u64
+    }
+
+    /// A command that is neither a column command nor an activate.
+    #[inline]
+    pub(super) const fn other(&self) -> Command {
+        match self.action() {
+            action if action == Action::Precharge as u64 => Command::Precharge,
+            action if action == Action::PrechargeAll as u64 => Command::PrechargeAll,
             _ => Command::Refresh,
-        };
-        (command, self.bank())
+        }
     }
 
     #[inline]

@@ -45,14 +45,16 @@ pub struct Gates {
     timing: Timing,
     ranks: usize,
     banks_per_rank: usize,
-    banks_per_group: usize,
     rank_shift: u32,
+    group_shift: u32,
     command: Clock,
-    /// Constraints of the bank and of its group.
+    /// Constraints of the bank and of its group in one, because the scheduler looks at many banks at once.
     bank_activate: [Clock; MAX_BANKS],
-    /// The same by direction, then bank.
-    bank_column: [[Clock; MAX_BANKS]; 2],
+    /// For both directions.
+    bank_column: [Clock; MAX_BANKS],
     bank_precharge: [Clock; MAX_BANKS],
+    /// By direction, then group over all ranks.
+    group_column: [[Clock; MAX_BANKS]; 2],
     rank_activate: [Clock; MAX_RANKS],
     rank_refresh: [Clock; MAX_RANKS],
     /// By direction, then rank.
@@ -68,12 +70,13 @@ impl Gates {
             timing,
             ranks,
             banks_per_rank: groups * banks,
-            banks_per_group: banks,
             rank_shift: (groups * banks).trailing_zeros(),
+            group_shift: banks.trailing_zeros(),
             command: 0,
             bank_activate: [0; MAX_BANKS],
-            bank_column: [[0; MAX_BANKS]; 2],
+            bank_column: [0; MAX_BANKS],
             bank_precharge: [0; MAX_BANKS],
+            group_column: [[0; MAX_BANKS]; 2],
             rank_activate: [0; MAX_RANKS],
             rank_refresh: [0; MAX_RANKS],
             rank_column: [[0; MAX_RANKS]; 2],
@@ -85,6 +88,12 @@ impl Gates {
     #[inline]
     pub const fn command_free(&self) -> Clock {
         self.command
+    }
+
+    /// Whether there is nothing to tell apart.
+    #[inline]
+    pub(super) const fn has_one_rank(&self) -> bool {
+        self.ranks == 1
     }
 
     /// The rank of a bank.
@@ -113,8 +122,8 @@ impl Gates {
 
     /// Without the constraints of the rank.
     #[inline]
-    pub(super) const fn bank_column(&self, kind: Kind, bank: usize) -> Clock {
-        self.bank_column[kind as usize][bank & (MAX_BANKS - 1)]
+    pub(super) fn bank_column(&self, kind: Kind, bank: usize) -> Clock {
+        self.bank_column[bank & (MAX_BANKS - 1)].max(self.group_column[kind as usize][self.group(bank)])
     }
 
     /// Constraints of the rank alone.
@@ -167,11 +176,10 @@ impl Gates {
         banks.iter().copied().max().unwrap_or(0).max(self.rank_refresh[rank])
     }
 
-    /// The banks of a bank's group.
+    /// The group of a bank, counted over all ranks.
     #[inline]
-    const fn group(&self, bank: usize) -> std::ops::Range<usize> {
-        let first = bank & (MAX_BANKS - 1) & !(self.banks_per_group - 1);
-        first..first + self.banks_per_group
+    const fn group(&self, bank: usize) -> usize {
+        (bank >> self.group_shift) & (MAX_BANKS - 1)
     }
 
     fn banks_of(&self, rank: usize) -> std::ops::Range<usize> {
@@ -215,10 +223,12 @@ impl Gates {
     #[inline]
     fn activate(&mut self, bank: usize, at: Clock) {
         let (timing, rank, group) = (self.timing, self.rank(bank), self.group(bank));
-        raise_all(&mut self.bank_activate[group], at + timing.rrd_l);
+        let first = group << self.group_shift;
+        for gate in &mut self.bank_activate[first..first + (1 << self.group_shift)] {
+            raise(gate, at + timing.rrd_l);
+        }
         let bank = bank & (MAX_BANKS - 1);
-        raise(&mut self.bank_column[0][bank], at + timing.rcd);
-        raise(&mut self.bank_column[1][bank], at + timing.rcd);
+        self.bank_column[bank] = at + timing.rcd;
         self.bank_precharge[bank] = at + timing.ras;
         self.bank_activate[bank] = at + timing.rc();
         let window = &mut self.activates[rank];
@@ -238,15 +248,15 @@ impl Gates {
         match kind {
             Kind::Read => {
                 raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], at + timing.rtp);
-                raise_all(&mut self.bank_column[read][group], at + timing.ccd_l);
+                raise(&mut self.group_column[read][group], at + timing.ccd_l);
                 raise(&mut self.rank_column[read][rank], at + timing.ccd_s);
                 raise(&mut self.rank_column[write][rank], at + timing.read_to_write());
             }
             Kind::Write => {
                 let data_end = at + timing.cwl + timing.burst;
                 raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], data_end + timing.wr);
-                raise_all(&mut self.bank_column[write][group.clone()], at + timing.ccd_l_write);
-                raise_all(&mut self.bank_column[read][group], data_end + timing.wtr_l);
+                raise(&mut self.group_column[write][group], at + timing.ccd_l_write);
+                raise(&mut self.group_column[read][group], data_end + timing.wtr_l);
                 raise(&mut self.rank_column[write][rank], at + timing.ccd_s);
                 raise(&mut self.rank_column[read][rank], data_end + timing.wtr_s);
             }
@@ -291,11 +301,4 @@ fn least(gates: &[Clock]) -> Clock {
 #[inline]
 fn raise(gate: &mut Clock, to: Clock) {
     *gate = (*gate).max(to);
-}
-
-#[inline]
-fn raise_all(gates: &mut [Clock], to: Clock) {
-    for gate in gates {
-        raise(gate, to);
-    }
 }

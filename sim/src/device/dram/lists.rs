@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) row: u32,
     column: u16,
     next: u8,
+    /// Hash of bank and row.
+    row_hash: u8,
 }
 
 /// Room for [`MAX_ENTRIES`] entries.
@@ -33,11 +35,17 @@ impl Entry {
     pub(super) const fn column(&self) -> u32 {
         self.column as u32
     }
+
+    /// Hash of bank and row.
+    #[inline]
+    pub(super) const fn row_hash(&self) -> u8 {
+        self.row_hash
+    }
 }
 
 impl Pool {
     pub(super) fn new() -> Self {
-        let empty = Entry { token: 0, arrived: 0, order: 0, row: 0, column: 0, next: NONE };
+        let empty = Entry { token: 0, arrived: 0, order: 0, row: 0, column: 0, next: NONE, row_hash: 0 };
         let mut entries = Box::new([empty; 256]);
         for (index, entry) in entries.iter_mut().take(MAX_ENTRIES - 1).enumerate() {
             entry.next = index as u8 + 1;
@@ -56,7 +64,8 @@ impl Pool {
         let slot = self.free;
         let entry = &mut self.entries[usize::from(slot)];
         self.free = entry.next;
-        *entry = Entry { token, arrived, order, row, column: column as u16, next: NONE };
+        let row_hash = row_hash(row, order as u32);
+        *entry = Entry { token, arrived, order, row, column: column as u16, next: NONE, row_hash };
         slot
     }
 
@@ -65,6 +74,12 @@ impl Pool {
         self.entries[usize::from(slot)].next = self.free;
         self.free = slot;
     }
+}
+
+/// Multiplicative hash, as that of the filter of writes; the low bits of an order are the bank.
+#[inline]
+const fn row_hash(row: u32, order: u32) -> u8 {
+    ((row ^ (order << 26)).wrapping_mul(0x9E37_79B9) >> 24) as u8
 }
 
 /// A first-in-first-out list of entries for each bank, and the set of banks that have any.
@@ -116,15 +131,18 @@ impl BankLists {
         }
     }
 
-    /// Moves the entries of a bank that has any, those with the given row, to `hits`, both in order of arrival.
+    /// Moves the entries of a bank that has any, those with the given row, to `hits`, both in order of arrival;
+    /// returns how many they were.
     #[inline]
-    pub(super) fn split_row(&mut self, hits: &mut Self, pool: &mut Pool, bank: usize, row: u32) {
+    pub(super) fn split_row(&mut self, hits: &mut Self, pool: &mut Pool, bank: usize, row: u32) -> u8 {
+        let mut moved = 0;
         let mut slot = self.heads[bank];
         let (mut head, mut tail) = (NONE, NONE);
         while slot != NONE {
             let next = pool.get(slot).next;
             if pool.get(slot).row == row {
                 hits.push(pool, bank, slot);
+                moved += 1;
             } else {
                 if tail == NONE {
                     head = slot;
@@ -140,10 +158,17 @@ impl BankLists {
         }
         self.tails[bank] = tail;
         self.set_head(pool, bank, head);
+        moved
     }
 
-    /// Takes all entries that `other` has for a bank, in order of arrival.
-    pub(super) fn merge(&mut self, other: &mut Self, pool: &mut Pool, bank: usize) {
+    /// Takes all entries that `other` has for a bank, in order of arrival; calls `taken` with each of them.
+    pub(super) fn merge(
+        &mut self,
+        other: &mut Self,
+        pool: &mut Pool,
+        bank: usize,
+        mut taken: impl FnMut(&Entry),
+    ) {
         let mine = if self.occupied >> bank & 1 == 1 { self.heads[bank] } else { NONE };
         let mut rest = [mine, other.heads[bank]];
         self.occupied &= !(1 << bank);
@@ -153,6 +178,9 @@ impl BankLists {
                 rest[0] == NONE || rest[1] != NONE && pool.get(rest[1]).order < pool.get(rest[0]).order;
             let slot = rest[usize::from(is_other)];
             rest[usize::from(is_other)] = pool.get(slot).next;
+            if is_other {
+                taken(pool.get(slot));
+            }
             self.push(pool, bank, slot);
         }
     }

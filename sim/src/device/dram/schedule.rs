@@ -148,36 +148,40 @@ impl Channel {
 
     #[inline]
     fn scan_hits(&self, banks: u64, kind: Kind, class: Key, scan: &mut Scan) {
+        // Two of the three sets are empty most of the time.
+        if banks == 0 {
+            return;
+        }
         let orders = &self.hits[kind as usize].orders;
-        for (rank, banks) in self.by_rank(banks) {
+        self.by_rank(banks, |rank, banks| {
             let gate = |bank| self.gates.bank_column(kind, bank);
             scan.offer_all(banks, class, orders, self.gates.rank_column(kind, rank), gate);
-        }
+        });
     }
 
     #[inline]
     fn scan_activates(&self, now: Clock) -> Choice {
         let waits = &self.waits[usize::from(self.is_writing)];
         let mut scan = Scan::new(now);
-        for (rank, banks) in self.by_rank(waits.occupied & !self.open & !self.refresh.blocked_banks) {
+        self.by_rank(waits.occupied & !self.open & !self.refresh.blocked_banks, |rank, banks| {
             let gate = |bank| self.gates.bank_activate(bank);
             scan.offer_all(banks, ACTIVATE, &waits.orders, self.gates.rank_activate(rank), gate);
-        }
+        });
         scan.choice()
     }
 
     /// Splits a set of banks by rank.
     #[inline]
-    fn by_rank(&self, mut banks: u64) -> impl Iterator<Item = (usize, u64)> {
-        std::iter::from_fn(move || {
-            if banks == 0 {
-                return None;
-            }
+    fn by_rank(&self, mut banks: u64, mut take: impl FnMut(usize, u64)) {
+        if self.gates.has_one_rank() {
+            return take(0, banks);
+        }
+        while banks != 0 {
             let rank = self.gates.rank(banks.trailing_zeros() as usize);
             let of_rank = banks & self.refresh.banks_of(rank);
             banks &= !of_rank;
-            Some((rank, of_rank))
-        })
+            take(rank, of_rank);
+        }
     }
 
     /// Notes that a row was opened for a request: the gates of activates moved, and one more column command waits.
