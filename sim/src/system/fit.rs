@@ -46,11 +46,12 @@ pub fn solve(runs: &[Observation; 2]) -> Option<[f64; 2]> {
     (!is_open).then(|| [(e * d - b * f) / determinant, (a * f - e * c) / determinant])
 }
 
-/// Bytes retained for each ciphertext written, by least squares over the published peaks; 0 where nothing is missing.
+/// Bytes retained for each ciphertext written, by least squares of the relative errors of the published peaks; 0 where
+/// nothing is missing.
 pub fn retained_bytes(runs: &[Observation]) -> u64 {
     let of = |run: &Observation| {
-        let count = run.ciphertexts as f64;
-        (count * (run.published_peak_bytes - run.simulated_peak_bytes), count * count)
+        let count = run.ciphertexts as f64 / run.published_peak_bytes;
+        (count * (1.0 - run.simulated_peak_bytes / run.published_peak_bytes), count * count)
     };
     let (missing, weight) = runs.iter().map(of).fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     if weight > 0.0 { (missing / weight).round().max(0.0) as u64 } else { 0 }
