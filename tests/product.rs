@@ -559,6 +559,7 @@ fn an_unknown_study_or_key_is_refused_before_any_work() {
     let folder = TempDir::new().unwrap();
     study(folder.path(), "1.0\ncolour = 3");
 
+    assert!(succeed(folder.path(), &["list", "studies"]).contains("lloret2021"));
     let (code, message) = fail(folder.path(), &["reproduce", "lloret"]);
     assert_eq!(code, Some(2));
     assert!(message.contains("lloret2021"), "{message}");

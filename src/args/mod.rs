@@ -48,7 +48,7 @@ pub enum Verb {
     Place(Place),
     /// Replay a trace on every combination of systems, modes, DRAM sizes and threads
     Sweep(Sweep),
-    /// List networks, systems, devices, modes, placements or figures
+    /// List networks, systems, devices, modes, placements, figures or studies
     List(List),
     /// Write shell completions to standard output
     Completions {
@@ -443,4 +443,6 @@ pub enum Listed {
     Placements,
     /// Figures
     Figures,
+    /// Published studies that can be reproduced
+    Studies,
 }

@@ -1,5 +1,6 @@
 //! `list`: the shelves by name.
 
+use hetier_reports::experiment;
 use hetier_reports::figure::{Figure, PROBE_FIGURES, RUN_FIGURES};
 use hetier_sim::{System, device, mode, placement, system};
 use hetier_workloads::network::NETWORKS;
@@ -42,10 +43,16 @@ fn rows(what: Listed) -> Outcome<Vec<(String, String)>> {
             let probes = PROBE_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
             runs.chain(probes).map(named).collect()
         }
+        Listed::Studies => studies()?,
     })
 }
 
 fn systems() -> Outcome<Vec<(String, String)>> {
     let load = |name| System::load(name).map(|system| (system.name, system.summary));
     Ok(system::names().into_iter().map(load).collect::<Result<_, _>>()?)
+}
+
+fn studies() -> Outcome<Vec<(String, String)>> {
+    let load = |name| experiment::load(name).map(|study| (study.name, study.title));
+    Ok(experiment::names().into_iter().map(load).collect::<Result<_, _>>()?)
 }

@@ -81,7 +81,7 @@ fn against(judged: &[Judged]) -> Vec<String> {
 /// What of the time is calibrated, and what the mechanisms say about the rest.
 fn reasons(sweep: &Sweep) -> Vec<String> {
     let mut sentences = Vec::new();
-    let shares: Vec<f64> = ran(sweep).filter_map(|result| share_of_overhead(result)).collect();
+    let shares: Vec<f64> = ran(sweep).filter_map(share_of_overhead).collect();
     let (least, most) =
         shares.iter().fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(*share), most.max(*share)));
     if most > 0.0 {
