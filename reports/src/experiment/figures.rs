@@ -93,7 +93,7 @@ pub(super) fn draw_all(sweep: &Sweep) -> Vec<Named> {
             drawing,
         }));
     }
-    for network in sweep.experiment.network.iter().filter(|network| network.over_time) {
+    for network in sweep.detailed() {
         let results = sweep.results(network.label());
         drawn.extend(over_time(network, &results, &is_wanted));
     }

@@ -28,7 +28,7 @@ pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> Strin
     section(&mut text, "Why the numbers differ", &reasons(sweep, judged));
     section(&mut text, "Memory modes", &modes(sweep));
     text += &markdown(&sweep_table(sweep));
-    for network in experiment.network.iter().filter(|network| network.over_time) {
+    for network in sweep.detailed() {
         let label = network.label();
         section(&mut text, &format!("{label}: operations"), &costliest(sweep, label));
         text += &markdown(&operations(sweep, label));

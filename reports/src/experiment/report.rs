@@ -20,7 +20,7 @@ pub fn report_files(sweep: &Sweep) -> Result<Vec<OutputFile>, Error> {
     if !judged.is_empty() {
         files.extend(table_files("points", &points(&judged)));
     }
-    for network in sweep.experiment.network.iter().filter(|network| network.over_time) {
+    for network in sweep.detailed() {
         let stem = format!("operations-{}", file_stem(network.label()));
         files.extend(table_files(&stem, &operations(sweep, network.label())));
     }
@@ -41,7 +41,7 @@ fn table_files(stem: &str, table: &Table) -> [OutputFile; 2] {
 
 fn results(sweep: &Sweep) -> Result<Vec<OutputFile>, Error> {
     let mut files = Vec::new();
-    for network in sweep.experiment.network.iter().filter(|network| network.over_time) {
+    for network in sweep.detailed() {
         for cell in sweep.cells.iter().filter(|cell| cell.network == network.label()) {
             if let Outcome::Ran(result) = &cell.outcome {
                 let stem = file_stem(&format!("{}-{}", cell.network, cell.run));

@@ -2,7 +2,7 @@
 
 use hetier_sim::result::RunResult;
 
-use super::Experiment;
+use super::{Experiment, NetworkEntry};
 
 /// How a cell of a sweep came out.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ impl Sweep {
 
     /// Labels of the networks in order.
     pub fn networks(&self) -> impl Iterator<Item = &str> {
-        self.experiment.network.iter().map(super::NetworkEntry::label)
+        self.experiment.network.iter().map(NetworkEntry::label)
     }
 
     /// Inference time of a run over that of the first run of the experiment.
@@ -72,6 +72,12 @@ impl Sweep {
         let base = self.result(network, &self.experiment.run.first()?.name)?.simulated_seconds;
         let own = self.result(network, run)?.simulated_seconds;
         (base > 0.0).then(|| own / base)
+    }
+
+    /// Networks whose figures over time are wanted and that ran somewhere.
+    pub fn detailed(&self) -> impl Iterator<Item = &NetworkEntry> {
+        let ran = |network: &&NetworkEntry| !self.results(network.label()).is_empty();
+        self.experiment.network.iter().filter(|network| network.over_time).filter(ran)
     }
 
     /// All results of a network that ran, in the order of the runs.

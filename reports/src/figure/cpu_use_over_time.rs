@@ -3,7 +3,7 @@
 use hetier_sim::result::{CpuUseOverTime, RunResult};
 
 use super::Figure;
-use super::canvas::{Anchor, LINE, POINT, UNITS, draw};
+use super::canvas::{Anchor, LINE, POINT, UNITS, draw, text_width};
 use super::palette::series_stroke;
 use super::panel::{Panel, X_AXIS_ROOM};
 use super::scale::Scale;
@@ -68,8 +68,9 @@ impl Figure<[RunResult]> for CpuUse {
                 panel.frame(canvas);
                 let time = format!("simulated time ({})", unit.symbol);
                 panel.x_axis(canvas, if at == last { &time } else { "" });
-                if at != last {
-                    let unit = format!("time in {}", unit.symbol);
+                let unit = format!("time in {}", unit.symbol);
+                let has_room = text_width(name) + text_width(&unit) < panel.right - panel.left;
+                if at != last && has_room {
                     canvas.text((panel.right, top - 0.55 * LINE), &unit, Anchor::End);
                 }
             }
