@@ -4,8 +4,9 @@
 //! What every array holds over time, and how often it is touched, is known from the trace: encrypted inference is
 //! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack:
 //!
-//! 1. *Accesses that reach memory.* An array that is no larger than the last-level caches while a body runs is fetched and
-//!    written back once by that body, however often it is touched; a larger one at every touch.
+//! 1. *Accesses that reach memory.* What a call touches again in the next iteration stays in a private cache. An array that
+//!    is no larger than the last-level caches while a body runs is fetched and written back once by that body; a larger
+//!    one at every other touch.
 //! 2. *Density.* Those accesses, over the bytes that the array holds times how long it holds them. Memory of the dead
 //!    serves others, so that a short life is cheap. Time is counted in accesses of all arrays that reach memory.
 //! 3. *Quotas.* Arrays by density, the older first where equal. Each gets as many bytes of fast memory as it holds, or as

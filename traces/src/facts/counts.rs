@@ -56,7 +56,7 @@ pub(super) fn activity(
     macros: &[Macro],
     costs: &[MacroCost],
 ) -> Result<(Activity, HashMap<ArrayId, i128>)> {
-    let mut counter = Counter { scope: Scope::new(), executions: Vec::new(), lifetimes: HashMap::new() };
+    let mut counter = Counter::default();
     counter.visit(nodes, 1);
     let mut activity = Activity::default();
     each_call(nodes, &mut |call| {
@@ -72,24 +72,14 @@ pub(super) fn activity(
     Ok((activity, counter.lifetimes))
 }
 
-/// Adds the line accesses of everything that `nodes` do to those of each array or view.
-pub(super) fn lines_by_array(
-    nodes: &[Node],
-    costs: &[MacroCost],
-    sums: &mut BTreeMap<ArrayId, u64>,
-) -> Result<()> {
-    let mut counter = Counter { scope: Scope::new(), executions: Vec::new(), lifetimes: HashMap::new() };
+/// Touches of lines of each array or view by everything that `nodes` do, except those of an object that the same call
+/// touched in the iteration before.
+pub(super) fn touches_by_array(nodes: &[Node], costs: &[MacroCost]) -> BTreeMap<ArrayId, u64> {
+    let mut counter =
+        Counter { touches: Some(Touches { costs, sums: BTreeMap::new() }), ..Counter::default() };
     counter.visit(nodes, 1);
-    each_call(nodes, &mut |call| {
-        let executions = counter.executions.get(call.site as usize).copied().unwrap_or(0);
-        let executions = u64::try_from(executions.max(0)).unwrap_or(u64::MAX);
-        let lines = costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
-        for (operand, lines) in call.operands.iter().zip(lines) {
-            let sum = sums.entry(operand.array).or_default();
-            *sum = sum.saturating_add(lines.saturating_mul(executions));
-        }
-        Ok(())
-    })
+    let sums = counter.touches.map(|touches| touches.sums).unwrap_or_default();
+    sums.into_iter().map(|(array, sum)| (array, u64::try_from(sum.max(0)).unwrap_or(u64::MAX))).collect()
 }
 
 fn add_call(
@@ -147,17 +137,39 @@ fn each_call(nodes: &[Node], take: &mut impl FnMut(&Call) -> Result<()>) -> Resu
 }
 
 /// Counts executions of calls by site. Weights are signed: the body of a first iteration is taken back.
-struct Counter {
+#[derive(Default)]
+struct Counter<'c> {
     scope: Scope,
     executions: Vec<i128>,
     lifetimes: HashMap<ArrayId, i128>,
+    /// Ranges around, from outside.
+    levels: Vec<Level>,
+    touches: Option<Touches<'c>>,
 }
 
-impl Counter {
+/// A range around the nodes at hand.
+struct Level {
+    variable: usize,
+    /// Iterations that are visited as one.
+    times: i128,
+    /// Whether they are the first.
+    is_first: bool,
+}
+
+/// Touches of lines by array.
+struct Touches<'c> {
+    costs: &'c [MacroCost],
+    sums: BTreeMap<ArrayId, i128>,
+}
+
+impl Counter<'_> {
     fn visit(&mut self, nodes: &[Node], weight: i128) {
         for node in nodes {
             match node {
-                Node::Call(call) => self.add(call.site as usize, weight),
+                Node::Call(call) => {
+                    self.add(call.site as usize, weight);
+                    self.touch(call, weight);
+                }
                 Node::Alloc(run) => self.live(run, weight),
                 Node::Free(run) => self.live(run, -weight),
                 Node::Loop(repeated) => self.visit_loop(repeated, weight),
@@ -192,12 +204,12 @@ impl Counter {
         if !is_shaping {
             let length = i128::from(nest.level_length(&self.scope, level));
             if length > 0 {
-                self.visit_nest(nest, level + 1, inside, weight.saturating_mul(length), body);
+                self.visit_level((nest, level), inside, (weight, length, true), body);
             }
             return;
         }
         // Successive iterations of equal shape are visited as one, in the last of them.
-        let mut alike = 0;
+        let (mut alike, mut is_first) = (0, true);
         let mut more = nest.enter_level(&mut self.scope, level);
         while more {
             let here = self.scope.clone();
@@ -209,10 +221,38 @@ impl Counter {
                 && shape == shape::of_iteration(&self.scope, (nest, level), body, |_| true);
             if !goes_on {
                 let next = std::mem::replace(&mut self.scope, here);
-                self.visit_nest(nest, level + 1, inside, weight.saturating_mul(alike), body);
+                self.visit_level((nest, level), inside, (weight, alike, is_first), body);
                 self.scope = next;
-                alike = 0;
+                (alike, is_first) = (0, false);
             }
+        }
+    }
+
+    /// Visits the ranges below a level for `times` of its iterations.
+    fn visit_level(
+        &mut self,
+        (nest, level): (&Nest, usize),
+        inside: u32,
+        (weight, times, is_first): (i128, i128, bool),
+        body: &[Node],
+    ) {
+        self.levels.push(Level { variable: nest.variable(level), times, is_first });
+        self.visit_nest(nest, level + 1, inside, weight.saturating_mul(times), body);
+        self.levels.pop();
+    }
+
+    /// Counts touches of a call's operands. Ranges around the call that do not choose the operand, from inside out,
+    /// touch the same object again and again: once counts.
+    fn touch(&mut self, call: &Call, weight: i128) {
+        let Some(Touches { costs, sums }) = &mut self.touches else { return };
+        let lines = costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
+        for (operand, &lines) in call.operands.iter().zip(lines) {
+            let dependencies = u64::from(operand.index.dependencies());
+            let idle = self.levels.iter().rev().take_while(|level| dependencies >> level.variable & 1 == 0);
+            let count =
+                idle.fold(weight, |count, level| if level.is_first { count / level.times } else { 0 });
+            let sum = sums.entry(operand.array).or_default();
+            *sum = sum.saturating_add(count.saturating_mul(lines.into()));
         }
     }
 

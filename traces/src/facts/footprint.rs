@@ -56,6 +56,16 @@ pub(super) trait Change: Clone + Default {
 
     /// This and `times` another.
     fn plus(&self, other: &Self, times: i128) -> Self;
+
+    /// What of it grows: by how much repeating it raises a peak.
+    fn growth(&self) -> Self {
+        if self.total() > 0 { self.clone() } else { Self::default() }
+    }
+
+    /// The higher of two peaks.
+    fn higher(self, other: Self) -> Self {
+        if other.total() > self.total() { other } else { self }
+    }
 }
 
 /// A change by class.
@@ -104,25 +114,19 @@ struct Profile<C> {
 
 impl<C: Change> Profile<C> {
     fn change(net: C) -> Self {
-        let peak = if net.total() > 0 { net.clone() } else { C::default() };
-        Self { net, peak, ..Self::default() }
+        Self { peak: net.growth(), net, ..Self::default() }
     }
 
     /// This as one iteration of a nest.
     fn iteration(self) -> Self {
-        let transient = if self.net.total() > 0 { self.peak.plus(&self.net, -1) } else { self.peak.clone() };
+        let transient = self.peak.plus(&self.net.growth(), -1);
         Self { transient, iterations: 1, ..self }
     }
 
     fn then(&mut self, next: &Self) {
-        let peak = self.net.plus(&next.peak, 1);
-        if peak.total() > self.peak.total() {
-            self.peak = peak;
-        }
+        self.peak = std::mem::take(&mut self.peak).higher(self.net.plus(&next.peak, 1));
         self.net = self.net.plus(&next.net, 1);
-        if next.transient.total() > self.transient.total() {
-            self.transient = next.transient.clone();
-        }
+        self.transient = std::mem::take(&mut self.transient).higher(next.transient.clone());
         self.iterations = self.iterations.saturating_add(next.iterations);
     }
 
@@ -130,9 +134,7 @@ impl<C: Change> Profile<C> {
         if times == 0 {
             return Self::default();
         }
-        if self.net.total() > 0 {
-            self.peak = self.peak.plus(&self.net, i128::from(times) - 1);
-        }
+        self.peak = self.peak.plus(&self.net.growth(), i128::from(times) - 1);
         self.net = C::default().plus(&self.net, i128::from(times));
         self.iterations = self.iterations.saturating_mul(times);
         self

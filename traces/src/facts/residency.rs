@@ -1,7 +1,5 @@
 //! How long and how much memory each array holds, and how often it is touched: what a placement needs to know.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::counts::{self, MacroCost};
@@ -22,16 +20,18 @@ pub struct ArrayUse {
     pub class: Class,
     /// Bytes of an element.
     pub capacity_bytes: u64,
-    /// Touches of 64-byte lines of its elements by each body that touches them, under the body's first instant; caches
-    /// are not considered. Accesses through a view count for the arrays behind it by their share of its elements.
+    /// Touches of 64-byte lines of its elements by each body that touches them, under the body's first instant. What a
+    /// call touches again in the next iteration counts once: a private cache holds it. Touches through a view count for
+    /// the arrays behind it by their share of its elements.
     pub touched: Vec<(usize, u64)>,
-    /// Live bytes from an instant on, until the next entry; before the first, none.
+    /// Live bytes from an instant on, until the next entry; before the first, none. The first instant of a body shows the
+    /// most that each array holds during it; the arrays need not reach that together.
     pub held: Vec<(usize, u64)>,
 }
 
 impl ArrayUse {
-    /// Touches of lines by the whole trace.
-    pub fn line_accesses(&self) -> u64 {
+    /// Touches of lines by all bodies.
+    pub fn touched_lines(&self) -> u64 {
         self.touched.iter().fold(0, |sum, (_, lines)| sum.saturating_add(*lines))
     }
 
@@ -46,7 +46,7 @@ impl ArrayUse {
 pub struct Residency {
     /// The arrays, by number.
     pub arrays: Vec<ArrayUse>,
-    /// Number of instants: two for each top-level body, its largest footprint and its end.
+    /// Number of instants: two for each top-level body, the most of each array and its end.
     pub instants: usize,
 }
 
@@ -63,6 +63,16 @@ impl Change for ByArray {
 
     fn total(&self) -> i128 {
         self.0.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    fn growth(&self) -> Self {
+        Self(self.0.iter().filter(|(_, bytes)| *bytes > 0).copied().collect())
+    }
+
+    /// Array by array.
+    fn higher(self, other: Self) -> Self {
+        let more = other.plus(&self, -1).growth();
+        self.plus(&more, 1)
     }
 
     fn plus(&self, other: &Self, times: i128) -> Self {
@@ -116,12 +126,10 @@ pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
         last: ByArray::default(),
         instants: 0,
     };
-    let mut lines = BTreeMap::new();
     for phase in &trace.phases {
         for body in &phase.body {
             let nodes = compile(std::slice::from_ref(body), 0)?;
-            counts::lines_by_array(&nodes, &costs, &mut lines)?;
-            for (array, lines) in std::mem::take(&mut lines) {
+            for (array, lines) in counts::touches_by_array(&nodes, &costs) {
                 history.touch(&directory, array, lines);
             }
             let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;

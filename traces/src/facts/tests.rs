@@ -328,11 +328,19 @@ proptest! {
     #[test]
     fn elements_taken_in_bulk_live_as_long_as_one_by_one(seed: u64) {
         let trace = viewed(seed);
-        let (mut live, mut peak) = (0_u64, 0);
+        let (mut live, mut peak, mut by_array) = (0_u64, 0, BTreeMap::<u32, (u64, u64)>::new());
         let expanded = crate::expand(&trace, &mut |event: Event<'_>| {
             match event {
-                Event::Alloc(_) => live += 256,
-                Event::Free(_) => live -= 256,
+                Event::Alloc(object) => {
+                    live += 256;
+                    let (now, most) = by_array.entry(object.array.0).or_default();
+                    *now += 256;
+                    *most = (*most).max(*now);
+                }
+                Event::Free(object) => {
+                    live -= 256;
+                    by_array.entry(object.array.0).or_default().0 -= 256;
+                }
                 _ => {}
             }
             peak = peak.max(live);
@@ -345,33 +353,23 @@ proptest! {
                 prop_assert!(expanded.is_ok());
                 prop_assert_eq!(found.peak_footprint_bytes, peak);
                 prop_assert_eq!(found.phases[0].end_footprint_bytes, live);
-                prop_assert_eq!(summed(&residency(&trace, 1).unwrap()).0, peak);
+                let found = residency(&trace, 1).unwrap();
+                let peaks: BTreeMap<u32, u64> =
+                    found.arrays.iter().map(|array| (array.id.0, array.peak_bytes())).collect();
+                prop_assert_eq!(peaks, by_array.into_iter().map(|(array, (_, most))| (array, most)).collect());
             }
             Err(error) => prop_assert_eq!(error.to_string(), expanded.unwrap_err().to_string()),
         }
     }
 }
 
-/// Most live bytes over all arrays at an instant, and the sum of line accesses.
-fn summed(residency: &Residency) -> (u64, u64) {
-    let mut live = vec![0; residency.instants + 1];
-    for array in &residency.arrays {
-        let ends = array.held.iter().skip(1).map(|(at, _)| *at).chain([residency.instants]);
-        for (&(from, bytes), to) in array.held.iter().zip(ends) {
-            live[from..to].iter_mut().for_each(|sum| *sum += bytes);
-        }
-    }
-    let peak = live.into_iter().max().unwrap_or(0);
-    (peak, residency.arrays.iter().map(ArrayUse::line_accesses).sum())
-}
-
 #[test]
-fn arrays_add_up_to_the_facts_of_the_trace() {
+fn arrays_hold_what_they_hold_at_most_and_threads_add_scratch() {
     for threads in [1, 2, 20] {
-        let trace = convolution();
-        let (residency, facts) = (residency(&trace, threads).unwrap(), facts(&trace, threads).unwrap());
+        let residency = residency(&convolution(), threads).unwrap();
 
-        assert_eq!(summed(&residency), (facts.peak_footprint_bytes, facts.activity.line_accesses));
+        let peaks: Vec<u64> = residency.arrays.iter().map(|array| array.peak_bytes() / 256).collect();
+        assert_eq!(peaks, [5, 20, threads, threads], "input, output, scratch and sum");
         let input = &residency.arrays[0];
         assert_eq!((input.label.as_str(), input.peak_bytes()), ("input", 5 * 256));
         assert_eq!(input.held.last(), Some(&(5, 0)), "freed with the last body");
@@ -392,7 +390,28 @@ fn accesses_through_a_view_count_for_the_arrays_behind_it_by_their_share() {
 
     let found = residency(&trace, 1).unwrap();
 
-    let lines: Vec<u64> = found.arrays.iter().map(ArrayUse::line_accesses).collect();
+    let lines: Vec<u64> = found.arrays.iter().map(ArrayUse::touched_lines).collect();
     assert_eq!(lines.iter().sum::<u64>(), facts(&trace, 1).unwrap().activity.line_accesses);
     assert_eq!(lines[0], 3 * lines[1]);
+}
+
+#[test]
+fn an_object_that_a_call_touches_in_every_iteration_counts_once() {
+    let nest = |lengths: &[u64]| lengths.iter().map(|&length| Range::count(length)).collect::<Vec<_>>();
+    let clipped = Range::Affine {
+        from: vec![Affine::constant(0), Affine::constant(1).plus(0, -1)],
+        to: vec![Affine::constant(3), Affine::constant(5).plus(0, -1)],
+    };
+    // Reads a[v0 + v2], adds into b[v0].
+    let tap = || call((0, Affine::variable(0).plus(2, 1)), (1, Affine::variable(0)));
+    let window = Body::Loop { nest: vec![Range::count(2), clipped], first: vec![tap()], body: vec![tap()] };
+    let body = Body::Parallel { nest: nest(&[4]), nowait: false, body: vec![window] };
+    let definitions = vec![array("a", 8), array("b", 4)];
+    let trace = trace(definitions, vec![Body::Alloc(run(0, 0, 8)), Body::Alloc(run(1, 0, 4)), body]);
+
+    let touched: Vec<u64> =
+        residency(&trace, 1).unwrap().arrays.iter().map(ArrayUse::touched_lines).collect();
+
+    // Windows have 2, 3, 3 and 2 taps, each walked twice; a copy reads two lines and writes two.
+    assert_eq!(touched, [2 * 2 * (2 + 3 + 3 + 2), 2 * 4]);
 }
