@@ -113,7 +113,8 @@ fn the_queue_of_the_card_bounds_what_is_under_way() {
     let (_, unloaded) = closed_loop(&text(1), 1, 0, 2_000, scattered);
     assert!((one / (64.0 / unloaded) - 1.0).abs() < 0.02, "{one} GB/s at {unloaded} ns");
     assert!((one_latency / (64.0 * unloaded) - 1.0).abs() < 0.05, "{one_latency} ns");
-    assert!((3.5..=4.0).contains(&(four / one)), "{four} GB/s");
+    // Four at a time, and a little more: a row closes early for the next request only if that waits already.
+    assert!((3.5..=4.2).contains(&(four / one)), "{four} GB/s");
 }
 
 fn curves() -> (DeviceConfig, CurveConfig) {

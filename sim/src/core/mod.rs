@@ -7,10 +7,12 @@
 
 mod prefetch;
 mod slots;
+mod stores;
 mod tlb;
 
 pub use prefetch::Prefetcher;
 pub use slots::{MAX_SLOTS, Reserve, Slots, Source};
+pub use stores::{Stores, WriteBack};
 pub use tlb::{Tlb, Translation};
 
 use crate::Picoseconds;
@@ -73,6 +75,8 @@ pub struct Core {
     /// Whether the prefetcher is on.
     pub prefetches: bool,
     pools: [Slots; Pool::COUNT],
+    /// Explicit write-backs that wait for their turn.
+    pub stores: Stores,
     /// Translation buffers.
     pub tlb: Tlb,
     /// Stream prefetcher.
@@ -100,6 +104,7 @@ impl Core {
             stalls: [0; Source::COUNT],
             prefetches,
             pools: pools.map(Slots::new),
+            stores: Stores::new(limits.stores),
             tlb: Tlb::new(&system.translation, has_huge_pages),
             prefetcher: Prefetcher::new(&system.prefetch),
         }
@@ -158,7 +163,8 @@ impl Core {
         }
     }
 
-    fn block(&mut self, certain: Picoseconds, known: Picoseconds) {
+    /// Waits for something of which nothing is known but that it does not happen before `certain`.
+    pub fn block(&mut self, certain: Picoseconds, known: Picoseconds) {
         self.state = State::Blocked { bound: certain.max(self.clock), known };
     }
 }

@@ -39,8 +39,8 @@ pub enum Waiter {
     Flush {
         /// The core.
         core: usize,
-        /// Its flush buffer.
-        slot: usize,
+        /// Its number among the core's explicit write-backs.
+        number: u64,
     },
 }
 

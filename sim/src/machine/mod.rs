@@ -80,6 +80,7 @@ pub struct Machine {
     forward: Picoseconds,
     link_round_trip: Picoseconds,
     clwb_keeps_line: bool,
+    combining_path: Picoseconds,
     leaving: Vec<Word>,
     answers: Vec<Answer>,
     /// When an answer came last, or a core could run.
@@ -119,6 +120,7 @@ impl Machine {
             forward: system.forward,
             link_round_trip: link,
             clwb_keeps_line: system.clwb_keeps_line,
+            combining_path: system.limits.combining_path,
             leaving: Vec::with_capacity(64),
             answers: Vec::new(),
             alive: Picoseconds::ZERO,

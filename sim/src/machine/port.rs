@@ -3,7 +3,7 @@
 use super::memory::{Submission, Waiter};
 use super::{Machine, Picoseconds};
 use crate::cache::{FirstLevel, Found, Intent};
-use crate::core::{Core, Pool, Source, State};
+use crate::core::{Core, Pool, Reserve, Source, State, WriteBack};
 use crate::device::Kind;
 use crate::mode::LineRequest;
 
@@ -147,23 +147,28 @@ impl Port<'_> {
         self.machine.caches.overwrite(self.core, line);
         self.own().pool(Pool::Combining).fill_unknown(slot);
         let waiter = Waiter::Slot { core: self.core, pool: Pool::Combining, slot };
-        self.machine.write(self.core, line, class, true, self.clock(), waiter);
+        let at = self.clock() + self.machine.combining_path;
+        self.machine.write(self.core, line, class, true, at, waiter);
         Issue::Done
     }
 
-    /// Writes a line back if it is dirty (clwb): when the line is still being fetched, as soon as it has come.
+    /// Writes a line back if it is dirty (clwb). The core goes on; the line leaves when it has come, if it is still
+    /// being fetched, when all lines flushed before have left, and when a flush buffer is free.
     pub fn flush(&mut self, line: u64, class: u8) -> Issue {
         let certain = self.machine.certain();
-        let Some(slot) = self.own().reserve(Pool::Flushes, certain) else { return Issue::Blocked };
+        if self.own().stores.is_full() {
+            self.own().block(certain, Picoseconds::NEVER);
+            return Issue::Blocked;
+        }
         let keep = self.machine.clwb_keeps_line;
         if !self.machine.caches.flush(self.core, line, keep) {
             return Issue::Done;
         }
-        self.own().pool(Pool::Flushes).fill_unknown(slot);
-        if !self.machine.memory.join(line, Waiter::Flush { core: self.core, slot }) {
-            let waiter = Waiter::Slot { core: self.core, pool: Pool::Flushes, slot };
-            self.machine.write(self.core, line, class, false, self.clock(), waiter);
-        }
+        let number = self.own().stores.next_number();
+        let is_coming = self.machine.memory.join(line, Waiter::Flush { core: self.core, number });
+        let ready = if is_coming { Picoseconds::NEVER } else { self.clock() };
+        self.own().stores.push(WriteBack { line, class, ready });
+        self.machine.write_back(self.core);
         Issue::Done
     }
 
@@ -172,6 +177,10 @@ impl Port<'_> {
         let certain = self.machine.certain();
         let pools = [Pool::Ownership, Pool::Combining, Pool::Flushes];
         let core = self.own();
+        if !core.stores.is_empty() {
+            core.block(certain, Picoseconds::NEVER);
+            return Issue::Blocked;
+        }
         if pools.into_iter().all(|pool| core.drain(pool, certain)) { Issue::Done } else { Issue::Blocked }
     }
 
@@ -261,6 +270,23 @@ impl Machine {
         self.memory.submit(Submission { request, at, issued, socket, class, primitive, waiter });
     }
 
+    /// Sends the explicit write-backs whose turn has come.
+    fn write_back(&mut self, core: usize) {
+        let certain = self.certain();
+        while let Some(mut at) = self.cores[core].stores.due() {
+            let slot = loop {
+                match self.cores[core].pool(Pool::Flushes).reserve(at, certain) {
+                    Reserve::Free(slot) => break slot,
+                    Reserve::At(free, _) => at = free,
+                    Reserve::Unknown(_) => return,
+                }
+            };
+            let Some(WriteBack { line, class, .. }) = self.cores[core].stores.pop(at) else { return };
+            self.cores[core].pool(Pool::Flushes).fill_unknown(slot);
+            self.write(core, line, class, false, at, Waiter::Slot { core, pool: Pool::Flushes, slot });
+        }
+    }
+
     /// Writes the lines that had to leave the caches.
     fn evict(&mut self, core: usize) {
         let certain = self.certain();
@@ -268,7 +294,7 @@ impl Machine {
         while let Some(word) = self.leaving.pop() {
             let pool = self.cores[core].pool(Pool::Evictions);
             let waiter = match pool.reserve(clock, certain) {
-                crate::core::Reserve::Free(slot) => {
+                Reserve::Free(slot) => {
                     pool.fill_unknown(slot);
                     Waiter::Slot { core, pool: Pool::Evictions, slot }
                 }
@@ -283,9 +309,7 @@ impl Machine {
         let certain = self.certain();
         for wanted in self.cores[core].prefetcher.observe(line) {
             let clock = self.cores[core].clock;
-            let crate::core::Reserve::Free(slot) =
-                self.cores[core].pool(Pool::Prefetches).reserve(clock, certain)
-            else {
+            let Reserve::Free(slot) = self.cores[core].pool(Pool::Prefetches).reserve(clock, certain) else {
                 self.cores[core].prefetcher.give_back(wanted);
                 return;
             };
@@ -306,11 +330,15 @@ impl Machine {
                 Waiter::None => {}
                 Waiter::Slot { core, pool, slot } => {
                     self.cores[core].pool(pool).resolve(slot, answer.at, Source::tier(answer.tier));
+                    if pool == Pool::Flushes {
+                        self.write_back(core);
+                    }
                     self.wake(core);
                 }
-                Waiter::Flush { core, slot } => {
-                    let waiter = Waiter::Slot { core, pool: Pool::Flushes, slot };
-                    self.write(core, answer.line, answer.class, false, answer.at, waiter);
+                Waiter::Flush { core, number } => {
+                    self.cores[core].stores.arrived(number, answer.at);
+                    self.write_back(core);
+                    self.wake(core);
                 }
             }
         }

@@ -167,7 +167,10 @@ fn non_temporal_stores_wait_for_combining_buffers_and_fences_for_all() {
     machine.run(&mut script).unwrap();
 
     assert_eq!(script.clocks[0][count as usize - 1], Picoseconds::ZERO);
-    assert_eq!(script.clocks[0].last().unwrap().0, idle_latency(&system).0 + (count - 1) * SERVICE);
+    assert_eq!(
+        script.clocks[0].last().unwrap().0,
+        system.limits.combining_path.0 + idle_latency(&system).0 + (count - 1) * SERVICE
+    );
     assert_eq!(machine.memory.traffic().total(1).write_bytes, count * 64);
 }
 
@@ -183,6 +186,22 @@ fn flush_of_a_line_on_its_way_follows_it_to_memory() {
     let total = machine.memory.traffic().total(0);
     assert_eq!((total.read_bytes, total.write_bytes), (64, 64));
     assert_eq!(machine.caches.dirty_lines(), 0);
+}
+
+#[test]
+fn flushes_leave_in_program_order_one_after_the_other_while_the_core_goes_on() {
+    let system = slice();
+    assert_eq!(system.limits.flushes, 1);
+    let mut machine = machine(&system, "dram-only", &[0]);
+    let store = |line| [Step::Store(line), Step::Flush(line)];
+    let steps = (0..4).flat_map(|line| store(line * 64)).chain([Step::Fence]).collect();
+    let mut script = Script::new(vec![steps]);
+
+    machine.run(&mut script).unwrap();
+
+    // All four are fetched at once; then each goes to memory when the one before is there.
+    assert_eq!(script.clocks[0][7], Picoseconds::ZERO);
+    assert_eq!(script.clocks[0].last().unwrap().0, 5 * idle_latency(&system).0);
 }
 
 #[test]

@@ -16,10 +16,6 @@ use super::walk::Draw;
 use crate::system::Limits;
 use crate::{Picoseconds, System};
 
-/// From a full write-combining buffer to the uncore, beyond the path of a cached line: the difference of the idle
-/// ntstore + fence and store + clwb + fence latencies (FAST'20, figure 2: 90.4 − 62.3 ns on PMem).
-const COMBINING: Picoseconds = Picoseconds(28_100);
-
 /// A store fence: 6 cycles at 2.2 GHz. Source: Fog, instruction tables, SFENCE on Skylake-X.
 pub(super) const FENCE: Picoseconds = Picoseconds(2_700);
 
@@ -232,7 +228,8 @@ impl Thread {
             return false;
         }
         self.combining += 1;
-        sent.push(Sent { line, purpose: Purpose::Combining, at: self.clock + COMBINING, since: self.clock });
+        let at = self.clock + self.limits.combining_path;
+        sent.push(Sent { line, purpose: Purpose::Combining, at, since: self.clock });
         true
     }
 

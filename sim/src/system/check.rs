@@ -162,6 +162,8 @@ impl Check<'_> {
             combining: self.count("core.write_combining_buffers", core.write_combining_buffers, 1, 64)?,
             flushes: self.count("core.flush_buffers", core.flush_buffers, 1, 64)?,
             evictions: self.count("core.eviction_buffers", core.eviction_buffers, 1, 64)?,
+            stores: self.count("core.store_buffer", core.store_buffer, 1, 256)?,
+            combining_path: self.ns("core.combining_ns", core.combining_ns)?,
         })
     }
 

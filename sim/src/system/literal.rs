@@ -114,6 +114,10 @@ pub struct Core {
     pub flush_buffers: u32,
     /// Evicted dirty lines on their way to memory, in [1, 64].
     pub eviction_buffers: u32,
+    /// Entries of the store buffer, in which stores wait for their explicit write-back, in [1, 256].
+    pub store_buffer: u32,
+    /// From a full write-combining buffer to the uncore, beyond the path of a cached line.
+    pub combining_ns: f64,
     /// Whether a line stays in the cache after clwb.
     pub clwb_keeps_line: bool,
     /// Where the numbers come from.

@@ -97,7 +97,7 @@ impl Geometry {
     }
 }
 
-/// What a core may have in flight, each in [1, 64].
+/// What a core may have in flight, each in [1, 64] unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Loads that missed the first level.
@@ -110,6 +110,10 @@ pub struct Limits {
     pub flushes: usize,
     /// Evicted dirty lines on their way to memory.
     pub evictions: usize,
+    /// Stores that wait for their write-back, in [1, 256].
+    pub stores: usize,
+    /// From a full write-combining buffer to the uncore, beyond the path of a cached line.
+    pub combining_path: Picoseconds,
 }
 
 /// Limits of the stream prefetcher of a core.
