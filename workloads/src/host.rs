@@ -99,7 +99,7 @@ pub fn measure() -> Result<HostCosts, Error> {
         vector_unit: unit_name(),
         clock_ghz: clock_ghz(),
         degree: DEGREE,
-        limbs: limbs as u32,
+        limbs,
         costs_ns: fit(&primitives),
         primitives,
     })
