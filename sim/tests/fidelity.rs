@@ -90,6 +90,7 @@ type Bounds = (&'static str, DramSize, f64, f64);
 
 fn agree(name: &str, trace: &Trace, l3_kib: u32, bounds: &[Bounds]) {
     let system = small_machine(l3_kib);
+    let mut beyond = Vec::new();
     for (mode, dram, time, bytes) in bounds {
         let (line, stream) = run(trace, &system, mode, *dram);
         let errors = compare(&format!("{name}, {mode}"), &line, &stream);
@@ -102,17 +103,20 @@ fn agree(name: &str, trace: &Trace, l3_kib: u32, bounds: &[Bounds]) {
             // How many threads hold scratch at the peak is a matter of their timing.
             assert!(expected.abs_diff(found) * 100 <= expected, "{name} {mode}: {expected} {found}");
         }
-        assert!(errors.time <= *time && errors.bytes <= *bytes, "{name} {mode}: {errors:?}");
+        if errors.time > *time || errors.bytes > *bytes {
+            beyond.push((mode, errors));
+        }
     }
+    assert!(beyond.is_empty(), "{name}: {beyond:?}");
 }
 
 #[test]
 fn convolutions_with_copies_agree_in_every_mode() {
     let bounds = [
         ("dram-only", DramSize::System, 0.05, 0.03),
-        ("memory-mode", DramSize::Fraction(0.5), 0.05, 0.05),
-        ("app-direct", DramSize::Fraction(0.3), 0.08, 0.08),
-        ("pmem-only", DramSize::System, 0.08, 0.03),
+        ("memory-mode", DramSize::Fraction(0.5), 0.06, 0.05),
+        ("app-direct", DramSize::Fraction(0.3), 0.05, 0.05),
+        ("pmem-only", DramSize::System, 0.05, 0.03),
     ];
     let trace = convolutions(Kernel::Faithful, 4, 6);
     agree("faithful, small L3", &trace, 176, &bounds);
@@ -122,17 +126,17 @@ fn convolutions_with_copies_agree_in_every_mode() {
 #[test]
 fn fused_convolutions_agree_in_every_mode() {
     let bounds = [
-        ("dram-only", DramSize::System, 0.06, 0.04),
+        ("dram-only", DramSize::System, 0.10, 0.05),
         ("memory-mode", DramSize::Fraction(0.5), 0.05, 0.05),
-        ("app-direct", DramSize::Fraction(0.3), 0.06, 0.15),
+        ("app-direct", DramSize::Fraction(0.3), 0.05, 0.20),
         ("pmem-only", DramSize::System, 0.05, 0.03),
     ];
     agree("fused", &convolutions(Kernel::Fused, 4, 6), 352, &bounds);
 }
 
 #[test]
-fn key_switching_on_objects_of_the_size_of_a_cache_is_known_to_be_weak() {
-    let bounds = [("dram-only", DramSize::System, 0.10, 0.20), ("pmem-only", DramSize::System, 0.35, 0.20)];
+fn key_switching_on_objects_of_the_size_of_a_cache_is_known_to_be_weak_in_bytes() {
+    let bounds = [("dram-only", DramSize::System, 0.08, 0.20), ("pmem-only", DramSize::System, 0.08, 0.20)];
     agree("key switching", &key_switches(), 1056, &bounds);
 }
 

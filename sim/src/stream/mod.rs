@@ -18,18 +18,19 @@
 //! **Budget**, written down before the first line of code (ResNet-50: 3.9·10⁹ calls, 48 cores, 60 s on two host
 //! cores): 30 ns a call: words 5, queue 6, transition 5, last level 5, near memory 4, servers 3, tallies 2. State: 64
 //! bytes a block and 4 for each socket (2 million blocks: 150 MB), 6 bytes an object (20 million: 120 MB), tags of the
-//! sampled pages 8 MB for 32 GB of near memory, private states 64 MB at most. **Measured** on one core of a virtual
-//! machine (EPYC, 2.6 GHz): 180–330 ns a call with 48 simulated cores, 10⁸ line accesses a millisecond and more, so
-//! the budget of time is missed by a factor of six to ten. Where it goes: lookups among sharers 10 %, the queue 9 %,
-//! near memory 8 %, words 7 %, births and deaths 6 %, the rest in the call itself.
+//! sampled pages 4 MB for 32 GB of near memory, private states 64 MB at most. **Missed**: MobileNetV2 0.35/96 has
+//! 18 million calls with 48 simulated cores and takes about 0.5 µs of host time for each on DRAM only and 1.1 µs in
+//! Memory Mode (`hetier replay`, one core of a shared virtual machine): the state of a call lies in the host's caches
+//! no more than the ciphertexts do in the simulated ones. Near memory takes a third of that, the call itself a fifth,
+//! calendars a tenth.
 //!
-//! **Known to be wrong**: on the real `digits` network times are 1.5–1.9 times those of line fidelity, with read misses
-//! and read bytes within 12 %: stalls of reads are overlapped too little; private caches have no conflicts; objects below 1 KiB never leave them; a page of near
-//! memory is present or absent as a whole; latency histograms lack the spread between lines of one call; PMem's
-//! buffers and wear-levelling show as averages. Key switching on objects of about the size of the private or the shared
-//! cache is the weakest case: who finds what in the last level depends on the interleaving inside calls, and time can be
-//! off by a third where the working set just fits. Memory-bound phases are metastable in reality: look at the spread
-//! over seeds, not at one number.
+//! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
+//! objects below 1 KiB never leave them; a page of near memory is dirty in parts of equal odds, not line by line;
+//! latency histograms lack the spread between lines of one call; traffic counts when a call starts, so bandwidth over
+//! time is coarse below a call's length; PMem's buffers and wear-levelling show as averages. Key switching on objects
+//! of about the size of the private or the shared cache is the weakest case: who finds what in the last level depends
+//! on the interleaving inside calls. `docs/fidelity.md` holds the errors against line fidelity, for every family of
+//! networks and mode. Memory-bound phases are metastable in reality: look at the spread over seeds, not at one number.
 
 pub mod behaviour;
 mod blocks;
@@ -80,7 +81,7 @@ use crate::system::{Charges, System};
 
 /// Replays a trace at stream fidelity, with [`Options::default`].
 ///
-/// Costs about 0.2–0.3 µs of host time a call. The same trace, system and settings give the same result on any host.
+/// Costs 0.5–1 µs of host time a call. The same trace, system and settings give the same result on any host.
 ///
 /// # Errors
 /// Those of [`crate::replay::replay`].
