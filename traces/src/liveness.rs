@@ -102,8 +102,12 @@ impl Liveness {
         let Some(pages) = self.arrays.get(stretch.array.0 as usize) else { return test(0) };
         chunks(stretch).all(|chunk| match pages.get(chunk.page).and_then(Option::as_ref) {
             None => test(0),
-            Some(page) if chunk.step == 1 => page[chunk.first..chunk.first + chunk.count].iter().all(|&count| test(count)),
-            Some(page) => page[chunk.first..].iter().step_by(chunk.step).take(chunk.count).all(|&count| test(count)),
+            Some(page) if chunk.step == 1 => {
+                page[chunk.first..chunk.first + chunk.count].iter().all(|&count| test(count))
+            }
+            Some(page) => {
+                page[chunk.first..].iter().step_by(chunk.step).take(chunk.count).all(|&count| test(count))
+            }
         })
     }
 

@@ -9,6 +9,7 @@
 //! counts that lie side by side, about 2 ns.
 
 mod bulk;
+mod profile;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +22,9 @@ use crate::grammar::{ArrayId, Class, View};
 use crate::liveness::{Change as Fate, Liveness};
 use crate::loops::{Nest, Scope};
 use crate::walk::{Inside, Iterations, Loop, Node, Region, Run};
+
+use profile::Profile;
+pub(super) use profile::{Change, Delta};
 
 /// Bytes by class, in the order of [`Class::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,111 +44,6 @@ impl ByClass {
     pub(super) fn named(&self) -> BTreeMap<String, u64> {
         let named = Class::ALL.into_iter().map(|class| (class.name().to_owned(), self.of(class)));
         named.filter(|(_, bytes)| *bytes > 0).collect()
-    }
-}
-
-/// A change of live bytes, told apart in some way.
-pub(super) trait Change: Clone + Default {
-    /// Whether changes of different arrays are told apart.
-    const NAMES_ARRAYS: bool;
-
-    /// Bytes of one array that come to life, or die if negative.
-    fn of(array: ArrayId, class: Class, bytes: i128) -> Self;
-
-    /// Sum.
-    fn total(&self) -> i128;
-
-    /// This and `times` another.
-    fn plus(&self, other: &Self, times: i128) -> Self;
-
-    /// What of it grows: by how much repeating it raises a peak.
-    fn growth(&self) -> Self {
-        if self.total() > 0 { self.clone() } else { Self::default() }
-    }
-
-    /// The higher of two peaks.
-    fn higher(self, other: Self) -> Self {
-        if other.total() > self.total() { other } else { self }
-    }
-}
-
-/// A change by class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Delta([i128; Class::ALL.len()]);
-
-impl Delta {
-    /// As live bytes.
-    pub fn bytes(&self) -> ByClass {
-        ByClass(self.0.map(|bytes| u64::try_from(bytes.max(0)).unwrap_or(u64::MAX)))
-    }
-}
-
-impl Change for Delta {
-    const NAMES_ARRAYS: bool = false;
-
-    fn of(_: ArrayId, class: Class, bytes: i128) -> Self {
-        let mut delta = Self::default();
-        delta.0[class_index(class)] = bytes;
-        delta
-    }
-
-    fn total(&self) -> i128 {
-        self.0.iter().sum()
-    }
-
-    fn plus(&self, other: &Self, times: i128) -> Self {
-        let mut sum = *self;
-        for (sum, more) in sum.0.iter_mut().zip(other.0) {
-            *sum = sum.saturating_add(more.saturating_mul(times));
-        }
-        sum
-    }
-}
-
-/// What some bodies do to the footprint, relative to their start.
-#[derive(Clone, Debug, Default)]
-struct Profile<C> {
-    net: C,
-    /// At the instant of the largest total; at the start if nothing exceeds it.
-    peak: C,
-    /// Most that one iteration holds beyond what stays: what further threads add to the peak.
-    transient: C,
-    iterations: u64,
-}
-
-impl<C: Change> Profile<C> {
-    fn change(net: C) -> Self {
-        Self { peak: net.growth(), net, ..Self::default() }
-    }
-
-    /// This as one iteration of a nest.
-    fn iteration(self) -> Self {
-        let transient = self.peak.plus(&self.net.growth(), -1);
-        Self { transient, iterations: 1, ..self }
-    }
-
-    fn then(&mut self, next: &Self) {
-        self.peak = std::mem::take(&mut self.peak).higher(self.net.plus(&next.peak, 1));
-        self.net = self.net.plus(&next.net, 1);
-        self.transient = std::mem::take(&mut self.transient).higher(next.transient.clone());
-        self.iterations = self.iterations.saturating_add(next.iterations);
-    }
-
-    fn repeated(mut self, times: u64) -> Self {
-        if times == 0 {
-            return Self::default();
-        }
-        self.peak = self.peak.plus(&self.net.growth(), i128::from(times) - 1);
-        self.net = C::default().plus(&self.net, i128::from(times));
-        self.iterations = self.iterations.saturating_mul(times);
-        self
-    }
-
-    /// As one step of the bodies around a nest, whose iterations `threads` run at once.
-    fn joined(mut self, threads: u64) -> Self {
-        let concurrent = threads.min(self.iterations).max(1);
-        self.peak = self.peak.plus(&self.transient, i128::from(concurrent) - 1);
-        Self { transient: C::default(), iterations: 0, ..self }
     }
 }
 

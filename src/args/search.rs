@@ -1,0 +1,72 @@
+//! Arguments of the verbs that try many settings.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Machine;
+use crate::range::Values;
+
+/// Arguments of `place`.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The trace
+    pub trace: PathBuf,
+    /// What to replay it on.
+    #[command(flatten)]
+    pub machine: Machine,
+    /// A memory mode that offers several tiers
+    #[arg(long, value_name = "MODE", default_value = "app-direct")]
+    pub mode: String,
+    /// Write what policy by-density gives every array here as CSV
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Write the result of the best run here as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// The trace
+    pub trace: PathBuf,
+    /// Systems: names (`hetier list systems`) or TOML files
+    #[arg(long, value_name = "SYSTEM,...", value_delimiter = ',', default_value = "optane-slice")]
+    pub systems: Vec<String>,
+    /// Memory modes (`hetier list modes`)
+    #[arg(
+        long,
+        value_name = "MODE,...",
+        value_delimiter = ',',
+        default_value = "dram-only,memory-mode,app-direct"
+    )]
+    pub modes: Vec<String>,
+    /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only gets as much as it takes
+    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "0.25")]
+    pub dram_fractions: Vec<f64>,
+    /// Simulated threads, such as 1..24 [default: all cores of the system]
+    #[arg(long, value_name = "T|FROM..TO")]
+    pub threads: Option<Values<usize>>,
+    /// Placement policies of App Direct (`hetier list placements`)
+    #[arg(long, value_name = "POLICY,...", value_delimiter = ',', default_value = "by-class")]
+    pub placements: Vec<String>,
+    /// line, stream or auto
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub fidelity: String,
+    /// Seed of page placement and everything else drawn at random
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// Replay this many seeds of each and report their median and spread
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seeds: u32,
+    /// Write the rows here as CSV [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
