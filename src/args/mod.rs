@@ -225,7 +225,7 @@ pub struct Replay {
     /// With --bare: offer the next access at every clock until it is accepted
     #[arg(long, requires = "bare")]
     pub saturated: bool,
-    /// With --bare: address mapping, ro-ba-ra-co-ch or mop4-clxor [default: the device's]
+    /// With --bare: address mapping, ro-ba-ra-co-ch, mop4-clxor, skylake-open or skylake-close [default: the device's]
     #[arg(long, value_name = "NAME", requires = "bare")]
     pub mapping: Option<String>,
     /// Memory mode (`hetier list modes`) [default: the system's first]
