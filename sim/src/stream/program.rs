@@ -504,7 +504,7 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize, reuses: bool) -> R
     }
     let levels = in_scope..in_scope + ranges.len();
     let kept = if reuses { scratch(&emits, levels.clone()) } else { 0 };
-    let own = |emits: &[&Emit]| emits.iter().map(|emit| Emit::clone(emit)).collect();
+    let own = |emits: &[&Emit]| emits.iter().copied().cloned().collect();
     let (scratch, leftovers) = (own(&emits[..kept]), own(&emits[emits.len() - kept..]));
     let (mut words, mut fields) = (Vec::new(), Vec::new());
     for Emit { header, fields: operands, tail, .. } in &emits[kept..emits.len() - kept] {
