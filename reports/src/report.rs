@@ -49,7 +49,9 @@ pub fn figure_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
 /// [`Error::Json`] for a result that JSON cannot hold.
 pub fn result_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
     let named = labels(results).into_iter().zip(results);
-    named.map(|(label, result)| Ok(OutputFile::new(file_stem(&label) + ".json", result_json(result)?))).collect()
+    named
+        .map(|(label, result)| Ok(OutputFile::new(file_stem(&label) + ".json", result_json(result)?)))
+        .collect()
 }
 
 pub(crate) fn result_json(result: &RunResult) -> Result<String, Error> {

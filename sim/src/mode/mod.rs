@@ -141,7 +141,11 @@ type Build = fn(&System, &Layout, &ModeSettings) -> Result<Box<dyn Mode>, Error>
 const MODES: &[(&str, &str, Build)] = &[
     ("dram-only", "every object in DRAM", dram_only::build),
     ("memory-mode", "DRAM is a direct-mapped cache in front of PMem or CXL memory", memory_mode::build),
-    ("app-direct", "a placement policy puts each object into DRAM or into PMem or CXL memory", app_direct::build),
+    (
+        "app-direct",
+        "a placement policy puts each object into DRAM or into PMem or CXL memory",
+        app_direct::build,
+    ),
     ("pmem-only", "every object in PMem or CXL memory, DRAM unused", pmem_only::build),
 ];
 

@@ -95,7 +95,8 @@ impl Engine {
         });
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
-        let placement = placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets)))?;
+        let placement =
+            placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets)))?;
         let tables = tables(system, settings, &budgets, facts.peak_footprint_bytes);
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);

@@ -10,8 +10,8 @@ use crate::Picoseconds;
 use crate::core::Source;
 use crate::machine::Machine;
 use crate::result::{
-    BandwidthOverTime, DirectionRates, NearMemory, OverheadResult, PhaseResult, RunResult, SCHEMA, Series, Share, TierResult,
-    Traffic,
+    BandwidthOverTime, DirectionRates, NearMemory, OverheadResult, PhaseResult, RunResult, SCHEMA, Series,
+    Share, TierResult, Traffic,
 };
 use crate::system::{Charges, System};
 
