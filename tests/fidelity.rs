@@ -89,7 +89,7 @@ fn cases() -> Vec<Case> {
     let transformer = parameters(256, &[30, 22, 22, 30], 22);
     let square = Options { images: 32, ..Options::default() };
     let he_transformer = Options::he_transformer(32);
-    let fused = Options { kernel: Kernel::Fused, dataflow: Dataflow::Fused, ..he_transformer.clone() };
+    let fused = Options { kernel: Kernel::Fused, dataflow: Dataflow::Fused, ..he_transformer };
     let mobilenet = MobileNetV2 {
         width: 35,
         resolution: 6,
