@@ -7,6 +7,7 @@ use super::engine::{Engine, SiteFacts};
 use super::memory::Client;
 use super::pieces::{Event, EventKind};
 use super::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
+use super::shared::{ALL, Lines};
 use crate::Error;
 use crate::core::Source;
 use crate::system::Inclusion;
@@ -242,7 +243,7 @@ impl Engine<'_> {
         // 1. Other cores.
         let others = entry.holders & !(1 << number);
         if others != 0 {
-            left -= self.forward(number, block, others, left, toll);
+            left -= self.forward(number, block, others, event, toll);
         }
         // 2. Last levels, the own socket's first.
         let asked = left;
@@ -252,15 +253,18 @@ impl Engine<'_> {
                 break;
             }
             let socket = if home + step < sockets { home + step } else { home + step - sockets };
-            let found = self.take_shared(socket, block, left);
+            let found = self.take_shared(socket, block, left, event.parts);
             left -= found;
             let line_fs = if step == 0 { self.times.last_level } else { self.times.remote_last_level };
             toll.hold_fs += u64::from(found) * line_fs;
         }
         self.caches.l3.hits += u64::from(asked - left);
         self.caches.l3.misses += u64::from(left);
-        if left < event.lines {
-            toll.done_ps = toll.done_ps.max(entry.ready_ps);
+        if left < event.lines && entry.ready_ps > now_ps {
+            // One who follows another core's fetch closely goes at that core's pace, which is memory's.
+            let found = u64::from(event.lines - left);
+            let paced_ps = now_ps + found * self.memory.pace_fs(entry.place) / 1000;
+            toll.done_ps = toll.done_ps.max(entry.ready_ps.min(paced_ps));
         }
         // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
         let [known_fs, walked_fs] = self.translation_fs;
@@ -269,26 +273,29 @@ impl Engine<'_> {
         if left > 0 {
             toll.has_read = true;
             toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
-            self.read_memory(number, site, block, left, now_ps, toll)?;
+            let lines = Lines { lines: left, dirty: 0, parts: event.parts };
+            self.read_memory(number, site, block, lines, now_ps, toll)?;
         }
         Ok(())
     }
 
     /// Takes lines from the private caches of other cores; gives how many.
-    fn forward(&mut self, number: usize, block: u32, others: u128, wanted: u32, toll: &mut Toll) -> u32 {
-        let (most, sockets) = self.held_by(others, block);
+    fn forward(&mut self, number: usize, block: u32, others: u128, event: Event, toll: &mut Toll) -> u32 {
+        let ((held, parts), sockets) = self.held_by(others, block);
+        let found = (parts & event.parts).count_ones();
+        let most = if found == parts.count_ones() { held } else { held * found / parts.count_ones() };
         let is_local = sockets >> self.cores[number].socket & 1 == 1;
-        let lines = most.min(wanted);
+        let lines = most.min(event.lines);
         let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
         toll.hold_fs += u64::from(lines) * line_fs;
         self.caches.forwarded_lines += u64::from(lines);
         lines
     }
 
-    /// Lines of a block that other cores hold, and the sockets of those cores, as a bit set. Looks at one of the
+    /// Lines of a block that other cores hold, with their parts, and the sockets of those cores, as a bit set. Looks at one of the
     /// two cores that used the block last, if it holds it still: its lines are the most recent.
     #[inline]
-    fn held_by(&self, cores: u128, block: u32) -> (u32, u64) {
+    fn held_by(&self, cores: u128, block: u32) -> ((u32, u64), u64) {
         let entry = &self.heap.blocks.blocks[block as usize];
         let (last, before) = (usize::from(entry.last), usize::from(entry.before));
         let other = match () {
@@ -298,20 +305,20 @@ impl Engine<'_> {
         };
         let core = &self.cores[other];
         let slot = core.slots.iter().position(|held| *held == block);
-        let lines = slot.map_or(0, |slot| self.private.resident(core.state, slot as u16).0);
+        let lines = slot.map_or((0, 0), |slot| self.private.resident(core.state, slot as u16));
         let sockets = self.socket_cores.iter().enumerate();
         let mask = sockets.fold(0, |mask, (socket, own)| mask | u64::from(cores & own != 0) << socket);
         (lines, mask)
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
-    fn take_shared(&mut self, socket: usize, block: u32, wanted: u32) -> u32 {
+    fn take_shared(&mut self, socket: usize, block: u32, wanted: u32, parts: u64) -> u32 {
         let shared = &mut self.shared[socket];
         if self.inclusion == Inclusion::Inclusive {
             shared.refresh(block);
             return shared.lines(block).0.min(wanted);
         }
-        let (lines, dirty) = shared.take(block, wanted);
+        let (lines, dirty) = shared.take(block, wanted, parts);
         self.heap.blocks.blocks[block as usize].carried += dirty;
         lines
     }
@@ -321,7 +328,7 @@ impl Engine<'_> {
         number: usize,
         site: SiteFacts,
         block: u32,
-        lines: u32,
+        lines: Lines,
         now_ps: u64,
         toll: &mut Toll,
     ) -> Result<(), Error> {
@@ -335,12 +342,12 @@ impl Engine<'_> {
         entry.is_remote |= is_new_reader;
         let mut client = self.client(number, site, class, now_ps);
         client.is_noted = is_new_reader;
-        let cost = self.memory.read(place, places, u64::from(lines), client);
+        let cost = self.memory.read(place, places, u64::from(lines.lines), client);
         toll.hold_fs += cost.hold_fs;
         toll.done_ps = toll.done_ps.max(cost.done_ps);
         toll.source = cost.tier;
         if self.inclusion == Inclusion::Inclusive {
-            self.keep(number, site, block, lines, 0, now_ps, toll);
+            self.keep(number, site, block, lines, now_ps, toll);
         }
         Ok(())
     }
@@ -381,14 +388,15 @@ impl Engine<'_> {
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim => {
-                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.min(total) };
+                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.0.min(total) };
                 let clean = event.lines - dirty;
                 let lines = match shared {
                     0 => event.lines,
                     shared if shared == total => dirty,
                     _ => event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32,
                 };
-                self.keep(number, site, block, lines, dirty, now_ps, toll);
+                let lines = Lines { lines, dirty, parts: event.parts };
+                self.keep(number, site, block, lines, now_ps, toll);
             }
             Inclusion::Inclusive => {
                 let socket = self.cores[number].socket;
@@ -401,21 +409,19 @@ impl Engine<'_> {
     }
 
     /// Puts lines into the last level of the core's socket and writes what has to leave it.
-    #[expect(clippy::too_many_arguments, reason = "all of them describe one movement of lines")]
     fn keep(
         &mut self,
         number: usize,
         site: SiteFacts,
         block: u32,
-        lines: u32,
-        dirty: u32,
+        lines: Lines,
         now_ps: u64,
         toll: &mut Toll,
     ) {
         let socket = self.cores[number].socket;
         let mut leaving = std::mem::take(&mut self.leaving);
         let most = self.heap.blocks.blocks[block as usize].lines;
-        self.shared[socket].insert(block, lines, dirty, most, &mut leaving);
+        self.shared[socket].insert(block, lines, most, &mut leaving);
         if !leaving.is_empty() {
             for left in &leaving {
                 self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
@@ -455,7 +461,7 @@ impl Engine<'_> {
         let socket = self.cores[number].socket;
         self.touch(block, socket, toll)?;
         for shared in &mut self.shared {
-            shared.take(block, event.lines);
+            shared.take(block, event.lines, event.parts);
         }
         let entry = &self.heap.blocks.blocks[block as usize];
         toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(entry.place);
@@ -481,7 +487,7 @@ impl Engine<'_> {
                 self.drop_private(other, *block);
             }
             for shared in &mut self.shared {
-                shared.take(*block, u32::MAX);
+                shared.take(*block, u32::MAX, ALL);
             }
         }
     }

@@ -140,6 +140,12 @@ impl Memory {
         self.servers[usize::from(server)].behaviour().store_fs
     }
 
+    /// Femtoseconds between the lines of one core's stream from memory, by the first place of its block.
+    pub fn pace_fs(&self, place: u32) -> u64 {
+        let server = self.places[place as usize].server;
+        self.servers[usize::from(server)].pace_fs()
+    }
+
     /// Near memory, in Memory Mode.
     pub const fn near(&self) -> Option<&Near> {
         self.near.as_ref()

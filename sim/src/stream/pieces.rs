@@ -32,6 +32,12 @@ impl Shape {
     fn pieces(self) -> usize {
         self.lines.div_ceil(self.piece_lines) as usize
     }
+
+    /// The part that a piece is of, as a set.
+    fn part(self, number: u16) -> u64 {
+        let pieces = self.pieces();
+        1 << (if pieces <= 64 { usize::from(number) } else { usize::from(number) * 64 / pieces })
+    }
 }
 
 /// A resident piece.
@@ -52,6 +58,8 @@ pub struct Slot {
     pub clean_out: u32,
     /// Dirty lines that left and were not announced yet.
     pub dirty_out: u32,
+    /// Parts of the object that those are of.
+    pub parts_out: u64,
 }
 
 /// What a private cache holds, in a form that two cores can be compared by: slots are numbered by the order of their
@@ -73,18 +81,20 @@ impl Hash for Contents {
         }
         for slot in &self.slots {
             state.write_u64(u64::from(slot.clean_out) << 32 | u64::from(slot.dirty_out));
+            state.write_u64(slot.parts_out);
             state.write_u64(u64::from(slot.shape.lines));
         }
     }
 }
 
 impl Contents {
-    /// Resident and dirty lines of every slot.
-    pub fn residents(&self) -> Box<[(u32, u32)]> {
+    /// Resident lines of every slot, and the parts that they are of.
+    pub fn residents(&self) -> Box<[(u32, u64)]> {
         let mut lines = vec![(0, 0); self.slots.len()];
         for piece in &self.pieces {
             let sum = &mut lines[usize::from(piece.slot)];
-            *sum = (sum.0 + u32::from(piece.lines), sum.1 + u32::from(piece.dirty));
+            let part = self.slots[usize::from(piece.slot)].shape.part(piece.number);
+            *sum = (sum.0 + u32::from(piece.lines), sum.1 | part);
         }
         lines.into()
     }
@@ -103,6 +113,8 @@ pub struct Event {
     pub marked: u32,
     /// Of an eviction, lines of the object that stay.
     pub stays: u32,
+    /// Where in the object: a set of its first to last part, 64 at most.
+    pub parts: u64,
 }
 
 /// Which way lines go.
@@ -184,7 +196,7 @@ impl Cache {
 
     /// Takes a new slot for an object that is not there.
     pub fn claim(&mut self, shape: Shape) -> u16 {
-        self.slots.push(Slot { shape, clean_out: 0, dirty_out: 0 });
+        self.slots.push(Slot { shape, clean_out: 0, dirty_out: 0, parts_out: 0 });
         self.held.push(0);
         self.at.push(vec![NONE; shape.pieces()]);
         self.slots.len() as u16 - 1
@@ -250,7 +262,7 @@ impl Cache {
         }
         if fetched > 0 {
             served.fetched += u64::from(fetched);
-            self.fetch(slot, fetched, lane.access == Access::Write, first_event);
+            self.fetch(slot, (fetched, shape.part(number)), lane.access == Access::Write, first_event);
         }
         let mut piece = if node == NONE {
             Piece { slot, number, lines: 0, dirty: 0 }
@@ -265,9 +277,9 @@ impl Cache {
         self.shrink();
     }
 
-    fn fetch(&mut self, slot: u16, lines: u32, is_store: bool, first_event: usize) {
+    fn fetch(&mut self, slot: u16, (lines, parts): (u32, u64), is_store: bool, first_event: usize) {
         let marked = if is_store { lines } else { 0 };
-        self.cross(Event { kind: EventKind::Fetch, slot, lines, marked, stays: 0 }, first_event);
+        self.cross(Event { kind: EventKind::Fetch, slot, lines, marked, stays: 0, parts }, first_event);
     }
 
     /// Stores past the cache; what it held of the piece is overwritten in memory.
@@ -277,7 +289,8 @@ impl Cache {
             self.lose(slot, u32::from(self.nodes[node as usize].piece.lines));
             self.unlink(node);
         }
-        self.cross(Event { kind: EventKind::Bypass, slot, lines, marked: 0, stays: 0 }, first_event);
+        let parts = self.slots[usize::from(slot)].shape.part(number);
+        self.cross(Event { kind: EventKind::Bypass, slot, lines, marked: 0, stays: 0, parts }, first_event);
     }
 
     /// Adds to the event of its kind in this sweep, or starts one.
@@ -289,6 +302,7 @@ impl Cache {
         if !has_left && let Some(event) = self.events[first_event..].iter_mut().rev().find(is_same) {
             event.lines += crossing.lines;
             event.marked += crossing.marked;
+            event.parts |= crossing.parts;
             return;
         }
         self.announce(crossing.slot, EventKind::Evict);
@@ -301,8 +315,9 @@ impl Cache {
         let lines = held.clean_out + held.dirty_out;
         if lines > 0 || kind == EventKind::Leave {
             let (marked, stays) = (held.dirty_out, self.held[usize::from(slot)]);
-            (held.clean_out, held.dirty_out) = (0, 0);
-            self.events.push(Event { kind, slot, lines, marked, stays });
+            let parts = held.parts_out;
+            (held.clean_out, held.dirty_out, held.parts_out) = (0, 0, 0);
+            self.events.push(Event { kind, slot, lines, marked, stays, parts });
         }
     }
 
@@ -314,6 +329,7 @@ impl Cache {
             let held = &mut self.slots[usize::from(piece.slot)];
             held.dirty_out += u32::from(piece.dirty);
             held.clean_out += u32::from(piece.lines - piece.dirty);
+            held.parts_out |= held.shape.part(piece.number);
             self.lose(piece.slot, u32::from(piece.lines));
         }
     }
@@ -356,7 +372,7 @@ impl Cache {
     /// the slot that each new slot had during the call.
     pub fn finish(mut self) -> (Contents, Vec<Event>, Vec<u16>) {
         for slot in 0..self.slots.len() {
-            let Slot { shape, clean_out, dirty_out } = self.slots[slot];
+            let Slot { shape, clean_out, dirty_out, .. } = self.slots[slot];
             if self.held[slot] == 0 {
                 self.announce(slot as u16, EventKind::Leave);
             } else if (clean_out + dirty_out) * 2 >= shape.lines {

@@ -118,7 +118,7 @@ struct State {
     contents: Arc<Contents>,
     entries: Vec<(Key, u32)>,
     more: HashMap<Key, u32>,
-    resident: Box<[(u32, u32)]>,
+    resident: Box<[(u32, u64)]>,
 }
 
 /// A fast hash of words: rotate, add, multiply by an odd constant (2⁶⁴ ÷ golden ratio). Not meant against attacks.
@@ -185,7 +185,7 @@ impl Part {
             match self.events.iter_mut().find(is_same) {
                 Some(held) => {
                     (held.lines, held.marked) = (held.lines + event.lines, held.marked + event.marked);
-                    held.stays = event.stays;
+                    (held.stays, held.parts) = (event.stays, held.parts | event.parts);
                 }
                 None => self.events.push(event),
             }
@@ -370,9 +370,9 @@ impl Private {
         &self.transitions[number as usize]
     }
 
-    /// Resident and dirty lines of a slot.
+    /// Resident lines of a slot, and the parts that they are of.
     #[inline]
-    pub fn resident(&self, state: u32, slot: u16) -> (u32, u32) {
+    pub fn resident(&self, state: u32, slot: u16) -> (u32, u64) {
         self.states[state as usize].resident.get(usize::from(slot)).copied().unwrap_or_default()
     }
 

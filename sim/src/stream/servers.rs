@@ -45,6 +45,8 @@ pub struct Server {
     window_length: u32,
     /// Service per line at the present mix and crowd.
     line_fs: u64,
+    /// Cores that asked in the last window.
+    crowd: u32,
     /// Read share of the last window.
     share: f64,
     /// Step of the load tables.
@@ -70,6 +72,7 @@ impl Server {
             window_cores: 0,
             window_length: (4 * cores as u32).max(16),
             line_fs,
+            crowd: 1,
             share: 1.0,
             step: 0,
             lines: [0; 2],
@@ -80,6 +83,12 @@ impl Server {
     /// What the server was made from.
     pub const fn behaviour(&self) -> &TierBehaviour {
         &self.behaviour
+    }
+
+    /// Femtoseconds between the lines of one core's stream: as it holds a core of the same socket at the present load,
+    /// or as the server takes the cores in turn.
+    pub fn pace_fs(&self) -> u64 {
+        self.behaviour.loads[0][self.step].line_fs.max(self.line_fs * u64::from(self.crowd))
     }
 
     /// Takes work off the server's time, for a core of the same socket or another.
@@ -110,7 +119,8 @@ impl Server {
         self.step = (busy as usize).min(LOAD_STEPS - 1);
         let [reads, writes] = self.window_lines;
         self.share = reads as f64 / (reads + writes).max(1) as f64;
-        self.line_fs = self.behaviour.service_fs(self.share, self.window_cores.count_ones());
+        self.crowd = self.window_cores.count_ones();
+        self.line_fs = self.behaviour.service_fs(self.share, self.crowd);
         self.begin(self.window_end_ps);
     }
 

@@ -3,7 +3,8 @@
 //! A set-associative cache does not forget a line exactly when the lines used since fill its capacity: with hashed
 //! sets of `w` ways a line survives while fewer than `w` younger ones share its set, a Poisson variable. So an object
 //! leaves in four quarters, each with a depth of its own: the quantiles of that distribution (for 11 ways about
-//! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps.
+//! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps. Which
+//! parts of an object are here is kept as a set, so that a limb is not found in the place of another.
 
 const NONE: u32 = u32::MAX;
 
@@ -17,10 +18,26 @@ struct Slot {
     dirty: u32,
     /// Lines that count for the depth of older objects: in a set where an older line is left, all of these are.
     nominal: u32,
+    /// Parts of the block that are here, as a set.
+    parts: u64,
     before: u32,
     after: u32,
     /// Quarters that have left.
     gone: u8,
+}
+
+/// All parts of a block.
+pub const ALL: u64 = u64::MAX;
+
+/// Lines of a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// How many.
+    pub lines: u32,
+    /// How many of them are dirty.
+    pub dirty: u32,
+    /// Where in the block, as a set of its parts; not empty.
+    pub parts: u64,
 }
 
 /// Dirty lines that leave the cache.
@@ -73,15 +90,35 @@ impl Shared {
         }
     }
 
-    /// Takes up to `wanted` lines out; gives how many were there, and how many of those were dirty.
+    /// Parts of a block that are here.
     #[inline]
-    pub fn take(&mut self, block: u32, wanted: u32) -> (u32, u32) {
+    fn parts(&self, block: u32) -> u64 {
+        match self.of.get(block as usize) {
+            Some(&slot) if slot != NONE => self.slots[slot as usize].parts,
+            _ => 0,
+        }
+    }
+
+    /// Takes up to `wanted` lines of some parts out; gives how many were there, and how many of those were dirty.
+    #[inline]
+    pub fn take(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
         let Some(&place) = self.of.get(block as usize) else { return (0, 0) };
         if place == NONE {
             return (0, 0);
         }
         let slot = &mut self.slots[place as usize];
-        let lines = slot.lines.min(wanted);
+        let found = slot.parts & parts;
+        let of_parts = match found {
+            found if found == slot.parts => slot.lines,
+            found => slot.lines * found.count_ones() / slot.parts.count_ones(),
+        };
+        let lines = of_parts.min(wanted);
+        if lines == 0 {
+            return (0, 0);
+        }
+        if lines == of_parts {
+            slot.parts &= !found;
+        }
         if lines == slot.lines {
             let dirty = slot.dirty;
             self.remove(place);
@@ -98,9 +135,10 @@ impl Shared {
 
     /// Makes the block the most recently used without taking it out.
     pub fn refresh(&mut self, block: u32) {
-        let (lines, dirty) = self.take(block, u32::MAX);
+        let parts = self.parts(block);
+        let (lines, dirty) = self.take(block, u32::MAX, ALL);
         if lines > 0 {
-            self.insert(block, lines, dirty, lines, &mut Vec::new());
+            self.insert(block, Lines { lines, dirty, parts }, lines, &mut Vec::new());
         }
     }
 
@@ -120,13 +158,14 @@ impl Shared {
     /// Puts lines in as the most recently used, beside those of the block that are here, `most` together at most;
     /// what has to leave is appended to `leaving`.
     #[inline]
-    pub fn insert(&mut self, block: u32, lines: u32, dirty: u32, most: u32, leaving: &mut Vec<Leaving>) {
-        if lines == 0 {
+    pub fn insert(&mut self, block: u32, more: Lines, most: u32, leaving: &mut Vec<Leaving>) {
+        if more.lines == 0 {
             return;
         }
-        let (held, held_dirty) = self.take(block, u32::MAX);
-        let lines = (lines + held).min(most.max(lines));
-        self.link(block, lines, (dirty + held_dirty).min(lines));
+        let parts = more.parts | self.parts(block);
+        let (held, held_dirty) = self.take(block, u32::MAX, ALL);
+        let lines = (more.lines + held).min(most.max(more.lines));
+        self.link(block, Lines { lines, dirty: (more.dirty + held_dirty).min(lines), parts });
         for quarter in 0..QUARTERS {
             while self.depth[quarter] > self.limits[quarter] {
                 self.lose(quarter, leaving);
@@ -135,8 +174,9 @@ impl Shared {
     }
 
     #[inline]
-    fn link(&mut self, block: u32, lines: u32, dirty: u32) {
-        let slot = Slot { block, lines, dirty, nominal: lines, before: self.newest, after: NONE, gone: 0 };
+    fn link(&mut self, block: u32, Lines { lines, dirty, parts }: Lines) {
+        let (before, after) = (self.newest, NONE);
+        let slot = Slot { block, lines, dirty, nominal: lines, parts, before, after, gone: 0 };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -173,6 +213,10 @@ impl Shared {
         let (block, nominal) = (slot.block, slot.nominal);
         slot.lines -= lines;
         slot.dirty -= dirty;
+        // The first parts are the oldest.
+        for _ in 0..slot.parts.count_ones() / left {
+            slot.parts &= slot.parts - 1;
+        }
         slot.gone = quarter as u8 + 1;
         self.oldest[quarter] = slot.after;
         self.depth[quarter] -= u64::from(nominal);
@@ -237,13 +281,13 @@ mod tests {
         let mut cache = Shared::new(1000, 11);
         let mut leaving = Vec::new();
         for block in 0..50 {
-            cache.insert(block, 100, 100, 100, &mut leaving);
+            cache.insert(block, Lines { lines: 100, dirty: 100, parts: ALL }, 100, &mut leaving);
         }
 
         let left: u32 = leaving.iter().map(|leaving| leaving.dirty).sum();
         let held: u32 = (0..50).map(|block| cache.lines(block).0).sum();
         assert_eq!(left + held, 5000);
-        let taken: u32 = (0..50).map(|block| cache.take(block, u32::MAX).0).sum();
+        let taken: u32 = (0..50).map(|block| cache.take(block, u32::MAX, ALL).0).sum();
         assert_eq!(taken, held);
         assert!(cache.depth.iter().all(|depth| *depth == 0));
     }
@@ -254,7 +298,7 @@ mod tests {
         let mut cache = Shared::new(11_000, 11);
         let mut leaving = Vec::new();
         for block in 0..=110 {
-            cache.insert(block, 100, 0, 100, &mut leaving);
+            cache.insert(block, Lines { lines: 100, dirty: 0, parts: ALL }, 100, &mut leaving);
         }
 
         assert_eq!(cache.lines(0).0, 50);
@@ -266,7 +310,7 @@ mod tests {
         let mut cache = Shared::new(11_000, 11);
         let mut leaving = Vec::new();
         for block in 0..1000 {
-            cache.insert(block, 100, 0, 100, &mut leaving);
+            cache.insert(block, Lines { lines: 100, dirty: 0, parts: ALL }, 100, &mut leaving);
         }
 
         let held: u32 = (0..1000).map(|block| cache.lines(block).0).sum();
@@ -276,9 +320,20 @@ mod tests {
     #[test]
     fn a_partial_take_leaves_the_rest_with_its_share_of_dirt() {
         let mut cache = Shared::new(1000, 11);
-        cache.insert(7, 100, 40, 100, &mut Vec::new());
+        cache.insert(7, Lines { lines: 100, dirty: 40, parts: ALL }, 100, &mut Vec::new());
 
-        assert_eq!(cache.take(7, 25), (25, 10));
+        assert_eq!(cache.take(7, 25, ALL), (25, 10));
         assert_eq!(cache.lines(7), (75, 30));
+    }
+
+    #[test]
+    fn parts_that_are_not_there_are_not_found() {
+        let mut cache = Shared::new(1000, 11);
+        cache.insert(7, Lines { lines: 100, dirty: 100, parts: 0b0011 }, 200, &mut Vec::new());
+
+        assert_eq!(cache.take(7, 50, 0b0100), (0, 0));
+        assert_eq!(cache.take(7, 100, 0b0110), (50, 50));
+        assert_eq!(cache.take(7, 100, 0b0010), (0, 0));
+        assert_eq!(cache.take(7, 100, ALL), (50, 50));
     }
 }
