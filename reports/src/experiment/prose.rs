@@ -181,14 +181,14 @@ fn modes(sweep: &Sweep) -> Vec<String> {
         let ratios: Vec<f64> =
             sweep.networks().filter_map(|network| sweep.slowdown(network, &run.name)).collect();
         let Some((least, most)) = range(&ratios) else { continue };
-        sentences.push(format!(
-            "{}: {}× to {}× the time of {}, over {} networks that ran on both.",
-            run.title,
-            significant(least, 4),
-            significant(most, 4),
-            reference.title,
-            ratios.len()
-        ));
+        let (title, reference) = (&run.title, &reference.title);
+        let (low, high) = (significant(least, 4), significant(most, 4));
+        sentences.push(match ratios.len() {
+            1 => format!("{title}: {low}× the time of {reference}, on the one network that ran on both."),
+            count => format!(
+                "{title}: {low}× to {high}× the time of {reference}, over {count} networks that ran on both."
+            ),
+        });
     }
     for network in sweep.networks() {
         let results =
