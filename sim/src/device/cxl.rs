@@ -2,7 +2,8 @@
 //!
 //! Every message takes its bytes on one direction of the link: a read sends a request down and data up, a write sends
 //! data down and a response up. So reads and writes share neither direction's limit, and a mix moves more than either
-//! alone until the card's DRAM is the limit.
+//! alone until the card's DRAM is the limit. Requests and requests with data are separate channels of the protocol with
+//! credits of their own (CXL 2.0, section 3.3: M2S Req and M2S RwD), so neither direction fills the queue of the other.
 //!
 //! Known limits: messages are not packed into flits one by one (their bytes include a share of the header), and there
 //! are no credits beyond the number of requests under way.
@@ -43,7 +44,7 @@ pub struct LinkLiteral {
     pub header_bytes: u64,
     /// Bytes of a message with 64 bytes of data.
     pub data_bytes: u64,
-    /// Requests under way between port and card, at least 1.
+    /// Requests of each direction under way between port and card, at least 1.
     pub queue: usize,
 }
 
@@ -118,8 +119,10 @@ impl CxlConfig {
 pub struct Cxl {
     config: CxlConfig,
     memory: Dram,
-    /// Requests at the port, in order of time.
-    backlog: VecDeque<Request>,
+    /// Requests at the port by direction, in order of time.
+    backlogs: [VecDeque<Request>; 2],
+    /// Requests of each direction that hold a place in the queue.
+    queued: [usize; 2],
     /// When each direction of the link is free.
     down_free: Picoseconds,
     up_free: Picoseconds,
@@ -128,9 +131,11 @@ pub struct Cxl {
     free: Vec<usize>,
     /// Answers of the memory that have not gone up yet, by time.
     answers: BinaryHeap<Reverse<(Picoseconds, usize)>>,
-    /// When requests whose answer is on the link leave the queue.
-    leaving: BinaryHeap<Reverse<Picoseconds>>,
+    /// When requests whose answer is on the link leave the queue, by direction.
+    leaving: [VecDeque<Picoseconds>; 2],
     counted: Counters,
+    /// Kept for its memory.
+    answered: Vec<Completion>,
 }
 
 impl Cxl {
@@ -139,35 +144,47 @@ impl Cxl {
         Self {
             config: config.clone(),
             memory: Dram::new(&config.memory),
-            backlog: VecDeque::new(),
+            backlogs: Default::default(),
+            queued: [0; 2],
             down_free: Picoseconds::ZERO,
             up_free: Picoseconds::ZERO,
             under_way: Vec::new(),
             free: Vec::new(),
             answers: BinaryHeap::new(),
-            leaving: BinaryHeap::new(),
+            leaving: Default::default(),
             counted: Counters::default(),
+            answered: Vec::new(),
         }
     }
 
-    fn in_queue(&self) -> usize {
-        self.under_way.len() - self.free.len() + self.leaving.len()
+    /// When the next request can start down the link, as far as is known, and its direction.
+    fn next_start(&self) -> Option<(Picoseconds, Kind)> {
+        let (read, write) = (self.next_start_of(Kind::Read), self.next_start_of(Kind::Write));
+        match (read, write) {
+            (Some(read), Some(write)) if write < read => Some((write.0, Kind::Write)),
+            (Some(read), _) => Some((read.0, Kind::Read)),
+            (None, write) => write.map(|write| (write.0, Kind::Write)),
+        }
     }
 
-    /// When the next request can start down the link, as far as is known.
-    fn next_start(&self) -> Option<Picoseconds> {
-        let start = self.backlog.front()?.at.max(self.down_free);
-        if self.in_queue() < self.config.queue {
-            return Some(start);
+    /// When the next request of a direction can start, and since when it waits.
+    fn next_start_of(&self, kind: Kind) -> Option<(Picoseconds, Picoseconds)> {
+        let arrived = self.backlogs[kind as usize].front()?.at;
+        let start = arrived.max(self.down_free);
+        if self.queued[kind as usize] < self.config.queue {
+            return Some((start, arrived));
         }
-        self.leaving.peek().map(|Reverse(at)| start.max(*at))
+        self.leaving[kind as usize].front().map(|leave| (start.max(*leave), arrived))
     }
 
-    fn start(&mut self, at: Picoseconds) {
-        while self.leaving.peek().is_some_and(|Reverse(leave)| *leave <= at) {
-            self.leaving.pop();
+    fn start(&mut self, at: Picoseconds, kind: Kind) {
+        let (leaving, queued) = (&mut self.leaving[kind as usize], &mut self.queued[kind as usize]);
+        while leaving.front().is_some_and(|leave| *leave <= at) {
+            leaving.pop_front();
+            *queued -= 1;
         }
-        let Some(request) = self.backlog.pop_front() else { return };
+        let Some(request) = self.backlogs[kind as usize].pop_front() else { return };
+        *queued += 1;
         let time = if request.kind == Kind::Read { self.config.header } else { self.config.data };
         self.down_free = at + time;
         let number = self.free.pop().unwrap_or(self.under_way.len());
@@ -180,6 +197,13 @@ impl Cxl {
         self.memory.push(Request { token: number as u64, at: arrival, ..request });
     }
 
+    fn advance_memory(&mut self, until: Picoseconds) {
+        let mut answered = std::mem::take(&mut self.answered);
+        self.memory.advance(until, &mut answered);
+        self.answers.extend(answered.drain(..).map(|answer| Reverse((answer.at, answer.token as usize))));
+        self.answered = answered;
+    }
+
     /// Sends an answer of the memory up the link.
     fn answer(&mut self, at: Picoseconds, number: usize, done: &mut Vec<Completion>) {
         let request = self.under_way[number];
@@ -187,7 +211,7 @@ impl Cxl {
         let time = if request.kind == Kind::Read { self.config.data } else { self.config.header };
         self.up_free = at.max(self.up_free) + time;
         let back = self.up_free + self.config.latency;
-        self.leaving.push(Reverse(back));
+        self.leaving[request.kind as usize].push_back(back);
         match request.kind {
             Kind::Read => self.counted.read_bytes += 64,
             Kind::Write => self.counted.write_bytes += 64,
@@ -198,33 +222,32 @@ impl Cxl {
 
 impl Device for Cxl {
     fn push(&mut self, request: Request) {
-        let behind = self.backlog.iter().rev().take_while(|other| other.at > request.at).count();
-        self.backlog.insert(self.backlog.len() - behind, request);
+        let backlog = &mut self.backlogs[request.kind as usize];
+        let behind = backlog.iter().rev().take_while(|other| other.at > request.at).count();
+        backlog.insert(backlog.len() - behind, request);
     }
 
     fn next_event(&self) -> Option<Picoseconds> {
         let answer = self.answers.peek().map(|Reverse((at, _))| *at);
-        [self.next_start(), self.memory.next_event(), answer].into_iter().flatten().min()
+        let start = self.next_start().map(|(at, _)| at);
+        [start, self.memory.next_event(), answer].into_iter().flatten().min()
     }
 
     fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {
-        let mut answered = Vec::new();
         while let Some(at) = self.next_event().filter(|at| *at <= until) {
-            self.memory.advance(at, &mut answered);
-            self.answers.extend(answered.drain(..).map(|answer| Reverse((answer.at, answer.token as usize))));
+            self.advance_memory(at);
             while let Some(&Reverse((ready, number))) =
                 self.answers.peek().filter(|Reverse((ready, _))| *ready <= at)
             {
                 self.answers.pop();
                 self.answer(ready, number, done);
             }
-            if self.next_start().is_some_and(|start| start <= at) {
-                self.start(at);
+            if let Some((_, kind)) = self.next_start().filter(|(start, _)| *start <= at) {
+                self.start(at, kind);
             }
         }
         if until != Picoseconds::NEVER {
-            self.memory.advance(until, &mut answered);
-            self.answers.extend(answered.drain(..).map(|answer| Reverse((answer.at, answer.token as usize))));
+            self.advance_memory(until);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The links between sockets: extra latency, a bandwidth for each direction, and directory state in home memory.
 
+use super::lane::Lane;
 use crate::Picoseconds;
 use crate::cache::LineMap;
 use crate::system::{DirectoryPlace, LinkLimits};
@@ -11,8 +12,8 @@ const GROUP: u64 = 512;
 #[derive(Clone, Debug)]
 pub struct Links {
     limits: LinkLimits,
-    /// When the port out of a home socket (reads) and into it (writes) is free again.
-    free: Vec<[Picoseconds; 2]>,
+    /// The port out of each home socket (reads) and into it (writes).
+    lanes: Vec<[Lane; 2]>,
     /// Lines whose memory says that a remote socket may hold them.
     remote: LineMap<Box<[u64; (GROUP / 64) as usize]>>,
 }
@@ -20,7 +21,8 @@ pub struct Links {
 impl Links {
     /// Idle links of so many sockets.
     pub fn new(limits: LinkLimits, sockets: usize) -> Self {
-        Self { limits, free: vec![[Picoseconds::ZERO; 2]; sockets], remote: LineMap::default() }
+        let lanes = || [Lane::new(limits.read_line), Lane::new(limits.write_line)];
+        Self { limits, lanes: (0..sockets).map(|_| lanes()).collect(), remote: LineMap::default() }
     }
 
     /// Limits of the links.
@@ -28,25 +30,25 @@ impl Links {
         &self.limits
     }
 
+    /// Whether directory state is kept in home memory: a remote read may write it, and a remote store past the caches
+    /// reads it first.
+    pub const fn has_memory_directory(&self) -> bool {
+        matches!(self.limits.directory, DirectoryPlace::Memory)
+    }
+
     /// When a line that leaves its home socket at `at` has passed the link.
     pub fn pass_read(&mut self, home: usize, at: Picoseconds) -> Picoseconds {
-        self.pass(home, 0, at, self.limits.read_line)
+        self.lanes[home][0].pass(at)
     }
 
     /// When a line that is sent to its home socket at `at` has passed the link.
     pub fn pass_write(&mut self, home: usize, at: Picoseconds) -> Picoseconds {
-        self.pass(home, 1, at, self.limits.write_line)
-    }
-
-    fn pass(&mut self, home: usize, direction: usize, at: Picoseconds, time: Picoseconds) -> Picoseconds {
-        let free = &mut self.free[home][direction];
-        *free = at.max(*free) + time;
-        *free
+        self.lanes[home][1].pass(at)
     }
 
     /// Notes that a remote socket reads a line; true if its home memory must be written to say so.
     pub fn note_remote_read(&mut self, line: u64) -> bool {
-        if self.limits.directory == DirectoryPlace::Cache {
+        if !self.has_memory_directory() {
             return false;
         }
         let group = self.remote.entry(line / GROUP).or_default();
@@ -83,10 +85,11 @@ mod tests {
     fn second_line_waits_for_the_first_in_the_same_direction_only() {
         let mut links = links(DirectoryPlace::Memory);
 
-        assert_eq!(links.pass_read(1, Picoseconds(5)), Picoseconds(15));
-        assert_eq!(links.pass_read(1, Picoseconds(6)), Picoseconds(25));
-        assert_eq!(links.pass_write(1, Picoseconds(6)), Picoseconds(26));
-        assert_eq!(links.pass_read(0, Picoseconds(6)), Picoseconds(16));
+        // A bucket of reads lasts 80 ps.
+        assert_eq!(links.pass_read(1, Picoseconds(0)), Picoseconds(10));
+        assert_eq!(links.pass_read(1, Picoseconds(0)), Picoseconds(20));
+        assert_eq!(links.pass_write(1, Picoseconds(0)), Picoseconds(20));
+        assert_eq!(links.pass_read(0, Picoseconds(0)), Picoseconds(10));
     }
 
     #[test]

@@ -235,6 +235,9 @@ impl Memory {
                     links.note_write(line);
                     if is_remote {
                         at = links.pass_write(home, at + links.limits().request);
+                        if submission.request.is_non_temporal && links.has_memory_directory() {
+                            plan.read_first();
+                        }
                     }
                 }
                 Kind::Read if is_remote => {

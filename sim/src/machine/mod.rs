@@ -8,6 +8,7 @@
 //! Two threads that touch one line within a quantum may be served in the other order; that is the only inexactness.
 
 mod histogram;
+mod lane;
 mod layout;
 mod link;
 mod memory;

@@ -80,6 +80,22 @@ impl Plan {
         self.len += 1;
     }
 
+    /// Reads the line of the first operation before everything else.
+    ///
+    /// # Panics
+    /// If the plan holds [`MAX_OPERATIONS`] already.
+    pub fn read_first(&mut self) {
+        let len = usize::from(self.len);
+        let Operation { channel, line, .. } = self.operations[0];
+        self.operations.copy_within(..len, 1);
+        self.operations[0] = Operation { channel, stage: 0, kind: Kind::Read, line };
+        self.len += 1;
+        self.answer += 1;
+        for operation in &mut self.operations[1..=len] {
+            operation.stage += 1;
+        }
+    }
+
     /// Puts the operations in order of stages, the answer following its operation.
     pub fn sort_by_stage(&mut self) {
         let answer = self.operations[usize::from(self.answer)];

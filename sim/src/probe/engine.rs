@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::memory::Memory;
+use super::memory::{Directory, Memory};
 use super::options::Mix;
 use super::thread::{Purpose, Sent, Thread};
 use super::walk::Draw;
@@ -52,7 +52,7 @@ pub(super) struct Engine {
     wakes: BinaryHeap<Reverse<(Picoseconds, u64, Wake)>>,
     scheduled: Vec<Option<Picoseconds>>,
     sequence: u64,
-    directory: Directory,
+    lines: Lines,
     done: Vec<Done>,
     completions: Vec<Completion>,
     sent: Vec<Sent>,
@@ -66,18 +66,23 @@ enum Wake {
     Back(u64),
 }
 
-/// Which remote reads change the directory state of their line: those whose line was last stored. In the long run
-/// that is the share of stores among the accesses to it.
+/// The state of lines in the directory. Remote reads change it if the line was last stored: in the long run that is
+/// the share of stores among the accesses to it. Stores past the caches have to ask for it, as they do not come with
+/// a line that is owned already.
 #[derive(Clone, Debug)]
-struct Directory {
+struct Lines {
     mix: Mix,
     draw: Draw,
 }
 
-impl Directory {
-    fn changes(&mut self) -> bool {
+impl Lines {
+    fn directory(&mut self, purpose: Purpose) -> Directory {
         let total = u64::from(self.mix.reads + self.mix.writes);
-        self.draw.below(total) < u64::from(self.mix.writes)
+        match purpose {
+            Purpose::Load if self.draw.below(total) < u64::from(self.mix.writes) => Directory::Changes,
+            Purpose::Combining => Directory::Asks,
+            _ => Directory::Keeps,
+        }
     }
 }
 
@@ -97,7 +102,7 @@ impl Engine {
             wakes: wakes.collect(),
             scheduled: threads.iter().map(|thread| Some(thread.clock())).collect(),
             sequence: threads.len() as u64,
-            directory: Directory { mix, draw: Draw::new(7) },
+            lines: Lines { mix, draw: Draw::new(7) },
             done: Vec::new(),
             completions: Vec::new(),
             sent: Vec::new(),
@@ -192,9 +197,9 @@ impl Engine {
         let Channels { first, count } = self.channels[thread];
         let (device, line) = self.memory.route(sent.line, first, count);
         let kind = if sent.purpose.is_read() { Kind::Read } else { Kind::Write };
-        let changes = sent.purpose == Purpose::Load && self.directory.changes();
+        let directory = self.lines.directory(sent.purpose);
         let request = Request { token, line, kind, at: sent.at };
-        self.memory.send(device, request, sent.at, changes);
+        self.memory.send(device, request, sent.at, directory);
     }
 
     fn wake(&mut self, at: Picoseconds, wake: Wake) {

@@ -21,6 +21,8 @@ const REGION_LINES: u64 = 1 << 22;
 /// Loads of the measuring thread before and in the measurement.
 const WARM_LOADS: u64 = 500;
 const MEASURED_LOADS: u64 = 3_000;
+/// Most lines of all threads in either: loads behind queues that are full everywhere are few, but alike.
+const MOST_LINES: u64 = 1_000_000;
 
 /// What to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,12 +114,12 @@ fn generator(system: &System, probe: &LoadedProbe, region: u64, index: u64, gap:
     program
 }
 
-/// Runs until the measuring thread has done `loads`.
+/// Runs until the measuring thread has done `loads`, or all threads the most lines.
 fn measure(engine: &mut Engine, loads: u64) -> LoadedPoint {
     let mut tail = Tail::new();
     let (mut lines, mut first, mut last) = (0, None, Picoseconds::ZERO);
     let mut is_running = true;
-    while is_running && tail.count() < loads {
+    while is_running && tail.count() < loads && lines < MOST_LINES {
         is_running = engine.window(|done| {
             first.get_or_insert(done.at);
             last = last.max(done.at);

@@ -2,12 +2,15 @@
 
 use super::walk::Permutation;
 use crate::device::{Completion, Counters, Device, Kind, Request, literal::DeviceConfig};
+use crate::machine::Links;
 use crate::pages::Pages;
-use crate::system::{DirectoryPlace, LinkLimits, TierSpec};
+use crate::system::{LinkLimits, TierSpec};
 use crate::{Error, Picoseconds, System};
 
 /// Marks the tokens of writes, whose answers carry no data.
 const WRITE: u64 = 1 << 63;
+/// Marks the tokens of reads of the directory state on which a store waits at its home.
+const LOOKUP: u64 = 1 << 62;
 /// Token of writes of directory state, for which nobody waits.
 const DIRECTORY: u64 = u64::MAX;
 
@@ -26,6 +29,17 @@ pub(super) struct Scope<'a> {
     pub power_w: Option<f64>,
 }
 
+/// What a request does to the directory state of its line, if that is kept in the home memory of another socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directory {
+    /// Nothing: the state is right already, or comes with the data.
+    Keeps,
+    /// Changes it: the line is written.
+    Changes,
+    /// Asks for it first: the line is read before it is stored.
+    Asks,
+}
+
 /// Devices, and the delays and the link on the way to them.
 pub(super) struct Memory {
     devices: Vec<Box<dyn Device>>,
@@ -39,15 +53,15 @@ pub(super) struct Memory {
     pub(super) request: Picoseconds,
     /// Back to the core.
     pub(super) response: Picoseconds,
-    link: Option<Link>,
+    /// The link to the other socket.
+    link: Option<Links>,
+    /// Lines of stores by token, and how many of each device wait for the state of their line.
+    stored: Vec<u64>,
+    asked: Vec<usize>,
 }
 
-/// The link to the other socket, busy with one line after the other in each direction.
-struct Link {
-    limits: LinkLimits,
-    to_home: Picoseconds,
-    from_home: Picoseconds,
-}
+/// The home socket of all memory of a probe, in the links' count.
+const HOME: usize = 0;
 
 impl Memory {
     /// Builds idle devices.
@@ -68,6 +82,8 @@ impl Memory {
         let (there, back) = link.map_or_else(Default::default, |link| (link.request, link.response));
         Ok(Self {
             events: vec![None; devices.len()],
+            asked: vec![0; devices.len()],
+            stored: Vec::new(),
             devices,
             dimms,
             interleave_lines: tier.interleave_lines,
@@ -76,11 +92,7 @@ impl Memory {
                 .then(|| system.probe_pages.bytes() / hetier_traces::LINE_BYTES),
             request: system.l3.latency + system.request + tier.extra_request + there,
             response: system.response + tier.extra_response + back,
-            link: link.map(|limits| Link {
-                limits,
-                to_home: Picoseconds::ZERO,
-                from_home: Picoseconds::ZERO,
-            }),
+            link: link.map(|limits| Links::new(limits, 1)),
         })
     }
 
@@ -109,29 +121,41 @@ impl Memory {
         frames.at(line / page_lines) * page_lines + line % page_lines
     }
 
-    /// Sends a request that leaves the core at `now`. A remote read whose directory state in the home memory
-    /// changes writes the line there as well.
+    /// Sends a request that leaves the core at `now`.
     pub(super) fn send(
         &mut self,
         device: usize,
         mut request: Request,
         now: Picoseconds,
-        changes_directory: bool,
+        directory: Directory,
     ) {
         request.at = now + self.request;
         if request.kind == Kind::Write {
             request.token |= WRITE;
             if let Some(link) = &mut self.link {
-                request.at = cross(&mut link.to_home, link.limits.write_line, request.at);
+                request.at = link.pass_write(HOME, request.at);
             }
         }
-        self.devices[device].push(request);
-        let keeps_state =
-            self.link.as_ref().is_some_and(|link| link.limits.directory == DirectoryPlace::Memory);
-        if changes_directory && keeps_state && request.kind == Kind::Read {
-            self.devices[device].push(Request { token: DIRECTORY, kind: Kind::Write, ..request });
+        let keeps_state = self.link.as_ref().is_some_and(Links::has_memory_directory);
+        match directory {
+            Directory::Asks if keeps_state => self.ask(device, request),
+            Directory::Changes if keeps_state => {
+                self.devices[device].push(request);
+                self.devices[device].push(Request { token: DIRECTORY, kind: Kind::Write, ..request });
+            }
+            _ => self.devices[device].push(request),
         }
         self.events[device] = self.devices[device].next_event();
+    }
+
+    /// Reads the line of a store; the store follows when it is there.
+    fn ask(&mut self, device: usize, store: Request) {
+        let token = store.token & !WRITE;
+        let place = token as usize;
+        self.stored.resize(self.stored.len().max(place + 1), 0);
+        self.stored[place] = store.line;
+        self.asked[device] += 1;
+        self.devices[device].push(Request { token: token | LOOKUP, kind: Kind::Read, ..store });
     }
 
     /// The earliest instant at which a device does something.
@@ -142,20 +166,42 @@ impl Memory {
     /// Simulates every device up to `until` and fills `done`, which is empty; completions carry the instant at
     /// which the core knows.
     pub(super) fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {
-        for (device, event) in self.devices.iter_mut().zip(&mut self.events) {
-            if event.is_some_and(|event| event <= until) {
-                device.advance(until, done);
-                *event = device.next_event();
+        for number in 0..self.devices.len() {
+            while self.events[number].is_some_and(|event| event <= until) {
+                // A store whose state becomes known enters in between, so nothing may be simulated past that.
+                let event = self.events[number].filter(|_| self.asked[number] > 0).unwrap_or(until);
+                let before = done.len();
+                self.devices[number].advance(event, done);
+                if self.asked[number] > 0 {
+                    self.let_stores_in(number, before, done);
+                }
+                self.events[number] = self.devices[number].next_event();
             }
         }
         done.retain(|completion| completion.token != DIRECTORY);
         for completion in done {
             let is_write = completion.token & WRITE != 0;
             if let (Some(link), false) = (&mut self.link, is_write) {
-                completion.at = cross(&mut link.from_home, link.limits.read_line, completion.at);
+                completion.at = link.pass_read(HOME, completion.at);
             }
             completion.token &= !WRITE;
             completion.at += self.response;
+        }
+    }
+
+    /// Takes the answers to [`Directory::Asks`] out of `done` from a position on, and sends their stores.
+    fn let_stores_in(&mut self, number: usize, from: usize, done: &mut Vec<Completion>) {
+        let mut place = from;
+        while let Some(&Completion { token, at }) = done.get(place) {
+            if token == DIRECTORY || token & WRITE != 0 || token & LOOKUP == 0 {
+                place += 1;
+                continue;
+            }
+            done.swap_remove(place);
+            let token = token & !LOOKUP;
+            let line = self.stored[token as usize];
+            self.asked[number] -= 1;
+            self.devices[number].push(Request { token: token | WRITE, line, kind: Kind::Write, at });
         }
     }
 
@@ -171,13 +217,6 @@ impl Memory {
         }
         sum
     }
-}
-
-/// One line over a direction of the link; returns when it is through.
-fn cross(free: &mut Picoseconds, line: Picoseconds, at: Picoseconds) -> Picoseconds {
-    let start = at.max(*free);
-    *free = start + line;
-    start
 }
 
 /// The tier of a name.
