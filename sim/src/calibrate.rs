@@ -13,6 +13,17 @@
 //! - 1.88 GB/s of store + clwb in 256 B blocks by two threads on one DIMM are 136 ns a block, which is loaded for
 //!   ownership and written: 36.9 + 107.2 ns of the power budget that the read-only and write-only limits give.
 //!   Two writers also lose some combining, so the simulation is almost 10 % low.
+//! - Remote sequential PMem reads of M1 take 1.79 times the local ones (FAST'20, section 5.4), 303 ns: as far above what
+//!   open buffers of the DIMM give as the local ones are.
+//!
+//! # What is known to be missing
+//!
+//! - Remote reads of six DIMMs reach 59 % of the local best at ten threads of M1, and no more with more threads (FAST'20,
+//!   section 5.4). Ten threads get that here (25 GB/s), but more threads get more: the queue that stops them is in no
+//!   published description. Nor do mixed remote traffic's collapses have a mechanism beyond the writes and reads of
+//!   directory state, which cost a third to a half.
+//! - Stalls of wear levelling become rarer as a hot spot grows (FAST'20, figure 3). Here a move begins with the write
+//!   that made it necessary, so a sequential writer is always in the block that moves.
 //!
 //! # What holds DRAM below its pins
 //!

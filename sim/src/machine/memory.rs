@@ -345,16 +345,19 @@ impl Memory {
         let submission = transaction.submission;
         let line = submission.request.line;
         let mut at = at;
-        if submission.request.kind == Kind::Read {
-            if let Entry::Occupied(entry) = self.flying.entry(line)
-                && *entry.get() == number
-            {
-                entry.remove();
+        if submission.request.kind == Kind::Read
+            && let Entry::Occupied(entry) = self.flying.entry(line)
+            && *entry.get() == number
+        {
+            entry.remove();
+        }
+        let home = Line::unpack(line).socket;
+        if let Some(links) = self.links.as_mut().filter(|_| home != submission.socket) {
+            // The answer to a write carries no data.
+            if submission.request.kind == Kind::Read {
+                at = links.pass_read(home, at);
             }
-            let home = Line::unpack(line).socket;
-            if let Some(links) = self.links.as_mut().filter(|_| home != submission.socket) {
-                at = links.pass_read(home, at) + links.limits().response;
-            }
+            at += links.limits().response;
         }
         at += self.response;
         if let Some(issued) = submission.issued {

@@ -233,6 +233,24 @@ fn remote_line_costs_the_link_and_writes_its_directory_once() {
 }
 
 #[test]
+fn remote_store_past_the_caches_asks_home_for_the_state_of_its_line() {
+    let system = System::load("xeon-8260-optane").unwrap();
+    let (link, limits) = (system.link.unwrap(), system.limits);
+    let line = |socket| Line { tier: 1, socket, local: 64 }.pack();
+    let time = |socket| {
+        let mut machine = machine(&system, "app-direct", &[0]);
+        let mut script = Script::new(vec![vec![Step::NonTemporal(line(socket)), Step::Fence]]);
+        machine.run(&mut script).unwrap();
+        (script.clocks[0][1], machine.memory.traffic().total(1).read_bytes)
+    };
+
+    let near = idle_latency(&system) + limits.combining_path;
+    let far = near + link.request + link.write_line + Picoseconds(LATENCY) + link.response;
+    assert_eq!(time(0), (near, 0));
+    assert_eq!(time(1), (far, 64));
+}
+
+#[test]
 fn near_memory_miss_takes_both_devices_one_after_the_other() {
     let system = slice();
     let mut machine = machine(&system, "memory-mode", &[0]);

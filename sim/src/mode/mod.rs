@@ -80,13 +80,16 @@ impl Plan {
         self.len += 1;
     }
 
-    /// Reads the line of the first operation before everything else.
+    /// Reads the line of the first operation before everything else, unless that is what it does already.
     ///
     /// # Panics
     /// If the plan holds [`MAX_OPERATIONS`] already.
     pub fn read_first(&mut self) {
         let len = usize::from(self.len);
-        let Operation { channel, line, .. } = self.operations[0];
+        let Operation { channel, line, kind, .. } = self.operations[0];
+        if kind == Kind::Read {
+            return;
+        }
         self.operations.copy_within(..len, 1);
         self.operations[0] = Operation { channel, stage: 0, kind: Kind::Read, line };
         self.len += 1;
