@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod machine;
 mod progress;
+mod published_memory;
 mod range;
 mod size;
 mod study;

@@ -1,15 +1,18 @@
 //! Runs the cells of an experiment on all host cores.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use hetier_reports::experiment::{Cell, Experiment, NetworkEntry, Outcome as CellOutcome, RunEntry, Sweep};
+use hetier_reports::experiment::{
+    Cell, Experiment, NetworkEntry, Outcome as CellOutcome, RunEntry, Sweep, TraceFacts,
+};
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_sim::{RunResult, System};
-use hetier_traces::Trace;
+use hetier_traces::{Definition, Trace};
 use hetier_workloads::interpret::shape;
 use rayon::prelude::*;
 
@@ -51,7 +54,32 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
     cells.sort_by_key(|(job, _, _)| *job);
     let seconds = cells.iter().map(|(_, _, seconds)| *seconds).collect();
     let cells = cells.into_iter().map(|(_, cell, _)| cell).collect();
-    Ok((Sweep { experiment: experiment.clone(), cells }, seconds))
+    let facts = facts(experiment, &traces)?;
+    Ok((Sweep { experiment: experiment.clone(), cells, facts }, seconds))
+}
+
+/// What the traces alone say of the networks that have points of theirs.
+fn facts(experiment: &Experiment, traces: &[OnceLock<Trace>]) -> Outcome<BTreeMap<String, TraceFacts>> {
+    let facts = experiment.traced().map(|entry| {
+        let place = experiment.network.iter().position(|other| other.label() == entry.label());
+        let trace = trace_of(&traces[place.expect("it is one of them")], entry)?;
+        Ok((entry.label().to_owned(), trace_facts(trace)?))
+    });
+    facts.collect()
+}
+
+fn trace_facts(trace: &Trace) -> Outcome<TraceFacts> {
+    let facts = hetier_traces::facts(trace, 1)?;
+    let array = |definition: &Definition| match definition {
+        Definition::Array(array) => Some((array.label.clone(), array.elements)),
+        _ => None,
+    };
+    Ok(TraceFacts {
+        operations: facts.operations,
+        primitives: facts.activity.primitives,
+        elements: trace.definitions.iter().filter_map(array).collect(),
+        peak_live_bytes: facts.peak_footprint_bytes,
+    })
 }
 
 /// A run with its system loaded and its settings checked.
@@ -70,7 +98,7 @@ fn prepare(
     let shared = &experiment.settings;
     let arguments = args::Machine {
         system: run.system.clone(),
-        threads: shared.threads,
+        threads: run.threads.or(shared.threads),
         dram_fraction: run.dram_fraction,
         dram: run.dram_gib.map(|gib| Size((gib * (1_u64 << 30) as f64).round() as u64)),
         placement: run.placement.clone(),
@@ -112,6 +140,7 @@ fn trace_of<'t>(place: &'t OnceLock<Trace>, entry: &NetworkEntry) -> Outcome<&'t
         zero_share: entry.zero_share,
         complex: entry.complex,
         block: entry.block,
+        liveness: entry.liveness.clone(),
     };
     let trace = shape(&workload::for_shape(&arguments)?.program()?)?;
     Ok(place.get_or_init(|| trace))

@@ -485,6 +485,12 @@ published = PUBLISHED
 tolerance_percent = 0.0
 role = "predicted"
 source = "one in the network"
+
+[[unsimulated]]
+name = "energy"
+published = "3 J"
+reason = "no energy is reported"
+source = "made up"
 "#;
 
 fn study(folder: &Path, published: &str) {
@@ -547,10 +553,12 @@ fn validate_fails_with_code_1_if_a_point_is_out_of_tolerance() {
     let output = hetier(folder.path(), &["validate", "--experiment", "small.toml", "--json"]);
 
     assert!(passed.contains("1 of 1 points pass"), "{passed}");
+    assert!(passed.contains("not simulated: energy, 3 J (made up): no energy is reported"), "{passed}");
     assert_eq!(output.status.code(), Some(1));
     let joined: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(joined["failed"], 1);
     assert_eq!(joined["points"][0]["simulated"], 1.0);
+    assert_eq!(joined["not_simulated"][0]["reason"], "no energy is reported");
     assert!((joined["points"][0]["error_percent"].as_f64().unwrap() + 50.0).abs() < 1e-9);
 }
 

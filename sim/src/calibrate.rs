@@ -53,12 +53,16 @@ use crate::probe::{
 };
 use crate::{Error, System};
 
+mod further;
+
+pub use further::{further, ratings};
+
 /// Name in errors, and the text, of the points.
 const FILE: &str = "calibration.csv";
 const POINTS: &str = include_str!("../calibration.csv");
 
 /// One published measurement. Empty options are those of the probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
     /// Name in tables.
@@ -109,10 +113,15 @@ pub struct Calibrated {
 /// # Errors
 /// - [`Error::Value`] if a row cannot be read.
 pub fn points() -> Result<Vec<Point>, Error> {
-    let mut reader = csv::Reader::from_reader(POINTS.as_bytes());
+    parse(FILE, POINTS)
+}
+
+/// Rows of a table of points; `file` is its name in errors.
+fn parse(file: &str, text: &str) -> Result<Vec<Point>, Error> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows = reader.deserialize().enumerate();
     rows.map(|(row, point)| {
-        point.map_err(|error| Error::value(FILE, &format!("row {}", row + 2), error, "a calibration point"))
+        point.map_err(|error| Error::value(file, &format!("row {}", row + 2), error, "a calibration point"))
     })
     .collect()
 }

@@ -22,6 +22,7 @@ pub struct Cli {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once")]
 pub enum Verb {
     /// Run an encrypted network for real, record what it touches, and compare memory modes (the main job)
     Compare(Compare),
@@ -109,6 +110,9 @@ pub struct Workload {
     /// Output channels that a thread computes together, so that an input is read once for all of them
     #[arg(long, value_name = "CHANNELS")]
     pub block: Option<usize>,
+    /// When tensors die: after-last-use, or at-end as before he-transformer's liveness pass [default: the network's]
+    #[arg(long, value_name = "NAME")]
+    pub liveness: Option<String>,
 }
 
 /// On which machine, and how.

@@ -1,35 +1,44 @@
 //! `validate`: every published number beside the simulated one.
 
 use hetier_reports::Table;
-use hetier_reports::experiment::{self, Judged};
-use hetier_sim::calibrate::{Calibrated, calibrate};
+use hetier_reports::experiment::{self, Experiment, Judged, Role, Unsimulated};
 use serde_json::{Value, json};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
-use crate::study;
+use crate::{published_memory, study};
 
-/// Largest distance of a micro-benchmark, in percent of the published number, that passes: measurements of different
-/// machines of one kind differ by as much.
-const DEVICE_TOLERANCE_PERCENT: f64 = 10.0;
-
-/// A published number of either kind, and its verdict.
-struct Verdict {
-    name: String,
-    published: [f64; 2],
-    simulated: Option<f64>,
-    error_percent: Option<f64>,
-    tolerance_percent: f64,
-    role: &'static str,
-    source: String,
-    passes: bool,
+/// A published number of any kind, and its verdict.
+pub struct Verdict {
+    /// Name in tables.
+    pub name: String,
+    /// Least and largest published value.
+    pub published: [f64; 2],
+    /// What the simulation says; `None` if the run did not fit or does not have it.
+    pub simulated: Option<f64>,
+    /// Signed distance in percent.
+    pub error_percent: Option<f64>,
+    /// Largest distance that passes.
+    pub tolerance_percent: f64,
+    /// Whether a constant was set by it.
+    pub role: Role,
+    /// Who published it.
+    pub source: String,
+    /// Whether the distance is within the tolerance.
+    pub passes: bool,
+    /// What is known of a distance that is not.
+    pub note: Option<String>,
 }
 
 /// Simulates everything that has a published number, and fails if one is out of its tolerance.
 pub fn run(arguments: &args::Validate) -> Outcome {
     let mut verdicts = Vec::new();
-    if !arguments.quick && arguments.experiment.is_none() {
-        verdicts.extend(calibrate()?.into_iter().map(device));
+    let mut unsimulated = Vec::new();
+    if arguments.experiment.is_none() {
+        unsimulated.extend(published_memory::unsimulated());
+        if !arguments.quick {
+            verdicts.extend(published_memory::verdicts()?);
+        }
     }
     let names = match &arguments.experiment {
         Some(name) => vec![name.clone()],
@@ -37,27 +46,15 @@ pub fn run(arguments: &args::Validate) -> Outcome {
     };
     for name in names {
         let experiment = experiment::load(&name)?;
-        let experiment = if arguments.quick { experiment.quick() } else { experiment }.pointed();
-        if experiment.point.is_empty() {
-            continue;
-        }
-        let (sweep, _) = study::run(&experiment, &|_| {})?;
-        verdicts.extend(experiment::judge(&sweep).into_iter().map(published));
+        unsimulated.extend(experiment.unsimulated.iter().cloned());
+        verdicts.extend(judged(experiment, arguments.quick)?);
     }
     crate::interrupt::check()?;
     let failed = verdicts.iter().filter(|verdict| !verdict.passes).count();
     if arguments.json {
-        let points: Vec<Value> = verdicts.iter().map(value).collect();
-        let joined = json!({
-            "schema": "hetier-validate-1",
-            "program_version": env!("CARGO_PKG_VERSION"),
-            "points": points,
-            "failed": failed,
-        });
-        println!("{}", serde_json::to_string_pretty(&joined)?);
+        println!("{}", serde_json::to_string_pretty(&joined(&verdicts, &unsimulated, failed))?);
     } else {
-        println!("{}", table(&verdicts).to_text());
-        println!("{} of {} points pass", verdicts.len() - failed, verdicts.len());
+        print(&verdicts, &unsimulated, failed);
     }
     match failed {
         0 => Ok(()),
@@ -68,19 +65,13 @@ pub fn run(arguments: &args::Validate) -> Outcome {
     }
 }
 
-/// A micro-benchmark. The device and system files are fitted to these.
-fn device(calibrated: Calibrated) -> Verdict {
-    let Calibrated { point, simulated, error_percent } = calibrated;
-    Verdict {
-        name: point.id,
-        published: [point.low, point.high],
-        simulated: Some(simulated),
-        error_percent: Some(error_percent),
-        tolerance_percent: DEVICE_TOLERANCE_PERCENT,
-        role: experiment::Role::Calibrated.name(),
-        source: point.source,
-        passes: error_percent.abs() <= DEVICE_TOLERANCE_PERCENT,
+fn judged(experiment: Experiment, is_quick: bool) -> Outcome<Vec<Verdict>> {
+    let experiment = if is_quick { experiment.quick() } else { experiment }.pointed();
+    if experiment.point.is_empty() {
+        return Ok(Vec::new());
     }
+    let (sweep, _) = study::run(&experiment, &|_| {})?;
+    Ok(experiment::judge(&sweep).into_iter().map(published).collect())
 }
 
 fn published(judged: Judged) -> Verdict {
@@ -91,10 +82,22 @@ fn published(judged: Judged) -> Verdict {
         simulated,
         error_percent,
         tolerance_percent: point.tolerance_percent,
-        role: point.role.name(),
+        role: point.role,
         source: point.source,
         passes,
+        note: point.note,
     }
+}
+
+fn joined(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) -> Value {
+    let points: Vec<Value> = verdicts.iter().map(value).collect();
+    json!({
+        "schema": "hetier-validate-1",
+        "program_version": env!("CARGO_PKG_VERSION"),
+        "points": points,
+        "not_simulated": unsimulated,
+        "failed": failed,
+    })
 }
 
 fn value(verdict: &Verdict) -> Value {
@@ -104,10 +107,32 @@ fn value(verdict: &Verdict) -> Value {
         "simulated": verdict.simulated,
         "error_percent": verdict.error_percent,
         "tolerance_percent": verdict.tolerance_percent,
-        "role": verdict.role,
+        "role": verdict.role.name(),
         "passes": verdict.passes,
         "source": verdict.source,
+        "note": verdict.note,
     })
+}
+
+fn print(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) {
+    println!("{}", table(verdicts).to_text());
+    let noted = verdicts.iter().filter(|verdict| !verdict.passes);
+    for (verdict, note) in noted.filter_map(|verdict| Some((verdict, verdict.note.as_ref()?))) {
+        println!("{}: {note}", verdict.name);
+    }
+    println!();
+    for of in unsimulated {
+        println!("not simulated: {}, {} ({}): {}", of.name, of.published, of.source, of.reason);
+    }
+    if !unsimulated.is_empty() {
+        println!();
+    }
+    for role in [Role::Calibrated, Role::Predicted] {
+        let own: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.role == role).collect();
+        let passed = own.iter().filter(|verdict| verdict.passes).count();
+        println!("{}: {passed} of {} pass", role.name(), own.len());
+    }
+    println!("{} of {} points pass", verdicts.len() - failed, verdicts.len());
 }
 
 fn table(verdicts: &[Verdict]) -> Table {
@@ -122,8 +147,8 @@ fn table(verdicts: &[Verdict]) -> Table {
             published,
             or_none(verdict.simulated.map(|value| hetier_reports::units::significant(value, 4))),
             or_none(verdict.error_percent.map(|error| format!("{error:+.1} %"))),
-            format!("{} %", verdict.tolerance_percent),
-            verdict.role.to_owned(),
+            format!("{} %", hetier_reports::units::significant(verdict.tolerance_percent, 2)),
+            verdict.role.name().to_owned(),
             if verdict.passes { "pass" } else { "FAIL" }.to_owned(),
             verdict.source.clone(),
         ]);

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_fit_finds_the_costs_that_made_the_times() {
-        let mut truth: [f64; 10] = std::array::from_fn(|kind| 0.1 + 0.3 * kind as f64);
+        let mut truth: [f64; 11] = std::array::from_fn(|kind| 0.1 + 0.3 * kind as f64);
         truth[position(Arithmetic::Reduce)] = truth[position(Arithmetic::MultiplyConstant)];
         let primitives: Vec<PrimitiveTime> = (0..14)
             .map(|number| {

@@ -117,3 +117,20 @@ fn lenet5_runs_as_it_is_shaped_and_as_in_the_clear() {
     let entry = Entry::find("lenet5").unwrap();
     check(&entry.build(&Weights::Seeded(3)).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-2);
 }
+
+#[test]
+fn lenet5_32_counts_its_products_as_published() {
+    let entry = Entry::find("lenet5-32").unwrap();
+    let network = entry.build(&Weights::Absent).unwrap();
+
+    // MOFHEI (arXiv 2412.07954), table of operation counts: five layers with weights.
+    assert_eq!(network.multiply_accumulates(), 117_600 + 240_000 + 48_000 + 10_080 + 840);
+}
+
+#[test]
+fn repetitions_leave_the_value_and_run_as_they_are_shaped() {
+    for name in ["repeat-multiply-scalar", "repeat-add-scalar"] {
+        let entry = Entry::find(name).unwrap();
+        check(&entry.build(&Weights::Absent).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-3);
+    }
+}

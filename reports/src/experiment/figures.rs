@@ -131,8 +131,9 @@ fn groups(sweep: &Sweep, kind: &ByNetwork) -> Groups {
 
 fn published(sweep: &Sweep, network: &str, run: &str, metric: &Metric) -> Option<f64> {
     let points = sweep.experiment.point.iter();
-    let mut own =
-        points.filter(|point| point.network == network && point.run == run && point.metric == *metric);
+    let mut own = points.filter(|point| {
+        point.network == network && point.run.as_deref() == Some(run) && point.metric == *metric
+    });
     own.next().map(|point| point.published)
 }
 

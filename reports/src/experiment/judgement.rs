@@ -24,9 +24,11 @@ pub fn judge(sweep: &Sweep) -> Vec<Judged> {
 }
 
 fn judge_one(sweep: &Sweep, point: &Point) -> Judged {
-    let result = sweep.result(&point.network, &point.run);
-    let against = point.against.as_ref().and_then(|run| sweep.result(&point.network, run));
-    let simulated = result.and_then(|result| point.metric.of(result, against));
+    let result = |run: &Option<String>| sweep.result(&point.network, run.as_ref()?);
+    let simulated = match &point.run {
+        None => sweep.facts.get(&point.network).and_then(|facts| point.metric.of_trace(facts)),
+        run => result(run).and_then(|found| point.metric.of(found, result(&point.against))),
+    };
     let error_percent = simulated.map(|simulated| error_percent(simulated, point.published));
     // Rounding of the quotient must not fail a number that is equal to the last digit.
     let passes = error_percent.is_some_and(|error| error.abs() <= point.tolerance_percent + 1e-9);

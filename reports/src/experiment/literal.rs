@@ -27,6 +27,9 @@ pub struct Experiment {
     /// Published points to be held against the simulation.
     #[serde(default)]
     pub point: Vec<Point>,
+    /// Published points that are not simulated, and why.
+    #[serde(default)]
+    pub unsimulated: Vec<Unsimulated>,
 }
 
 /// Settings of all runs of an experiment.
@@ -55,6 +58,8 @@ pub struct RunEntry {
     pub system: String,
     /// Memory mode.
     pub mode: String,
+    /// Simulated threads; those of the settings if left out.
+    pub threads: Option<u32>,
     /// Placement policy of App Direct.
     pub placement: Option<String>,
     /// DRAM in GiB that the run may use, over all sockets; what the system has if left out.
@@ -114,6 +119,11 @@ pub struct NetworkEntry {
     pub complex: bool,
     /// Output channels computed together.
     pub block: Option<usize>,
+    /// `after-last-use` or `at-end`.
+    pub liveness: Option<String>,
+    /// Whether it is only lowered, for points of its trace, and replayed nowhere.
+    #[serde(default)]
+    pub trace_only: bool,
     /// Whether its figures over time are drawn and its results kept whole.
     #[serde(default)]
     pub over_time: bool,
@@ -130,8 +140,8 @@ pub struct Point {
     pub name: String,
     /// Label of a network.
     pub network: String,
-    /// Name of a run.
-    pub run: String,
+    /// Name of a run; a fact of the trace alone if left out.
+    pub run: Option<String>,
     /// What is compared; see [`Metric`].
     pub metric: Metric,
     /// Run that a ratio is taken against.
@@ -142,6 +152,22 @@ pub struct Point {
     pub tolerance_percent: f64,
     /// Whether a constant was set by it.
     pub role: Role,
+    /// Who published it.
+    pub source: String,
+    /// What is known of a distance that does not pass.
+    pub note: Option<String>,
+}
+
+/// A published number that the simulation has nothing to hold against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unsimulated {
+    /// Name in tables.
+    pub name: String,
+    /// The number, with its unit.
+    pub published: String,
+    /// Why it is not simulated.
+    pub reason: String,
     /// Who published it.
     pub source: String,
 }
@@ -166,6 +192,13 @@ impl Role {
     }
 }
 
+impl Point {
+    /// The runs whose results it needs.
+    pub fn runs(&self) -> impl Iterator<Item = &String> {
+        self.run.iter().chain(&self.against)
+    }
+}
+
 impl NetworkEntry {
     /// Name in tables and points.
     pub fn label(&self) -> &str {
@@ -175,8 +208,9 @@ impl NetworkEntry {
 
 impl RunEntry {
     /// Whether a network is run on it.
-    pub fn takes(&self, label: &str) -> bool {
-        self.networks.as_ref().is_none_or(|networks| networks.iter().any(|name| name == label))
+    pub fn takes(&self, network: &NetworkEntry) -> bool {
+        let is_named = |networks: &Vec<String>| networks.iter().any(|name| name == network.label());
+        !network.trace_only && self.networks.as_ref().is_none_or(is_named)
     }
 }
 
@@ -202,26 +236,35 @@ impl Experiment {
         self
     }
 
-    /// Without the networks and runs that no point needs.
+    /// Without the networks, runs and replays that no point needs.
     #[must_use]
     pub fn pointed(mut self) -> Self {
         let points = self.point.clone();
         self.network.retain(|network| points.iter().any(|point| point.network == network.label()));
-        self.run.retain(|run| {
-            points.iter().any(|point| point.run == run.name || point.against.as_ref() == Some(&run.name))
-        });
+        for run in &mut self.run {
+            let needing = points.iter().filter(|point| point.runs().any(|name| *name == run.name));
+            let mut needing: Vec<String> = needing.map(|point| point.network.clone()).collect();
+            needing.dedup();
+            run.networks = Some(needing);
+        }
+        self.run.retain(|run| points.iter().any(|point| point.runs().any(|name| *name == run.name)));
         self.drop_points();
         self
+    }
+
+    /// Networks that a point is about whose number the trace alone holds.
+    pub fn traced(&self) -> impl Iterator<Item = &NetworkEntry> {
+        let is_traced = |point: &Point, label: &str| point.run.is_none() && point.network == label;
+        self.network
+            .iter()
+            .filter(move |network| self.point.iter().any(|point| is_traced(point, network.label())))
     }
 
     /// Drops the points of networks and runs that are not there.
     fn drop_points(&mut self) {
         let (networks, runs) = (self.labels(), self.runs());
         self.point.retain(|point| {
-            let is_run = |name: &String| runs.contains(name);
-            networks.contains(&point.network)
-                && is_run(&point.run)
-                && point.against.as_ref().is_none_or(is_run)
+            networks.contains(&point.network) && point.runs().all(|name| runs.contains(name))
         });
     }
 
@@ -255,8 +298,13 @@ impl Experiment {
         }
         for point in &self.point {
             known("network", &point.name, &point.network, &labels)?;
-            known("run", &point.name, &point.run, &runs)?;
-            point.against.iter().try_for_each(|run| known("run", &point.name, run, &runs))?;
+            point.runs().try_for_each(|run| known("run", &point.name, run, &runs))?;
+            if point.run.is_none() && !point.metric.is_of_trace() {
+                return Err(format!(
+                    "point {}: {} is a number of a replay, need `run`",
+                    point.name, point.metric
+                ));
+            }
             if point.metric.is_ratio() != point.against.is_some() {
                 return Err(format!(
                     "point {}: `against` goes with a slowdown, and only with it",

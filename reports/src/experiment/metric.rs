@@ -6,6 +6,8 @@ use std::str::FromStr;
 use hetier_sim::result::RunResult;
 use serde::{Deserialize, Serialize};
 
+use super::TraceFacts;
+
 /// A number of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -16,6 +18,10 @@ pub enum Metric {
     WholeRunSeconds,
     /// Most bytes held by the process, in 10⁹.
     PeakGigabytes,
+    /// Most bytes of objects alive at one time, in 10⁹.
+    LiveGigabytes,
+    /// Objects of an array of the trace, by its label.
+    Elements(String),
     /// Inference time over that of another run of the same network.
     Slowdown,
     /// Share of requests that near memory held.
@@ -24,7 +30,7 @@ pub enum Metric {
     ReadBufferHitRate(String),
     /// Phases of a graph operation.
     Operations(String),
-    /// Calls of an HE primitive.
+    /// Calls of an HE primitive, or of several with `+` between them.
     Calls(String),
     /// Seconds of a graph operation.
     OperationSeconds(String),
@@ -32,8 +38,9 @@ pub enum Metric {
     CallMicroseconds(String),
 }
 
-const KNOWN: &str = "inference_seconds, whole_run_seconds, peak_gb, slowdown, near_memory_hit_rate, \
-                     TIER_read_buffer_hit_rate, operations:NAME, calls:NAME, seconds:NAME, microseconds:NAME";
+const KNOWN: &str = "inference_seconds, whole_run_seconds, peak_gb, live_gb, slowdown, near_memory_hit_rate, \
+                     TIER_read_buffer_hit_rate, operations:NAME, calls:NAME[+NAME...], seconds:NAME, \
+                     microseconds:NAME, elements:LABEL";
 
 impl FromStr for Metric {
     type Err = String;
@@ -43,6 +50,7 @@ impl FromStr for Metric {
             "inference_seconds" => Some(Self::InferenceSeconds),
             "whole_run_seconds" => Some(Self::WholeRunSeconds),
             "peak_gb" => Some(Self::PeakGigabytes),
+            "live_gb" => Some(Self::LiveGigabytes),
             "slowdown" => Some(Self::Slowdown),
             "near_memory_hit_rate" => Some(Self::NearMemoryHitRate),
             other => other
@@ -54,6 +62,7 @@ impl FromStr for Metric {
             "calls" => Some(Self::Calls(name.to_owned())),
             "seconds" => Some(Self::OperationSeconds(name.to_owned())),
             "microseconds" => Some(Self::CallMicroseconds(name.to_owned())),
+            "elements" => Some(Self::Elements(name.to_owned())),
             _ => None,
         });
         whole.or(named).ok_or_else(|| format!("metric: found {text}, need one of {KNOWN}"))
@@ -74,6 +83,8 @@ impl fmt::Display for Metric {
             Self::InferenceSeconds => write!(formatter, "inference_seconds"),
             Self::WholeRunSeconds => write!(formatter, "whole_run_seconds"),
             Self::PeakGigabytes => write!(formatter, "peak_gb"),
+            Self::LiveGigabytes => write!(formatter, "live_gb"),
+            Self::Elements(label) => write!(formatter, "elements:{label}"),
             Self::Slowdown => write!(formatter, "slowdown"),
             Self::NearMemoryHitRate => write!(formatter, "near_memory_hit_rate"),
             Self::ReadBufferHitRate(tier) => write!(formatter, "{tier}_read_buffer_hit_rate"),
@@ -92,6 +103,22 @@ impl From<Metric> for String {
 }
 
 impl Metric {
+    /// Whether the trace alone holds it.
+    pub const fn is_of_trace(&self) -> bool {
+        matches!(self, Self::LiveGigabytes | Self::Operations(_) | Self::Calls(_) | Self::Elements(_))
+    }
+
+    /// The number in the facts of a trace; `None` where it needs a replay.
+    pub fn of_trace(&self, trace: &TraceFacts) -> Option<f64> {
+        match self {
+            Self::LiveGigabytes => Some(trace.peak_live_bytes as f64 / 1e9),
+            Self::Operations(name) => trace.operations.get(name).map(|count| *count as f64),
+            Self::Calls(names) => sum(names, |name| trace.primitives.get(name).copied()),
+            Self::Elements(label) => trace.elements.get(label).map(|count| *count as f64),
+            _ => None,
+        }
+    }
+
     /// Whether it is taken against another run.
     pub const fn is_ratio(&self) -> bool {
         matches!(self, Self::Slowdown)
@@ -101,10 +128,14 @@ impl Metric {
     pub const fn unit(&self) -> &'static str {
         match self {
             Self::InferenceSeconds | Self::WholeRunSeconds | Self::OperationSeconds(_) => "s",
-            Self::PeakGigabytes => "GB",
+            Self::PeakGigabytes | Self::LiveGigabytes => "GB",
             Self::CallMicroseconds(_) => "µs",
             Self::Slowdown => "×",
-            Self::NearMemoryHitRate | Self::ReadBufferHitRate(_) | Self::Operations(_) | Self::Calls(_) => "",
+            Self::NearMemoryHitRate
+            | Self::ReadBufferHitRate(_)
+            | Self::Operations(_)
+            | Self::Calls(_)
+            | Self::Elements(_) => "",
         }
     }
 
@@ -114,6 +145,8 @@ impl Metric {
             Self::InferenceSeconds => Some(result.simulated_seconds),
             Self::WholeRunSeconds => Some(result.whole_run_seconds),
             Self::PeakGigabytes => Some(result.peak_footprint_bytes as f64 / 1e9),
+            Self::LiveGigabytes => Some(result.peak_live_bytes as f64 / 1e9),
+            Self::Elements(_) => None,
             Self::Slowdown => {
                 let base = against?.simulated_seconds;
                 (base > 0.0).then(|| result.simulated_seconds / base)
@@ -121,7 +154,7 @@ impl Metric {
             Self::NearMemoryHitRate => result.near_memory_hit_rate,
             Self::ReadBufferHitRate(tier) => result.devices.get(tier)?.buffer_hit_rate.read,
             Self::Operations(name) => Some(result.by_operation.get(name)?.count as f64),
-            Self::Calls(name) => Some(result.by_primitive.get(name)?.count as f64),
+            Self::Calls(names) => sum(names, |name| Some(result.by_primitive.get(name)?.count)),
             Self::OperationSeconds(name) => result.by_operation.get(name)?.simulated_seconds,
             Self::CallMicroseconds(name) => {
                 let share = result.by_primitive.get(name)?;
@@ -129,4 +162,9 @@ impl Metric {
             }
         }
     }
+}
+
+/// Sum over names with `+` between them; `None` if one is not there.
+fn sum(names: &str, count: impl Fn(&str) -> Option<u64>) -> Option<f64> {
+    names.split('+').map(count).sum::<Option<u64>>().map(|sum| sum as f64)
 }

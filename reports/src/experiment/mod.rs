@@ -16,18 +16,24 @@ mod prose;
 mod report;
 mod sweep;
 mod tables;
+mod trace_facts;
 
 pub use judgement::{Judged, judge};
-pub use literal::{Experiment, NetworkEntry, Point, Role, RunEntry, SharedSettings};
+pub use literal::{Experiment, NetworkEntry, Point, Role, RunEntry, SharedSettings, Unsimulated};
 pub use metric::Metric;
 pub use report::report_files;
 pub use sweep::{Cell, Outcome, Sweep};
-pub use tables::{operations, points, sweep_table};
+pub use tables::{operations, points, sweep_table, unsimulated};
+pub use trace_facts::TraceFacts;
 
 use crate::Error;
 
 /// Every shipped experiment by name.
-const SHIPPED: &[(&str, &str)] = &[("lloret2021", include_str!("../../experiments/lloret2021.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("lloret2021", include_str!("../../experiments/lloret2021.toml")),
+    ("mofhei2024", include_str!("../../experiments/mofhei2024.toml")),
+    ("boemer2019", include_str!("../../experiments/boemer2019.toml")),
+];
 
 /// Names of the shipped experiments.
 pub fn names() -> Vec<&'static str> {

@@ -7,7 +7,7 @@ use hetier_sim::result::RunResult;
 use super::figures::Named;
 use super::judgement::Judged;
 use super::tables::overhead_seconds;
-use super::{Outcome, Role, Sweep, operations, points, sweep_table};
+use super::{Outcome, Role, Sweep, operations, points, sweep_table, unsimulated};
 use crate::Table;
 use crate::labels::file_stem;
 use crate::units::{bytes, percent, significant};
@@ -24,6 +24,10 @@ pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> Strin
     if !judged.is_empty() {
         section(&mut text, "Against the publication", &against(judged));
         text += &markdown(&points(judged));
+    }
+    if !experiment.unsimulated.is_empty() {
+        section(&mut text, "Published, but not simulated", &[]);
+        text += &markdown(&unsimulated(experiment));
     }
     section(&mut text, "Why the numbers differ", &reasons(sweep, judged));
     section(&mut text, "Memory modes", &modes(sweep));
@@ -94,6 +98,11 @@ fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
         ));
     }
     sentences.extend(judged.iter().filter_map(|judged| missing_penalty(sweep, judged)));
+    let noted = judged.iter().filter(|judged| !judged.passes);
+    sentences.extend(noted.filter_map(|judged| {
+        let note = judged.point.note.as_ref()?;
+        Some(format!("\"{}\": {note}.", judged.point.name))
+    }));
     let kept: Vec<f64> = ran(sweep)
         .filter_map(|result| {
             Some(result.overhead?.retained_bytes as f64 / result.peak_footprint_bytes as f64)

@@ -1,7 +1,7 @@
 //! The files of an experiment, in memory.
 
 use super::figures::{self, Named};
-use super::{Outcome, Sweep, judge, operations, points, prose, sweep_table};
+use super::{Outcome, Sweep, judge, operations, points, prose, sweep_table, unsimulated};
 use crate::Error;
 use crate::labels::file_stem;
 use crate::output::OutputFile;
@@ -19,6 +19,9 @@ pub fn report_files(sweep: &Sweep) -> Result<Vec<OutputFile>, Error> {
     files.extend(table_files("sweep", &sweep_table(sweep)));
     if !judged.is_empty() {
         files.extend(table_files("points", &points(&judged)));
+    }
+    if !sweep.experiment.unsimulated.is_empty() {
+        files.extend(table_files("not-simulated", &unsimulated(&sweep.experiment)));
     }
     for network in sweep.detailed() {
         let stem = format!("operations-{}", file_stem(network.label()));

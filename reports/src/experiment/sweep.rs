@@ -1,8 +1,10 @@
 //! An experiment with what its replays gave.
 
+use std::collections::BTreeMap;
+
 use hetier_sim::result::RunResult;
 
-use super::{Experiment, NetworkEntry};
+use super::{Experiment, NetworkEntry, TraceFacts};
 
 /// How a cell of a sweep came out.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +38,8 @@ pub struct Sweep {
     pub experiment: Experiment,
     /// Its cells.
     pub cells: Vec<Cell>,
+    /// What traces alone hold, by label of the network, for the points that need it.
+    pub facts: BTreeMap<String, TraceFacts>,
 }
 
 impl Sweep {
@@ -44,7 +48,7 @@ impl Sweep {
         let networks = experiment.network.iter().enumerate();
         let jobs = networks.flat_map(|(network, entry)| {
             let runs = experiment.run.iter().enumerate();
-            runs.filter(|(_, run)| run.takes(entry.label())).map(move |(run, _)| (network, run))
+            runs.filter(|(_, run)| run.takes(entry)).map(move |(run, _)| (network, run))
         });
         jobs.collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hetier_sim::result::{RunResult, Share};
 
 use super::judgement::Judged;
-use super::{Cell, Outcome, Sweep};
+use super::{Cell, Experiment, Outcome, Sweep};
 use crate::table::{Table, cell};
 use crate::units::{count, percent, significant};
 
@@ -151,6 +151,15 @@ pub fn points(judged: &[Judged]) -> Table {
             if *passes { "pass" } else { "FAIL" }.to_owned(),
             point.source.clone(),
         ]);
+    }
+    table
+}
+
+/// A row for each published number that is not simulated.
+pub fn unsimulated(experiment: &Experiment) -> Table {
+    let mut table = Table::new(&["not simulated", "published", "why", "source"]);
+    for of in &experiment.unsimulated {
+        table.push([&of.name, &of.published, &of.reason, &of.source].map(Clone::clone).to_vec());
     }
     table
 }

@@ -40,14 +40,14 @@ fn sweep() -> Sweep {
         cell("dram-only", result("dram-only", 665.0, 71_000_000_000)),
         cell("memory-mode", result("memory-mode", 700.0, 71_000_000_000)),
     ];
-    Sweep { experiment, cells }
+    Sweep { experiment, cells, facts: BTreeMap::new() }
 }
 
 #[test]
 fn the_shipped_experiment_holds_the_whole_model_sweep() {
     let experiment = load("lloret2021").unwrap();
 
-    assert_eq!(experiment.network.len(), 31);
+    assert_eq!(experiment.network.iter().filter(|network| !network.trace_only).count(), 31);
     assert_eq!(Sweep::jobs(&experiment).len(), 31 * 2 + 3 * 3);
     assert_eq!(Sweep::jobs(&experiment.quick()), [(0, 0), (0, 1)]);
     assert!(load("lloret").unwrap_err().to_string().contains("lloret2021"));
@@ -62,6 +62,11 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
         ("run = \"dram-only\"", "run = \"dram\"", "found run dram, need one of dram-only"),
         ("    \"cpu-use-over-time\"", "    \"cpu\"", "figures: found cpu"),
         ("against = \"dram-only\"\n", "", "goes with a slowdown"),
+        (
+            "run = \"dram-only\"\nmetric = \"peak_gb\"",
+            "metric = \"peak_gb\"",
+            "peak_gb is a number of a replay",
+        ),
         ("role = \"calibrated\"", "role = \"fitted\"", "unknown variant `fitted`"),
     ];
     for (from, to, expected) in cases {
@@ -83,6 +88,11 @@ fn points_pass_up_to_their_tolerance_and_not_beyond() {
     assert!((time.error_percent.unwrap() - (700.0 / 718.0 - 1.0) * 100.0).abs() < 1e-9 && time.passes);
     // 700 ÷ 665 is 2.5 % below 718 ÷ 665; the tolerance is 2 %.
     assert!(!of(&sweep, "over DRAM only").passes);
+    let facts = TraceFacts {
+        operations: BTreeMap::from([("Convolution".to_owned(), 2644)]),
+        ..TraceFacts::default()
+    };
+    sweep.facts.insert("mobilenetv2-0.35-96".to_owned(), facts);
     assert!(of(&sweep, "operations: Convolution").passes);
     assert_eq!(of(&sweep, "operations: Slice").simulated, None);
     assert!(!of(&sweep, "operations: Slice").passes);
@@ -92,8 +102,61 @@ fn points_pass_up_to_their_tolerance_and_not_beyond() {
 }
 
 #[test]
+fn a_point_without_a_run_is_held_against_the_trace() {
+    let mut sweep = sweep();
+    let of = |sweep: &Sweep| {
+        let mut judged = judge(sweep).into_iter();
+        judged.find(|judged| judged.point.name == "0.35/96 outputs of convolutions").unwrap()
+    };
+    assert!(!of(&sweep).passes && of(&sweep).simulated.is_none());
+
+    let facts = |count| TraceFacts {
+        primitives: BTreeMap::from([("add-scalar".to_owned(), count)]),
+        ..TraceFacts::default()
+    };
+    for (count, passes) in [(526_808, true), (526_860, true), (526_861, false)] {
+        sweep.facts.insert("mobilenetv2-0.35-96".to_owned(), facts(count));
+        assert_eq!(of(&sweep).passes, passes, "{count}");
+    }
+}
+
+#[test]
+fn calls_of_several_primitives_are_added() {
+    let primitives = BTreeMap::from([("multiply".to_owned(), 3), ("square".to_owned(), 4)]);
+    let facts = TraceFacts { primitives, ..TraceFacts::default() };
+
+    assert_eq!(Metric::Calls("multiply+square".to_owned()).of_trace(&facts), Some(7.0));
+    assert_eq!(Metric::Calls("multiply+rotate".to_owned()).of_trace(&facts), None);
+    assert_eq!(Metric::PeakGigabytes.of_trace(&facts), None);
+}
+
+#[test]
+fn only_what_a_point_needs_is_replayed() {
+    for name in names() {
+        let experiment = load(name).unwrap().pointed();
+        let jobs = Sweep::jobs(&experiment);
+        for &(network, run) in &jobs {
+            let (label, run) = (experiment.network[network].label(), &experiment.run[run].name);
+            let needs = |point: &Point| point.network == label && point.runs().any(|name| name == run);
+            assert!(experiment.point.iter().any(needs), "{name}: {label} on {run}");
+        }
+        let replayed = experiment.point.iter().filter(|point| point.run.is_some()).count();
+        assert_eq!(replayed > 0, !jobs.is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn metrics_read_back_as_they_are_written() {
-    for text in ["peak_gb", "pmem_read_buffer_hit_rate", "operations:Add", "microseconds:apply", "slowdown"] {
+    for text in [
+        "peak_gb",
+        "live_gb",
+        "elements:input",
+        "calls:add+copy",
+        "pmem_read_buffer_hit_rate",
+        "operations:Add",
+        "microseconds:apply",
+        "slowdown",
+    ] {
         assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
     }
     assert!("seconds".parse::<Metric>().unwrap_err().contains("seconds:NAME"));

@@ -214,7 +214,7 @@ impl Check<'_> {
     }
 
     /// Femtoseconds per operation, in the order of [`hetier_traces::Arithmetic::ALL`].
-    fn arithmetic(&self, literal: &Literal) -> Result<[u64; 10], Error> {
+    fn arithmetic(&self, literal: &Literal) -> Result<[u64; 11], Error> {
         let cost = &literal.arithmetic;
         let cycles = [
             ("arithmetic.move_cycles", cost.move_cycles),
@@ -227,8 +227,9 @@ impl Check<'_> {
             ("arithmetic.float_butterfly_cycles", cost.float_butterfly_cycles),
             ("arithmetic.float_cycles", cost.float_cycles),
             ("arithmetic.random_cycles", cost.random_cycles),
+            ("arithmetic.add_constant_cycles", cost.add_constant_cycles),
         ];
-        let mut femtoseconds = [0; 10];
+        let mut femtoseconds = [0; 11];
         for (slot, (key, cycles)) in femtoseconds.iter_mut().zip(cycles) {
             let cycles = self.within(key, cycles, 0.0, 1e6)?;
             *slot = (cycles / self.clock_ghz * 1e6).round() as u64;

@@ -188,6 +188,8 @@ pub struct Arithmetic {
     pub float_cycles: f64,
     /// A word of randomness.
     pub random_cycles: f64,
+    /// Addition of a known constant.
+    pub add_constant_cycles: f64,
     /// Where the numbers come from.
     pub source: String,
 }

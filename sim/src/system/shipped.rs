@@ -10,6 +10,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("bsc-8260l-32g-6t.toml", include_str!("../../systems/bsc-8260l-32g-6t.toml")),
     ("bsc-8260l-192g.toml", include_str!("../../systems/bsc-8260l-192g.toml")),
     ("bsc-8260l-192g-6t.toml", include_str!("../../systems/bsc-8260l-192g-6t.toml")),
+    ("xeon-8180.toml", include_str!("../../systems/xeon-8180.toml")),
     ("xeon-6240-dram.toml", include_str!("../../systems/xeon-6240-dram.toml")),
     ("ddr4-2666-1ch.toml", include_str!("../../systems/ddr4-2666-1ch.toml")),
     ("optane-1dimm.toml", include_str!("../../systems/optane-1dimm.toml")),

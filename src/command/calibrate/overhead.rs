@@ -62,7 +62,7 @@ fn targets(experiment: &Experiment) -> Outcome<[Target; 2]> {
         let peak = of(Metric::PeakGigabytes).find(|peak| peak.network == time.network)?;
         Some(Target {
             network: time.network.clone(),
-            run: time.run.clone(),
+            run: time.run.clone()?,
             seconds: time.published,
             peak_bytes: peak.published * 1e9,
         })

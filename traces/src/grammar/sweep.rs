@@ -144,11 +144,13 @@ pub enum Arithmetic {
     Float,
     /// One word of randomness.
     Random,
+    /// Addition of a constant known beforehand to one residue.
+    AddConstant,
 }
 
 impl Arithmetic {
     /// Every kind, in order of its code in the binary form.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Move,
         Self::Add,
         Self::MultiplyConstant,
@@ -159,6 +161,7 @@ impl Arithmetic {
         Self::FloatButterfly,
         Self::Float,
         Self::Random,
+        Self::AddConstant,
     ];
 
     /// Name as written in the text form and in system files.
@@ -174,6 +177,7 @@ impl Arithmetic {
             Self::FloatButterfly => "float-butterfly",
             Self::Float => "float",
             Self::Random => "random",
+            Self::AddConstant => "add-constant",
         }
     }
 }

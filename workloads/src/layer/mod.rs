@@ -9,6 +9,7 @@ mod convolution;
 mod dense;
 mod polynomial;
 mod relu;
+mod repeated;
 mod shape;
 mod square;
 pub mod transformer;
@@ -21,6 +22,7 @@ pub use convolution::Convolution;
 pub use dense::Dense;
 pub use polynomial::Polynomial;
 pub use relu::Relu;
+pub use repeated::{Repeated, Repetition};
 pub use shape::{Shape, Window};
 pub use square::Square;
 

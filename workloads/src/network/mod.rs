@@ -7,7 +7,9 @@ mod images;
 mod imported;
 mod judgement;
 mod lenet5;
+mod lenet5_32;
 mod mobilenetv2;
+mod repetition;
 mod resnet50;
 mod weights;
 
@@ -63,6 +65,33 @@ pub const NETWORKS: &[Entry] = &[
         weights: None,
         images: None,
         options: Options::default,
+    },
+    Entry {
+        name: "lenet5-32",
+        summary: "LeNet-5 for digits padded to 32x32, as MOFHEI has it: three convolutions, two dense layers",
+        build: lenet5_32::build,
+        literal: lenet5_32::literal,
+        weights: None,
+        images: None,
+        options: Options::default,
+    },
+    Entry {
+        name: "repeat-multiply-scalar",
+        summary: "micro-benchmark: a ciphertext times a scalar, 1,000 times on one thread",
+        build: repetition::multiply_scalar,
+        literal: repetition::literal,
+        weights: None,
+        images: None,
+        options: repetition::options,
+    },
+    Entry {
+        name: "repeat-add-scalar",
+        summary: "micro-benchmark: a ciphertext plus a scalar, 1,000 times on one thread",
+        build: repetition::add_scalar,
+        literal: repetition::literal,
+        weights: None,
+        images: None,
+        options: repetition::options,
     },
     mobilenetv2::<35, 96>("mobilenetv2-0.35-96"),
     mobilenetv2::<35, 128>("mobilenetv2-0.35-128"),

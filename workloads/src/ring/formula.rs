@@ -249,7 +249,9 @@ impl Formula {
 
     /// Arithmetic for each element of the first span written (for the transforms, see [`super::Step::sweeps`]).
     pub(crate) const fn work(self) -> &'static [(Arithmetic, u64)] {
-        use Arithmetic::{Add, Float, Move, Multiply, MultiplyAdd, MultiplyConstant, Random, Reduce};
+        use Arithmetic::{
+            Add, AddConstant, Float, Move, Multiply, MultiplyAdd, MultiplyConstant, Random, Reduce,
+        };
         match self {
             Self::Copy | Self::Zero | Self::Permute { .. } => &[(Move, 1)],
             Self::LoadSlots(_) | Self::ReverseSlots => &[(Move, 1)],
@@ -260,10 +262,10 @@ impl Formula {
             | Self::SubtractFrom
             | Self::NegateAssign
             | Self::DoubleAssign
-            | Self::AddScalarAssign
             | Self::AddConstant(_)
             | Self::SubtractConstant(_)
             | Self::Lift => &[(Add, 1)],
+            Self::AddScalarAssign => &[(AddConstant, 1)],
             Self::MultiplyScalar | Self::MultiplyScalarAssign | Self::MultiplyConstant(_) => {
                 &[(MultiplyConstant, 1)]
             }

@@ -1,0 +1,137 @@
+//! Published numbers of memory: those of micro-benchmarks held against probes, and those that nothing is held against.
+
+use hetier_reports::experiment::{Role, Unsimulated};
+use hetier_sim::calibrate::{Calibrated, calibrate, further, ratings};
+
+use crate::command::validate::Verdict;
+use crate::failure::Outcome;
+
+/// Largest distance of a micro-benchmark, in percent of the published number, that passes: measurements of different
+/// machines of one kind differ by as much.
+const TOLERANCE_PERCENT: f64 = 10.0;
+
+/// Points that were published with the standard deviation of what was measured, in their unit. One deviation passes.
+///
+/// Source: Yang et al., FAST'20, figure 2 and its data set.
+const DEVIATIONS: [(&str, f64); 2] = [("m1-idle-sequential", 68.0), ("m1-idle-random", 28.0)];
+
+/// Bytes of a line of Optane's media.
+const MEDIA_LINE_BYTES: f64 = 256.0;
+
+/// Service times of the media that follow from a bandwidth point: name, point, least and largest published ns.
+///
+/// Source: derived from the bandwidths of one DIMM, FAST'20 data set.
+const SERVICES: [(&str, &str, [f64; 2]); 2] = [
+    ("media read of 256 B", "m1-load-256-4t", [36.0, 36.0]),
+    ("media write of 256 B", "m1-ntstore-256-1t", [107.0, 110.0]),
+];
+
+/// Published numbers that nothing is held against: name, number, why, source.
+const UNSIMULATED: [[&str; 4]; 9] = [
+    [
+        "structure of an Optane DIMM",
+        "512 B, 4 KB, 16 KB, 16 MB, 64 KB blocks",
+        "what the device file says; the knees of latency over region size are held against measurements above",
+        "Wang et al., MICRO'20 (VANS)",
+    ],
+    ["power budget of an Optane DIMM", "12-18 W, 15 W by default", "what the device file says", "Intel"],
+    [
+        "core-to-controller path",
+        "35-45 ns",
+        "what the system files say; idle latencies are held against measurements above",
+        "Yang et al., FAST'20",
+    ],
+    [
+        "lines in flight of one core",
+        "about 9",
+        "what the system files say",
+        "5.7 GB/s of random 64 B lines of M1",
+    ],
+    [
+        "caches of Cascade Lake",
+        "32 KB, 1 MB, 1.375 MB a core; 4, 14, 46 cycles",
+        "what the system files say",
+        "Intel 248966",
+    ],
+    [
+        "JEDEC timings",
+        "DDR4-2400 to 3200, DDR5-4800",
+        "what the device files say; tests hold unloaded latency and peak bandwidth to the formulas",
+        "JESD79-4, JESD79-5",
+    ],
+    [
+        "DRAM bandwidth of a controller",
+        "21.3 or 63.9 GB/s",
+        "the rate of the pins, 2,666 MT/s of 8 B on one or three channels: what the device files say",
+        "HMEM'21 slides",
+    ],
+    [
+        "energy of DRAM and Optane",
+        "2.88 nJ, 2.48 nJ, 3.74 nJ; 270 and 785 pJ/bit",
+        "no energy is reported; the two Optane numbers are the power budget that the device file enforces",
+        "published data sheets and budgets",
+    ],
+    ["prices of 2019", "4.5-15.6 and 35 $/GB", "no cost is reported", "2019 list prices"],
+];
+
+/// Runs every probe that has a published number.
+pub fn verdicts() -> Outcome<Vec<Verdict>> {
+    let calibrated = calibrate()?;
+    let mut verdicts: Vec<Verdict> = SERVICES
+        .iter()
+        .filter_map(|(name, id, ns)| service(name, *ns, calibrated.iter().find(|row| row.point.id == *id)?))
+        .collect();
+    verdicts.splice(0..0, calibrated.into_iter().map(|row| verdict(row, Role::Calibrated)));
+    verdicts.extend(further()?.into_iter().map(|row| verdict(row, Role::Calibrated)));
+    verdicts.extend(ratings()?.into_iter().map(|row| verdict(row, Role::Predicted)));
+    Ok(verdicts)
+}
+
+/// Published numbers of memory that are not simulated.
+pub fn unsimulated() -> Vec<Unsimulated> {
+    let row = |row: [&str; 4]| {
+        let [name, published, reason, source] = row.map(str::to_owned);
+        Unsimulated { name, published, reason, source }
+    };
+    UNSIMULATED.into_iter().map(row).collect()
+}
+
+fn verdict(row: Calibrated, role: Role) -> Verdict {
+    let Calibrated { point, simulated, error_percent } = row;
+    let deviation = DEVIATIONS.iter().find(|(id, _)| *id == point.id);
+    let tolerance = deviation.map_or(0.0, |(_, deviation)| deviation / point.low * 100.0);
+    judged(
+        (point.id, point.source),
+        [point.low, point.high],
+        (simulated, error_percent),
+        (tolerance.max(TOLERANCE_PERCENT), role),
+    )
+}
+
+/// The time for which a bandwidth in GB/s, bytes per nanosecond, keeps the media busy with one line.
+fn service(name: &str, [low, high]: [f64; 2], row: &Calibrated) -> Option<Verdict> {
+    let simulated = (row.simulated > 0.0).then(|| MEDIA_LINE_BYTES / row.simulated)?;
+    let nearest = simulated.clamp(low, high);
+    let error = (simulated / nearest - 1.0) * 100.0;
+    let labels = (name.to_owned(), format!("derived from {}: {}", row.point.id, row.point.source));
+    Some(judged(labels, [low, high], (simulated, error), (TOLERANCE_PERCENT, Role::Calibrated)))
+}
+
+fn judged(
+    (name, source): (String, String),
+    published: [f64; 2],
+    (simulated, error_percent): (f64, f64),
+    (tolerance_percent, role): (f64, Role),
+) -> Verdict {
+    Verdict {
+        name,
+        published,
+        simulated: Some(simulated),
+        error_percent: Some(error_percent),
+        tolerance_percent,
+        role,
+        source,
+        passes: error_percent.abs() <= tolerance_percent,
+        note: None,
+    }
+}
