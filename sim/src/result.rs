@@ -67,7 +67,8 @@ pub struct RunResult {
     pub by_operation: BTreeMap<String, Share>,
     /// Sums over calls of the same HE primitive; seconds are core seconds.
     pub by_primitive: BTreeMap<String, Share>,
-    /// Traffic by class of the object touched; seconds are the core seconds stalled for it.
+    /// Traffic by class of the object touched; seconds are the core seconds that waited for memory or caches to issue
+    /// a request for it, translation and faults left out.
     pub by_class: BTreeMap<String, Share>,
     /// Demand traffic at the devices over simulated time.
     pub bandwidth_over_time: BandwidthOverTime,

@@ -66,10 +66,14 @@ pub struct CallState {
     started: bool,
     /// Clock, compute and stalls of the core when the call started.
     pub since: (Picoseconds, Picoseconds, [u64; Source::COUNT]),
-    /// Line requests issued by the call.
+    /// Line requests of the sweeps started so far.
     pub accesses: u64,
     /// The same by class of the object.
     pub class_accesses: [u64; Class::ALL.len()],
+    /// Picoseconds that the core waited until a request for an object of a class could be issued.
+    pub class_stalls: [u64; Class::ALL.len()],
+    /// Instant up to which waiting is in `class_stalls`.
+    booked: Picoseconds,
 }
 
 impl CallState {
@@ -81,6 +85,7 @@ impl CallState {
         (self.is_placed, self.started) = (false, false);
         (self.carry, self.accesses) = (0, 0);
         self.class_accesses = [0; Class::ALL.len()];
+        self.class_stalls = [0; Class::ALL.len()];
     }
 
     /// Adds the next operand.
@@ -117,6 +122,8 @@ impl CallState {
     fn start_sweep(&mut self, sweep: &ReadySweep) {
         for (lane, ready) in self.lanes.iter_mut().zip(&sweep.lanes) {
             let located = self.operands[ready.operand];
+            self.accesses += ready.requests();
+            self.class_accesses[usize::from(located.class)] += ready.requests();
             *lane = Lane {
                 cursor: LaneCursor::start(ready, sweep.steps, located.block.line),
                 tier: located.block.tier,
@@ -141,6 +148,7 @@ impl CallState {
         while self.step < sweep.steps {
             if !self.is_placed {
                 self.place(sweep, map, port)?;
+                self.booked = port.clock();
             }
             if self.issue(sweep, map.stores, port) == Issue::Blocked {
                 return Ok(Progress::Blocked);
@@ -195,8 +203,12 @@ impl CallState {
                 if issue == Issue::Blocked {
                     return Issue::Blocked;
                 }
-                self.accesses += 1;
-                self.class_accesses[usize::from(lane.class)] += 1;
+                // Nothing but waiting moves the clock between placing the lanes and computing.
+                let clock = port.clock();
+                if clock > self.booked {
+                    self.class_stalls[usize::from(lane.class)] += (clock - self.booked).0;
+                    self.booked = clock;
+                }
             }
             self.action += 1;
         }

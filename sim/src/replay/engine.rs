@@ -58,6 +58,7 @@ pub(super) struct Engine {
     pub spent: Vec<Spent>,
     pub accesses: u64,
     pub class_accesses: [u64; Class::ALL.len()],
+    pub class_stalls: [u64; Class::ALL.len()],
     /// What the system's calibrated constants charge.
     pub charges: Charges,
     /// Multiply-accumulates that were charged.
@@ -116,6 +117,7 @@ impl Engine {
             schedule: settings.schedule,
             accesses: 0,
             class_accesses: [0; Class::ALL.len()],
+            class_stalls: [0; Class::ALL.len()],
             report_at: REPORT_EVERY,
             is_due: false,
             peak_live: facts.peak_footprint_bytes,
@@ -231,8 +233,9 @@ impl Engine {
         for (sum, (now, before)) in spent.stalls.iter_mut().zip(core.stalls.iter().zip(stalls)) {
             *sum += now - before;
         }
-        for (sum, more) in self.class_accesses.iter_mut().zip(state.class_accesses) {
-            *sum += more;
+        for class in 0..Class::ALL.len() {
+            self.class_accesses[class] += state.class_accesses[class];
+            self.class_stalls[class] += state.class_stalls[class];
         }
         self.accesses += state.accesses;
         self.is_due |= self.accesses >= self.report_at;

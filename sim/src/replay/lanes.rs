@@ -89,6 +89,13 @@ impl ReadyLane {
     }
 }
 
+impl ReadyLane {
+    /// Line requests of the whole lane.
+    pub const fn requests(&self) -> u64 {
+        self.touches * (self.reads as u64 + self.writes as u64)
+    }
+}
+
 /// Where a lane stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LaneCursor {

@@ -259,6 +259,7 @@ fn by_class(trace: &Trace, system: &System, engine: &Engine, machine: &Machine) 
         let mut share = Share {
             count: arrays.count() as u64,
             accesses: engine.class_accesses[position],
+            simulated_seconds: Some(seconds(engine.class_stalls[position])),
             ..Share::default()
         };
         for (tier, spec) in system.tiers.iter().enumerate() {

@@ -234,6 +234,25 @@ fn parts_of_the_result_add_up_to_the_whole() {
 }
 
 #[test]
+fn waiting_for_classes_is_the_waiting_for_tiers_and_caches() {
+    for (mode, stores) in
+        crate::mode::names().into_iter().flat_map(|mode| Stores::ALL.map(|(_, stores)| (mode, stores)))
+    {
+        let dram = if mode == "dram-only" { DramSize::System } else { DramSize::Fraction(0.25) };
+        let result = run(&motley(), &Settings { dram, stores, ..settings(mode, 3) });
+
+        let by_class = result.by_class.values().filter_map(|share| share.simulated_seconds).sum::<f64>();
+        let sources = result.by_primitive.values().flat_map(|share| &share.stall_seconds);
+        let is_memory = |source: &str| source == "cache" || result.devices.contains_key(source);
+        let by_source: f64 =
+            sources.filter(|(source, _)| is_memory(source)).map(|(_, seconds)| seconds).sum();
+
+        assert!(by_source > 0.0);
+        assert!((by_class - by_source).abs() < 1e-12, "{mode}: {by_class} {by_source}");
+    }
+}
+
+#[test]
 fn arithmetic_alone_takes_its_cycles_and_four_threads_a_quarter() {
     let (count, work) = (16, 1_000_000);
     let trace = sums(count, 64, 1, work);
