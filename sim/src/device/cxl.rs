@@ -3,7 +3,7 @@
 //! Every message takes its bytes on one direction of the link: a read sends a request down and data up, a write sends
 //! data down and a response up. So reads and writes share neither direction's limit, and a mix moves more than either
 //! alone until the card's DRAM is the limit. Requests and requests with data are separate channels of the protocol with
-//! credits of their own (CXL 2.0, section 3.3: M2S Req and M2S RwD), so neither direction fills the queue of the other.
+//! credits of their own (CXL 2.0, section 3.3: M2S Req and M2S `RwD`), so neither direction fills the queue of the other.
 //!
 //! Known limits: messages are not packed into flits one by one (their bytes include a share of the header), and there
 //! are no credits beyond the number of requests under way.

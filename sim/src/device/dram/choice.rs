@@ -134,6 +134,7 @@ pub(super) struct Memo {
 impl Memo {
     pub(super) const UNKNOWN: Self = Self { best: Choice::NONE, is_known: false };
 
+    #[inline]
     pub(super) const fn known(best: Choice) -> Self {
         Self { best, is_known: true }
     }
@@ -174,6 +175,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
+    #[inline]
     pub(super) const fn new(now: Clock) -> Self {
         Self { now, key: NOTHING }
     }
@@ -206,12 +208,6 @@ impl Scan {
     #[inline]
     pub(super) fn recall(&mut self, memo: &Memo) {
         self.key = self.key.min(memo.best.from(self.now));
-    }
-
-    /// Whether a command that cannot come before `bound` may still be better.
-    #[inline]
-    pub(super) const fn may_improve(&self, bound: Clock) -> bool {
-        bound.saturating_sub(self.now) <= self.key >> DELAY_SHIFT
     }
 
     #[inline]

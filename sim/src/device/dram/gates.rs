@@ -153,18 +153,6 @@ impl Gates {
         self.bank_precharge[bank & (MAX_BANKS - 1)]
     }
 
-    /// No activate of any rank comes before this.
-    #[inline]
-    pub(super) fn activate_bound(&self) -> Clock {
-        least(&self.rank_activate[..self.ranks])
-    }
-
-    /// No column command of this direction comes before this, to any rank.
-    #[inline]
-    pub(super) fn column_bound(&self, kind: Kind) -> Clock {
-        least(&self.rank_column[kind as usize][..self.ranks])
-    }
-
     fn earliest_precharge_all(&self, bank: usize) -> Clock {
         self.bank_precharge[self.banks_of(self.rank(bank))].iter().copied().max().unwrap_or(0)
     }
@@ -222,7 +210,9 @@ impl Gates {
 
     #[inline]
     fn activate(&mut self, bank: usize, at: Clock) {
-        let (timing, rank, group) = (self.timing, self.rank(bank), self.group(bank));
+        let (rank, group) = (self.rank(bank), self.group(bank));
+        // A copy of the table would cost more than all that follows.
+        let timing = &self.timing;
         let first = group << self.group_shift;
         for gate in &mut self.bank_activate[first..first + (1 << self.group_shift)] {
             raise(gate, at + timing.rrd_l);
@@ -243,22 +233,25 @@ impl Gates {
 
     #[inline]
     fn column(&mut self, kind: Kind, bank: usize, at: Clock) {
-        let (timing, rank, group) = (self.timing, self.rank(bank), self.group(bank));
-        let (read, write) = (Kind::Read as usize, Kind::Write as usize);
+        let (rank, group) = (self.rank(bank), self.group(bank));
+        let timing = &self.timing;
+        let precharge = &mut self.bank_precharge[bank & (MAX_BANKS - 1)];
+        let [group_read, group_write] = &mut self.group_column;
+        let [rank_read, rank_write] = &mut self.rank_column;
         match kind {
             Kind::Read => {
-                raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], at + timing.rtp);
-                raise(&mut self.group_column[read][group], at + timing.ccd_l);
-                raise(&mut self.rank_column[read][rank], at + timing.ccd_s);
-                raise(&mut self.rank_column[write][rank], at + timing.read_to_write());
+                raise(precharge, at + timing.rtp);
+                raise(&mut group_read[group], at + timing.ccd_l);
+                raise(&mut rank_read[rank], at + timing.ccd_s);
+                raise(&mut rank_write[rank], at + timing.read_to_write());
             }
             Kind::Write => {
                 let data_end = at + timing.cwl + timing.burst;
-                raise(&mut self.bank_precharge[bank & (MAX_BANKS - 1)], data_end + timing.wr);
-                raise(&mut self.group_column[write][group], at + timing.ccd_l_write);
-                raise(&mut self.group_column[read][group], data_end + timing.wtr_l);
-                raise(&mut self.rank_column[write][rank], at + timing.ccd_s);
-                raise(&mut self.rank_column[read][rank], data_end + timing.wtr_s);
+                raise(precharge, data_end + timing.wr);
+                raise(&mut group_write[group], at + timing.ccd_l_write);
+                raise(&mut group_read[group], data_end + timing.wtr_l);
+                raise(&mut rank_write[rank], at + timing.ccd_s);
+                raise(&mut rank_read[rank], data_end + timing.wtr_s);
             }
         }
         if self.ranks > 1 {
@@ -268,7 +261,7 @@ impl Gates {
 
     /// Bursts of other ranks follow with a gap on the shared data bus.
     fn switch_ranks(&mut self, kind: Kind, rank: usize, at: Clock) {
-        let timing = self.timing;
+        let timing = &self.timing;
         let (read, write) = (Kind::Read as usize, Kind::Write as usize);
         let same = at + timing.burst + timing.rank_switch;
         let (next_read, next_write) = match kind {
@@ -287,14 +280,6 @@ impl Gates {
         let rank = self.rank(bank);
         raise(&mut self.rank_activate[rank], at + self.timing.rfc);
         raise(&mut self.rank_refresh[rank], at + self.timing.rfc);
-    }
-}
-
-#[inline]
-fn least(gates: &[Clock]) -> Clock {
-    match gates {
-        [gate] => *gate,
-        gates => gates.iter().copied().min().unwrap_or(0),
     }
 }
 

@@ -21,12 +21,19 @@ impl Channel {
         if self.refresh.blocked_banks != 0 {
             self.offer_refresh(&mut best);
         }
+        // Each kind is looked for as soon as it is not known: to find out first whether it could matter costs more.
         if !self.memos.precharges.holds(best.now) {
             self.memos.precharges = Memo::known(self.scan_precharges(best.now));
         }
+        if !self.memos.columns.holds(best.now) {
+            self.memos.columns = Memo::known(self.scan_columns(best.now));
+        }
+        if !self.memos.activates.holds(best.now) {
+            self.memos.activates = Memo::known(self.scan_activates(best.now));
+        }
         best.recall(&self.memos.precharges);
-        self.offer_columns(&mut best);
-        self.offer_activates(&mut best);
+        best.recall(&self.memos.columns);
+        best.recall(&self.memos.activates);
         if let Page::Timeout(clocks) = self.controller.page {
             self.offer_idle_rows(clocks, &mut best);
         }
@@ -65,33 +72,6 @@ impl Channel {
             };
             best.offer(self.gates.earliest(command, bank), class(Tier::Refresh, action), bank as u64);
         }
-    }
-
-    /// The best column command: for all requests whose row was opened for them, and the hits of this direction. It is
-    /// not looked for while no column command can beat what is offered already.
-    #[inline]
-    fn offer_columns(&mut self, best: &mut Scan) {
-        if !self.memos.columns.holds(best.now) {
-            let bound = self.gates.column_bound(Kind::Read).min(self.gates.column_bound(Kind::Write));
-            if !best.may_improve(bound) {
-                self.memos.columns.is_known = false;
-                return;
-            }
-            self.memos.columns = Memo::known(self.scan_columns(best.now));
-        }
-        best.recall(&self.memos.columns);
-    }
-
-    #[inline]
-    fn offer_activates(&mut self, best: &mut Scan) {
-        if !self.memos.activates.holds(best.now) {
-            if !best.may_improve(self.gates.activate_bound()) {
-                self.memos.activates.is_known = false;
-                return;
-            }
-            self.memos.activates = Memo::known(self.scan_activates(best.now));
-        }
-        best.recall(&self.memos.activates);
     }
 
     fn offer_idle_rows(&self, clocks: Clock, best: &mut Scan) {
@@ -133,6 +113,7 @@ impl Channel {
         !is_kept && (!is_hit || self.hits[kind].orders[bank] > self.waits[kind].orders[bank])
     }
 
+    /// The best column command: for all requests whose row was opened for them, and the hits of this direction.
     #[inline]
     fn scan_columns(&self, now: Clock) -> Choice {
         let mut scan = Scan::new(now);

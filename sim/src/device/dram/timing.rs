@@ -56,11 +56,13 @@ pub struct Timing {
 
 impl Timing {
     /// tRC: activate to activate of one bank.
+    #[inline]
     pub const fn rc(&self) -> Clock {
         self.ras + self.rp
     }
 
     /// Read command to write command on one channel.
+    #[inline]
     pub const fn read_to_write(&self) -> Clock {
         self.cl + self.burst + self.turnaround - self.cwl
     }
