@@ -136,15 +136,15 @@ impl Core {
     /// Nothing unknown can become free before `certain`.
     #[inline]
     pub fn reserve(&mut self, pool: Pool, certain: Picoseconds) -> Option<usize> {
-        loop {
-            let clock = self.clock;
-            match self.pools[pool as usize].reserve(clock, certain) {
-                Reserve::Free(slot) => return Some(slot),
-                Reserve::At(at, source) => self.wait_until(at, source),
-                Reserve::Unknown(known) => {
-                    self.block(certain, known);
-                    return None;
-                }
+        match self.pools[pool as usize].reserve(self.clock, certain) {
+            Reserve::Free(slot) => Some(slot),
+            Reserve::At(at, source) => {
+                self.wait_until(at, source);
+                Some(self.pools[pool as usize].reserve_found(at))
+            }
+            Reserve::Unknown(known) => {
+                self.block(certain, known);
+                None
             }
         }
     }

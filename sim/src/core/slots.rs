@@ -47,6 +47,8 @@ pub struct Slots {
     sources: [Source; MAX_SLOTS],
     limit: usize,
     next: usize,
+    /// The buffer that the last search found.
+    found: usize,
     unknown: usize,
 }
 
@@ -59,6 +61,7 @@ impl Slots {
             sources: [Source::CACHE; MAX_SLOTS],
             limit,
             next: 0,
+            found: 0,
             unknown: 0,
         }
     }
@@ -67,12 +70,27 @@ impl Slots {
     /// before `certain`.
     #[inline]
     pub fn reserve(&mut self, now: Picoseconds, certain: Picoseconds) -> Reserve {
-        let slot = self.next;
-        if self.ready[slot] <= now {
-            self.next = if slot + 1 == self.limit { 0 } else { slot + 1 };
-            return Reserve::Free(slot);
+        match self.reserve_next(now) {
+            Some(slot) => Reserve::Free(slot),
+            None => self.search(now, certain),
         }
-        self.search(now, certain)
+    }
+
+    /// What [`Slots::reserve`] finds at the instant that its [`Reserve::At`] gave, if nothing was filled or resolved
+    /// since.
+    #[inline]
+    pub fn reserve_found(&mut self, at: Picoseconds) -> usize {
+        self.reserve_next(at).unwrap_or(self.found)
+    }
+
+    #[inline]
+    fn reserve_next(&mut self, now: Picoseconds) -> Option<usize> {
+        let slot = self.next;
+        let is_free = self.ready[slot] <= now;
+        if is_free {
+            self.next = if slot + 1 == self.limit { 0 } else { slot + 1 };
+        }
+        is_free.then_some(slot)
     }
 
     fn search(&mut self, now: Picoseconds, certain: Picoseconds) -> Reserve {
@@ -82,6 +100,7 @@ impl Slots {
                 (earliest, at) = (slot, *ready);
             }
         }
+        self.found = earliest;
         if at <= now {
             return Reserve::Free(earliest);
         }
