@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
-use crate::{interrupt, progress};
+use crate::{cache, interrupt, progress};
 
 /// A system with the settings that the command line names, without mode and DRAM size.
 pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
@@ -24,6 +24,7 @@ pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
         pages: arguments.pages.clone(),
         numa: arguments.numa.clone(),
         seed: arguments.seed,
+        behaviour_cache: cache::folder(),
         ..Settings::default()
     };
     if let Some(placement) = &arguments.placement {

@@ -3,6 +3,7 @@
 //! Nothing is computed here: `workloads` records, `sim` replays, `reports` draws.
 
 mod args;
+mod cache;
 mod command;
 mod failure;
 mod interrupt;
@@ -23,7 +24,9 @@ use failure::Outcome;
 
 fn main() -> ExitCode {
     interrupt::install();
-    match run(Cli::parse().verb) {
+    let Cli { verb, cache, no_cache } = Cli::parse();
+    cache::choose(no_cache, cache.as_deref());
+    match run(verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -1,7 +1,7 @@
 //! The program as a user runs it: verbs, files, JSON keys, bad input.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -11,7 +11,9 @@ use tempfile::TempDir;
 const SMALL: [&str; 7] = ["--degree", "1024", "--primes", "60,30,30,60", "--insecure", "--batch", "32"];
 
 fn hetier(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_hetier")).current_dir(folder).args(arguments).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hetier"));
+    command.env("HETIER_CACHE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
+    command.current_dir(folder).args(arguments).output().unwrap()
 }
 
 fn succeed(folder: &Path, arguments: &[&str]) -> String {
@@ -332,6 +334,11 @@ fn ranges_of_probes_give_a_report_a_point_and_a_figure_with_its_numbers() {
         let first = number("ns_per_access").or(number("gb_per_s")).unwrap().to_string();
         assert_eq!(drawn("csv").lines().nth(1).unwrap().split(',').next_back(), Some(first.as_str()));
     }
+    let tails = ["probe", "hotspot", "--region", "256,4KiB", "--json", "-o", "drawn"];
+    let tails: Value = serde_json::from_str(&succeed(folder.path(), &tails)).unwrap();
+    assert_eq!(tails["reports"].as_array().unwrap().len(), 2);
+    let drawn = std::fs::read_to_string(folder.path().join("drawn/figures/overwrite-tail.csv")).unwrap();
+    assert_eq!(drawn.lines().count(), 1 + 2 * 5, "a head and five shares a region");
     let single =
         ["probe", "latency", "--system", "optane-1dimm", "--tier", "pmem", "--region", "4KiB", "--json"];
     let single: Value = serde_json::from_str(&succeed(folder.path(), &single)).unwrap();
@@ -340,6 +347,33 @@ fn ranges_of_probes_give_a_report_a_point_and_a_figure_with_its_numbers() {
         fail(folder.path(), &["probe", "latency", "--system", "x", "--tier", "y", "--region", "0..4"]);
     assert_eq!(code, Some(2));
     assert!(message.contains("need a range"), "{message}");
+}
+
+#[test]
+fn what_is_derived_stays_in_the_cache_and_changes_no_result() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    succeed(path, &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let replay = |more: &[&str]| {
+        let arguments = [&["replay", "d.trace", "--fidelity", "stream", "-o", "r.json"][..], more].concat();
+        succeed(path, &arguments);
+        std::fs::read(path.join("r.json")).unwrap()
+    };
+    let kept = || -> Vec<PathBuf> {
+        let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        inside(path.join("kept")).flat_map(|build| inside(build.path())).map(|file| file.path()).collect()
+    };
+
+    let derived = replay(&["--no-cache"]);
+    assert!(kept().is_empty());
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    let [file] = &kept()[..] else { panic!("{:?}", kept()) };
+    let whole = std::fs::read(file).unwrap();
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    assert_eq!(std::fs::read(file).unwrap(), whole);
+    assert_eq!(replay(&["--cache", "d.trace/below-a-file"]), derived);
 }
 
 #[test]

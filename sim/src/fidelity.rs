@@ -54,7 +54,9 @@ pub fn replay(
     if fidelity.is_line(trace)? {
         replay::replay(trace, system, settings, progress)
     } else {
-        stream::replay(trace, system, settings, progress)
+        let cache = settings.behaviour_cache.clone();
+        let options = stream::Options { cache, ..stream::Options::default() };
+        stream::replay_with(trace, system, settings, &options, progress)
     }
 }
 

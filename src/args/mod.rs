@@ -18,6 +18,19 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+    /// Folder for what stream fidelity derives from a system's line model, so that the next run need not
+    /// [default: $HETIER_CACHE_DIR, else hetier in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        conflicts_with = "no_cache",
+        help_heading = "Options of every verb"
+    )]
+    pub cache: Option<PathBuf>,
+    /// Derive it anew, and keep nothing
+    #[arg(long, global = true, help_heading = "Options of every verb")]
+    pub no_cache: bool,
 }
 
 /// The verbs.

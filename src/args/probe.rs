@@ -155,7 +155,10 @@ pub struct Hotspot {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Bytes overwritten
-    #[arg(long, value_name = "SIZE", default_value = "256")]
-    pub region: Size,
+    /// Bytes overwritten; several give a curve each [default: 256, or with --figure 256,64KiB,1MiB]
+    #[arg(long, value_name = "SIZE|FROM..TO")]
+    pub region: Option<Values<Size>>,
+    /// Draw the measurements into this folder as SVG and CSV
+    #[arg(short = 'o', long = "figure", visible_alias = "output", value_name = "FOLDER")]
+    pub figure: Option<PathBuf>,
 }

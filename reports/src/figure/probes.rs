@@ -1,4 +1,4 @@
-//! What micro-benchmarks measured: curves over region, threads or access size, and bandwidth against latency.
+//! What micro-benchmarks measured: curves over region, threads or access size, bandwidth against latency, and tails.
 
 use super::Figure;
 use super::canvas::{LINE, UNITS, draw};
@@ -18,28 +18,45 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// An axis: what stands at it, the head of its column, and whether it goes by doublings.
+/// How an axis is divided.
+#[derive(Clone, Copy)]
+enum Division {
+    /// Evenly, from zero.
+    Even,
+    /// By doublings.
+    Binary,
+    /// By decades.
+    Decades,
+}
+
+/// An axis: what stands at it, the head of its column, and how it is divided.
 struct Axis {
     label: &'static str,
     column: &'static str,
-    is_binary: bool,
+    division: Division,
 }
 
 impl Axis {
     const fn linear(label: &'static str, column: &'static str) -> Self {
-        Self { label, column, is_binary: false }
+        Self { label, column, division: Division::Even }
     }
 
     const fn binary(label: &'static str, column: &'static str) -> Self {
-        Self { label, column, is_binary: true }
+        Self { label, column, division: Division::Binary }
+    }
+
+    const fn decades(label: &'static str, column: &'static str) -> Self {
+        Self { label, column, division: Division::Decades }
     }
 
     fn scale(&self, values: impl Iterator<Item = f64> + Clone) -> Scale {
         let largest = values.clone().fold(0.0, f64::max);
-        if !self.is_binary {
-            return Scale::from_zero(largest);
+        let smallest = values.fold(f64::INFINITY, f64::min);
+        match self.division {
+            Division::Even => Scale::from_zero(largest),
+            Division::Binary => Scale::Binary { from: smallest, to: largest },
+            Division::Decades => Scale::logarithmic(smallest, largest),
         }
-        Scale::Binary { from: values.fold(f64::INFINITY, f64::min), to: largest }
     }
 }
 
@@ -83,9 +100,18 @@ pub static LOADED_LATENCY: ProbeFigure = ProbeFigure {
     y: Axis::linear("latency (ns)", "ns_per_access"),
 };
 
+/// Tail of overwriting the same place.
+pub static OVERWRITE_TAIL: ProbeFigure = ProbeFigure {
+    name: "overwrite-tail",
+    caption: "The time that one overwrite in so many exceeds, of 256 bytes with a fence, by the size of the region that \
+              is written over and over.",
+    x: Axis::decades("one overwrite in", "one_in"),
+    y: Axis::decades("takes longer than (ns)", "latency_ns"),
+};
+
 /// The figures of micro-benchmarks.
-pub static PROBE_FIGURES: [&ProbeFigure; 4] =
-    [&LATENCY_OVER_REGION, &BANDWIDTH_OVER_THREADS, &BANDWIDTH_OVER_ACCESS, &LOADED_LATENCY];
+pub static PROBE_FIGURES: [&ProbeFigure; 5] =
+    [&LATENCY_OVER_REGION, &BANDWIDTH_OVER_THREADS, &BANDWIDTH_OVER_ACCESS, &LOADED_LATENCY, &OVERWRITE_TAIL];
 
 impl Figure<[Curve]> for ProbeFigure {
     fn name(&self) -> &'static str {

@@ -91,6 +91,8 @@ pub struct Settings {
     pub pinning: Pinning,
     /// Schedule of parallel loops.
     pub schedule: Schedule,
+    /// Folder in which stream fidelity keeps what it derived from the line model of a system; it changes no result.
+    pub behaviour_cache: Option<std::path::PathBuf>,
     /// The process's allocator.
     pub allocator: AllocatorKind,
     /// Flavour of stores.
@@ -116,6 +118,7 @@ impl Default for Settings {
             numa: None,
             pinning: Pinning::Compact,
             schedule: Schedule::Static,
+            behaviour_cache: None,
             allocator: AllocatorKind::SealPool,
             stores: Stores::Regular,
             near_start: NearStart::Cold,
