@@ -123,16 +123,18 @@ fn write_timed(access: &ExportAccess, clock_ps: u64, out: &mut impl Write) -> io
 
 /// `input_instr` of `ChampSim`'s `inc/trace_instruction.h`: u64 ip; u8 is a branch, u8 taken; u8 destination registers (2)
 /// and source registers (4); u64 destination addresses (2) and source addresses (4). The instruction pointer walks a
-/// loop of 1024 instructions, so that the simulated front end neither misses nor sees one instruction only.
+/// loop of 1024 instructions, so that the simulated front end neither misses nor sees one instruction only. Address 0
+/// stands for none, so addresses are shifted by a page; the tool translates them page by page anyway.
 fn instruction(access: &ExportAccess, index: u64) -> [u8; 64] {
     const CODE: u64 = 0x40_0000;
+    const SHIFT: u64 = 4096;
     let mut record = [0; 64];
     record[..8].copy_from_slice(&(CODE + index % 1024 * 4).to_le_bytes());
     let place = match access.kind {
         Kind::Write => 16,
         Kind::Read => 32,
     };
-    record[place..place + 8].copy_from_slice(&access.address().to_le_bytes());
+    record[place..place + 8].copy_from_slice(&(access.address() + SHIFT).to_le_bytes());
     record
 }
 
@@ -229,8 +231,9 @@ mod tests {
             u64::from_le_bytes(bytes[record * 64 + at..record * 64 + at + 8].try_into().unwrap())
         };
         assert_eq!(bytes.len(), 3 * 64);
-        assert_eq!([word(0, 16), word(0, 32)], [0, 64], "a load has a source");
-        assert_eq!([word(1, 16), word(1, 32)], [0x3_ffff_ffff << 6, 0], "a store has a destination");
+        assert_eq!([word(0, 16), word(0, 32)], [0, 4096 + 64], "a load has a source");
+        let stored = 4096 + (0x3_ffff_ffff << 6);
+        assert_eq!([word(1, 16), word(1, 32)], [stored, 0], "a store has a destination");
         assert_eq!(word(1, 0) - word(0, 0), 4);
     }
 
