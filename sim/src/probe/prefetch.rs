@@ -1,11 +1,11 @@
-//! The stream prefetcher of a core, as a probe needs it: one stream at a time, never past a 4 KiB page.
+//! What the prefetcher of a probe's core has fetched, in place of a second-level cache. Which lines to fetch is decided
+//! by the stream prefetcher of the cores of a replay.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
-use crate::system::PrefetchLimits;
-
-/// Lines of the page that a stream may not leave.
-const PAGE_LINES: u64 = 4096 / hetier_traces::LINE_BYTES;
+use crate::System;
+use crate::core::Prefetcher;
 
 /// What the prefetcher knows of a line that a load asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +18,18 @@ pub(super) enum Demand {
     Here,
 }
 
-/// Follows the last stream of loads.
+/// The prefetcher of a core, and the lines that it fetched and no load has asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Prefetch {
-    distance: u64,
+    streams: Prefetcher,
     buffers: usize,
     in_flight: usize,
-    last: Option<u64>,
-    next: u64,
-    end: u64,
+    wanted: Range<u64>,
     lines: HashMap<u64, Line>,
+    /// Lines that came, oldest first; some were asked for since.
+    come: VecDeque<u64>,
+    /// Lines of the second-level cache.
+    capacity: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,30 +39,21 @@ enum Line {
 }
 
 impl Prefetch {
-    pub(super) fn new(limits: &PrefetchLimits) -> Self {
+    pub(super) fn new(system: &System) -> Self {
         Self {
-            distance: limits.distance,
-            buffers: limits.buffers,
+            streams: Prefetcher::new(&system.prefetch),
+            buffers: system.prefetch.buffers,
             in_flight: 0,
-            last: None,
-            next: 0,
-            end: 0,
+            wanted: 0..0,
             lines: HashMap::new(),
+            come: VecDeque::new(),
+            capacity: system.l2.sets * system.l2.ways,
         }
     }
 
-    /// Notes a load, and moves the stream on if it is the line after the last.
+    /// Notes a load; [`Prefetch::next`] gives what should be fetched because of it.
     pub(super) fn demand(&mut self, line: u64) -> Demand {
-        let page_end = (line / PAGE_LINES + 1) * PAGE_LINES;
-        let is_stream = self.last.is_some_and(|last| last + 1 == line) && !line.is_multiple_of(PAGE_LINES);
-        self.last = Some(line);
-        if is_stream {
-            self.next = self.next.max(line + 1);
-            self.end = (line + 1 + self.distance).min(page_end);
-        } else {
-            (self.next, self.end) = (line + 1, line + 1);
-            self.lines.retain(|_, state| matches!(state, Line::Coming { .. }));
-        }
+        self.wanted = self.streams.observe(line);
         match self.lines.get_mut(&line) {
             None => Demand::Absent,
             Some(Line::Coming { waiting }) => {
@@ -76,14 +69,13 @@ impl Prefetch {
 
     /// The next line to fetch, if there is a buffer for it.
     pub(super) fn next(&mut self) -> Option<u64> {
-        while self.next < self.end && self.lines.contains_key(&self.next) {
-            self.next += 1;
-        }
-        if self.next >= self.end || self.in_flight == self.buffers {
+        let lines = &self.lines;
+        let line = self.wanted.find(|line| !lines.contains_key(line))?;
+        if self.in_flight == self.buffers {
+            self.streams.give_back(line);
+            self.wanted = 0..0;
             return None;
         }
-        let line = self.next;
-        self.next += 1;
         self.in_flight += 1;
         self.lines.insert(line, Line::Coming { waiting: 0 });
         Some(line)
@@ -94,7 +86,7 @@ impl Prefetch {
         self.in_flight -= 1;
         match self.lines.get(&line) {
             Some(Line::Coming { waiting: 0 }) => {
-                self.lines.insert(line, Line::Here);
+                self.keep(line);
                 0
             }
             Some(Line::Coming { waiting }) => {
@@ -105,6 +97,18 @@ impl Prefetch {
             _ => 0,
         }
     }
+
+    /// Keeps a line until a load asks for it, or until the cache is full of later ones.
+    fn keep(&mut self, line: u64) {
+        self.lines.insert(line, Line::Here);
+        self.come.push_back(line);
+        if self.come.len() > self.capacity
+            && let Some(oldest) = self.come.pop_front()
+            && matches!(self.lines.get(&oldest), Some(Line::Here))
+        {
+            self.lines.remove(&oldest);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -112,16 +116,16 @@ mod tests {
     use super::*;
 
     fn prefetch() -> Prefetch {
-        Prefetch::new(&PrefetchLimits { enabled: true, streams: 32, distance: 20, buffers: 16 })
+        Prefetch::new(&System::load("xeon-8260-optane").expect("a shipped system"))
     }
 
     #[test]
-    fn the_second_line_of_a_stream_starts_it_and_the_page_ends_it() {
+    fn loads_wait_for_lines_on_their_way_and_find_those_that_came() {
         let mut prefetch = prefetch();
-        assert_eq!(prefetch.demand(60), Demand::Absent);
-        assert_eq!(prefetch.next(), None);
+        for line in [59, 60, 61] {
+            assert_eq!(prefetch.demand(line), Demand::Absent);
+        }
 
-        assert_eq!(prefetch.demand(61), Demand::Absent);
         assert_eq!((prefetch.next(), prefetch.next(), prefetch.next()), (Some(62), Some(63), None));
         assert_eq!(prefetch.demand(62), Demand::Coming);
         assert_eq!(prefetch.arrived(62), 1);
@@ -132,11 +136,16 @@ mod tests {
     }
 
     #[test]
-    fn no_more_lines_are_in_flight_than_buffers() {
+    fn no_more_lines_are_in_flight_than_buffers_and_those_left_out_come_later() {
         let mut prefetch = prefetch();
-        prefetch.demand(0);
-        prefetch.demand(1);
-        let count = std::iter::from_fn(|| prefetch.next()).count();
-        assert_eq!(count, 16);
+        for line in 0..3 {
+            prefetch.demand(line);
+        }
+        let first: Vec<u64> = std::iter::from_fn(|| prefetch.next()).collect();
+        assert!(first.into_iter().eq(3..19), "16 buffers");
+
+        prefetch.arrived(3);
+        prefetch.demand(3);
+        assert_eq!(prefetch.next(), Some(19));
     }
 }

@@ -126,7 +126,7 @@ impl Thread {
                 capacity: (l3_lines / sharers.max(1)).clamp(1, MOST_DIRTY),
                 draw: Draw::new(seed),
             },
-            prefetch: prefetches.then(|| Prefetch::new(&system.prefetch)),
+            prefetch: prefetches.then(|| Prefetch::new(system)),
             prefetched: 0,
         }
     }
