@@ -1,5 +1,7 @@
 //! The links between sockets: extra latency, a bandwidth for each direction, and directory state in home memory.
 
+use hetier_traces::seeded::draw_below;
+
 use super::lane::Lane;
 use crate::Picoseconds;
 use crate::cache::LineMap;
@@ -8,21 +10,49 @@ use crate::system::{DirectoryPlace, LinkLimits};
 /// Lines whose state is kept together.
 const GROUP: u64 = 512;
 
+/// Names the draws of steady states among all draws.
+const STEADY_SEED: u64 = 7;
+
 /// The link ports of all sockets.
 #[derive(Clone, Debug)]
 pub struct Links {
     limits: LinkLimits,
     /// The port out of each home socket (reads) and into it (writes).
     lanes: Vec<[Lane; 2]>,
+    directory: Directory,
+}
+
+/// What is known of the state of lines in home memory.
+#[derive(Clone, Debug)]
+enum Directory {
     /// Lines whose memory says that a remote socket may hold them.
-    remote: LineMap<Box<[u64; (GROUP / 64) as usize]>>,
+    Lines(LineMap<Box<[u64; (GROUP / 64) as usize]>>),
+    /// The share of accesses that are stores, as parts of a whole, and how many reads there were: lines are accessed
+    /// at random for ever, so that is the share of reads that find their line stored last.
+    Steady {
+        /// Parts that are stores.
+        stores: u64,
+        /// All parts.
+        whole: u64,
+        /// Reads so far.
+        reads: u64,
+    },
 }
 
 impl Links {
     /// Idle links of so many sockets.
     pub fn new(limits: LinkLimits, sockets: usize) -> Self {
         let lanes = || [Lane::new(limits.read_line), Lane::new(limits.write_line)];
-        Self { limits, lanes: (0..sockets).map(|_| lanes()).collect(), remote: LineMap::default() }
+        Self {
+            limits,
+            lanes: (0..sockets).map(|_| lanes()).collect(),
+            directory: Directory::Lines(LineMap::default()),
+        }
+    }
+
+    /// Takes the state of lines as that which a mix of `stores` in `whole` accesses, at least 1, leads to.
+    pub(super) fn assume_steady(&mut self, stores: u64, whole: u64) {
+        self.directory = Directory::Steady { stores, whole, reads: 0 };
     }
 
     /// Limits of the links.
@@ -51,16 +81,25 @@ impl Links {
         if !self.has_memory_directory() {
             return false;
         }
-        let group = self.remote.entry(line / GROUP).or_default();
-        let (word, bit) = ((line % GROUP / 64) as usize, 1 << (line % 64));
-        let is_new = group[word] & bit == 0;
-        group[word] |= bit;
-        is_new
+        match &mut self.directory {
+            Directory::Lines(lines) => {
+                let group = lines.entry(line / GROUP).or_default();
+                let (word, bit) = ((line % GROUP / 64) as usize, 1 << (line % 64));
+                let is_new = group[word] & bit == 0;
+                group[word] |= bit;
+                is_new
+            }
+            Directory::Steady { stores, whole, reads } => {
+                *reads += 1;
+                draw_below(STEADY_SEED, *reads, *whole) < *stores
+            }
+        }
     }
 
     /// Notes that a line is written to memory, which resets its state for free.
     pub fn note_write(&mut self, line: u64) {
-        if let Some(group) = self.remote.get_mut(&(line / GROUP)) {
+        let Directory::Lines(lines) = &mut self.directory else { return };
+        if let Some(group) = lines.get_mut(&(line / GROUP)) {
             group[(line % GROUP / 64) as usize] &= !(1 << (line % 64));
         }
     }
@@ -100,6 +139,16 @@ mod tests {
         assert!(links.note_remote_read(1001));
         links.note_write(1000);
         assert!(links.note_remote_read(1000) && !links.note_remote_read(1001));
+    }
+
+    #[test]
+    fn steady_states_change_as_often_as_lines_are_stored() {
+        let mut links = links(DirectoryPlace::Memory);
+        links.assume_steady(1, 4);
+
+        let changes = (0..10_000).filter(|_| links.note_remote_read(1)).count();
+
+        assert!((2_300..2_700).contains(&changes), "{changes}");
     }
 
     #[test]

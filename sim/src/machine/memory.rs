@@ -42,6 +42,8 @@ pub enum Waiter {
         /// Its number among the core's explicit write-backs.
         number: u64,
     },
+    /// Whoever drives memory without a machine's cores.
+    Flight(u64),
 }
 
 /// A line request with what is known about its origin.
@@ -95,6 +97,8 @@ struct Channel {
     horizon: Picoseconds,
     /// Nothing happens before this.
     next: Picoseconds,
+    /// Stores here that wait for a read of this channel first.
+    asking: usize,
 }
 
 /// All memory of a machine.
@@ -133,6 +137,7 @@ impl Memory {
                     extra_response: spec.extra_response,
                     horizon: Picoseconds::ZERO,
                     next: Picoseconds::NEVER,
+                    asking: 0,
                 });
             }
         }
@@ -176,6 +181,13 @@ impl Memory {
     /// Least time from a completion to the arrival of a request that it causes.
     pub fn lookahead(&self) -> Picoseconds {
         self.request + self.response
+    }
+
+    /// Takes the directory state of lines as that which a mix of `stores` in `whole` accesses, at least 1, leads to.
+    pub fn assume_steady_directory(&mut self, stores: u64, whole: u64) {
+        if let Some(links) = &mut self.links {
+            links.assume_steady(stores, whole);
+        }
     }
 
     /// Lets an observer see every line that reaches a controller from now on.
@@ -236,7 +248,8 @@ impl Memory {
                     if is_remote {
                         at = links.pass_write(home, at + links.limits().request);
                         if submission.request.is_non_temporal && links.has_memory_directory() {
-                            plan.read_first();
+                            self.channels[usize::from(plan.operations()[0].channel)].asking +=
+                                usize::from(plan.read_first());
                         }
                     }
                 }
@@ -299,26 +312,34 @@ impl Memory {
     pub fn advance(&mut self, until: Picoseconds, answers: &mut Vec<Answer>) {
         for number in 0..self.channels.len() {
             // Tiers are in order, so what near memory hands on reaches the far tier within this window.
-            let channel = &mut self.channels[number];
-            if channel.next > until {
+            if self.channels[number].next > until {
                 continue;
             }
-            let mut done = std::mem::take(&mut self.done);
-            channel.device.advance(until, &mut done);
-            channel.horizon = until;
-            channel.next = channel.device.next_event().unwrap_or(Picoseconds::NEVER);
-            for completion in done.drain(..) {
-                self.complete(number, completion, answers);
+            // A store that waits for a read here enters in between, so nothing may be simulated past that.
+            while self.channels[number].asking > 0 && self.channels[number].next <= until {
+                self.advance_channel(number, self.channels[number].next, answers);
             }
-            self.done = done;
+            self.advance_channel(number, until, answers);
         }
         self.horizon = self.horizon.max(until);
     }
 
-    fn complete(&mut self, channel: usize, completion: Completion, answers: &mut Vec<Answer>) {
+    fn advance_channel(&mut self, number: usize, until: Picoseconds, answers: &mut Vec<Answer>) {
+        let channel = &mut self.channels[number];
+        let mut done = std::mem::take(&mut self.done);
+        channel.device.advance(until, &mut done);
+        channel.horizon = until;
+        channel.next = channel.device.next_event().unwrap_or(Picoseconds::NEVER);
+        for completion in done.drain(..) {
+            self.complete(number, completion, answers);
+        }
+        self.done = done;
+    }
+
+    fn complete(&mut self, place: usize, completion: Completion, answers: &mut Vec<Answer>) {
         let number = (completion.token >> OPERATION_BITS) as u32;
         let position = (completion.token & ((1 << OPERATION_BITS) - 1)) as usize;
-        let channel = &self.channels[channel];
+        let channel = &self.channels[place];
         let (tier, at) = (channel.tier, completion.at + channel.extra_response);
         let transaction = &mut self.transactions[number as usize];
         transaction.pending -= 1;
@@ -328,6 +349,8 @@ impl Memory {
         let is_gate = position == 0 || operations[position - 1].stage != stage;
         let has_next = operations.last().is_some_and(|last| last.stage > stage);
         let is_answer = position == usize::from(transaction.plan.answer);
+        let is_asked = transaction.plan.asks && position == 0;
+        self.channels[place].asking -= usize::from(is_asked);
         if is_gate && has_next {
             self.start_stage(number, stage + 1, completion.at);
         }

@@ -327,7 +327,7 @@ impl Machine {
         let mut answers = std::mem::take(&mut self.answers);
         for answer in answers.drain(..) {
             match answer.waiter {
-                Waiter::None => {}
+                Waiter::None | Waiter::Flight(_) => {}
                 Waiter::Slot { core, pool, slot } => {
                     self.cores[core].pool(pool).resolve(slot, answer.at, Source::tier(answer.tier));
                     if pool == Pool::Flushes {

@@ -53,11 +53,13 @@ pub struct Plan {
     len: u8,
     /// Position of the operation whose completion answers the request.
     pub answer: u8,
+    /// Whether the first operation only asks for the state of the line.
+    pub asks: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { operations: [NO_OPERATION; MAX_OPERATIONS], len: 0, answer: 0 }
+        Self { operations: [NO_OPERATION; MAX_OPERATIONS], len: 0, answer: 0, asks: false }
     }
 }
 
@@ -67,7 +69,7 @@ impl Plan {
     pub const fn single((channel, line): (usize, u64), kind: Kind) -> Self {
         let mut operations = [NO_OPERATION; MAX_OPERATIONS];
         operations[0] = Operation { channel: channel as u16, stage: 0, kind, line };
-        Self { operations, len: 1, answer: 0 }
+        Self { operations, len: 1, answer: 0, asks: false }
     }
 
     /// Adds an operation; stages ascend.
@@ -80,23 +82,25 @@ impl Plan {
         self.len += 1;
     }
 
-    /// Reads the line of the first operation before everything else, unless that is what it does already.
+    /// Reads the line of the first operation before everything else; false if that is what it does already.
     ///
     /// # Panics
     /// If the plan holds [`MAX_OPERATIONS`] already.
-    pub fn read_first(&mut self) {
+    pub fn read_first(&mut self) -> bool {
         let len = usize::from(self.len);
         let Operation { channel, line, kind, .. } = self.operations[0];
         if kind == Kind::Read {
-            return;
+            return false;
         }
         self.operations.copy_within(..len, 1);
         self.operations[0] = Operation { channel, stage: 0, kind: Kind::Read, line };
         self.len += 1;
         self.answer += 1;
+        self.asks = true;
         for operation in &mut self.operations[1..=len] {
             operation.stage += 1;
         }
+        true
     }
 
     /// Puts the operations in order of stages, the answer following its operation.

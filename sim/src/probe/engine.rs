@@ -6,12 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::memory::{Directory, Memory};
+use super::memory::Memory;
 use super::options::Mix;
-use super::thread::{Purpose, Sent, Thread};
-use super::walk::Draw;
+use super::thread::{Sent, Thread};
 use crate::Picoseconds;
-use crate::device::{Completion, Kind, Request};
+use crate::machine::{Answer, Waiter};
 
 /// Where the lines of a thread lie: `count` channels from `first`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +51,8 @@ pub(super) struct Engine {
     wakes: BinaryHeap<Reverse<(Picoseconds, u64, Wake)>>,
     scheduled: Vec<Option<Picoseconds>>,
     sequence: u64,
-    lines: Lines,
     done: Vec<Done>,
-    completions: Vec<Completion>,
+    answers: Vec<Answer>,
     sent: Vec<Sent>,
 }
 
@@ -66,26 +64,6 @@ enum Wake {
     Back(u64),
 }
 
-/// The state of lines in the directory. Remote reads change it if the line was last stored: in the long run that is
-/// the share of stores among the accesses to it. Stores past the caches have to ask for it, as they do not come with
-/// a line that is owned already.
-#[derive(Clone, Debug)]
-struct Lines {
-    mix: Mix,
-    draw: Draw,
-}
-
-impl Lines {
-    fn directory(&mut self, purpose: Purpose) -> Directory {
-        let total = u64::from(self.mix.reads + self.mix.writes);
-        match purpose {
-            Purpose::Load if self.draw.below(total) < u64::from(self.mix.writes) => Directory::Changes,
-            Purpose::Combining => Directory::Asks,
-            _ => Directory::Keeps,
-        }
-    }
-}
-
 impl Engine {
     /// Threads with the channels of each; `mix` is what the threads do together.
     pub(super) fn new(memory: Memory, threads: Vec<(Thread, Channels)>, mix: Mix) -> Self {
@@ -95,16 +73,15 @@ impl Engine {
             .enumerate()
             .map(|(index, thread)| Reverse((thread.clock(), index as u64, Wake::Run(index))));
         Self {
-            memory,
+            memory: memory.after(mix),
             channels,
             flights: Vec::new(),
             free: Vec::new(),
             wakes: wakes.collect(),
             scheduled: threads.iter().map(|thread| Some(thread.clock())).collect(),
             sequence: threads.len() as u64,
-            lines: Lines { mix, draw: Draw::new(7) },
             done: Vec::new(),
-            completions: Vec::new(),
+            answers: Vec::new(),
             sent: Vec::new(),
             threads,
         }
@@ -132,12 +109,14 @@ impl Engine {
     }
 
     fn advance_memory(&mut self, horizon: Picoseconds) {
-        let mut completions = std::mem::take(&mut self.completions);
-        self.memory.advance(horizon, &mut completions);
-        for completion in completions.drain(..) {
-            self.wake(completion.at, Wake::Back(completion.token));
+        let mut answers = std::mem::take(&mut self.answers);
+        self.memory.advance(horizon, &mut answers);
+        for answer in answers.drain(..) {
+            if let Waiter::Flight(token) = answer.waiter {
+                self.wake(answer.at, Wake::Back(token));
+            }
         }
-        self.completions = completions;
+        self.answers = answers;
     }
 
     fn run_threads(&mut self, until: Picoseconds) {
@@ -195,11 +174,7 @@ impl Engine {
             None => self.flights.push(flight),
         }
         let Channels { first, count } = self.channels[thread];
-        let (device, line) = self.memory.route(sent.line, first, count);
-        let kind = if sent.purpose.is_read() { Kind::Read } else { Kind::Write };
-        let directory = self.lines.directory(sent.purpose);
-        let request = Request { token, line, kind, at: sent.at };
-        self.memory.send(device, request, sent.at, directory);
+        self.memory.send(token, sent, first, count);
     }
 
     fn wake(&mut self, at: Picoseconds, wake: Wake) {

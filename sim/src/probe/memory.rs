@@ -1,18 +1,14 @@
-//! The memory that a probe sees: the channels of one tier and the way to them.
+//! The memory that a probe sees: that of a machine with the channels of one tier, and where lines lie in it.
 
+use super::options::Mix;
+use super::thread::{Purpose, Sent};
 use super::walk::Permutation;
-use crate::device::{Completion, Counters, Device, Kind, Request, literal::DeviceConfig};
-use crate::machine::Links;
+use crate::device::{Counters, Kind, literal::DeviceConfig};
+use crate::machine::{self, Answer, Layout, Line, Submission, TierLayout, Waiter};
+use crate::mode::{LineRequest, Mode, Plan};
 use crate::pages::Pages;
-use crate::system::{LinkLimits, TierSpec};
+use crate::system::TierSpec;
 use crate::{Error, Picoseconds, System};
-
-/// Marks the tokens of writes, whose answers carry no data.
-const WRITE: u64 = 1 << 63;
-/// Marks the tokens of reads of the directory state on which a store waits at its home.
-const LOOKUP: u64 = 1 << 62;
-/// Token of writes of directory state, for which nobody waits.
-const DIRECTORY: u64 = u64::MAX;
 
 /// Which part of the machine a probe uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,39 +25,21 @@ pub(super) struct Scope<'a> {
     pub power_w: Option<f64>,
 }
 
-/// What a request does to the directory state of its line, if that is kept in the home memory of another socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Directory {
-    /// Nothing: the state is right already, or comes with the data.
-    Keeps,
-    /// Changes it: the line is written.
-    Changes,
-    /// Asks for it first: the line is read before it is stored.
-    Asks,
-}
-
-/// Devices, and the delays and the link on the way to them.
+/// Channels, and the way to them.
 pub(super) struct Memory {
-    devices: Vec<Box<dyn Device>>,
-    events: Vec<Option<Picoseconds>>,
+    inner: machine::Memory,
     dimms: usize,
+    is_remote: bool,
+    sockets: usize,
     interleave_lines: u64,
     capacity_lines: u64,
     /// Lines of a page, if pages are scattered.
     page_lines: Option<u64>,
-    /// From the core to the controller's queue.
+    /// Least time from the core to the controller's queue.
     pub(super) request: Picoseconds,
-    /// Back to the core.
+    /// Least time back to the core.
     pub(super) response: Picoseconds,
-    /// The link to the other socket.
-    link: Option<Links>,
-    /// Lines of stores by token, and how many of each device wait for the state of their line.
-    stored: Vec<u64>,
-    asked: Vec<usize>,
 }
-
-/// The home socket of all memory of a probe, in the links' count.
-const HOME: usize = 0;
 
 impl Memory {
     /// Builds idle devices.
@@ -76,24 +54,37 @@ impl Memory {
             let need = format!("1 to {}", tier.channels_per_socket);
             return Err(Error::value(&system.file, "--dimms", dimms, need));
         }
-        let link = if scope.is_remote { Some(find_link(system)?) } else { None };
+        if scope.is_remote && system.link.is_none() {
+            return Err(Error::value(&system.file, "--remote", "1 socket", "a system with a link"));
+        }
         let device = with_power(DeviceConfig::load(&tier.device)?, scope.power_w)?;
-        let devices: Vec<_> = (0..scope.sockets.max(1) * dimms).map(|_| device.build()).collect();
-        let (there, back) = link.map_or_else(Default::default, |link| (link.request, link.response));
+        let sockets = if scope.is_remote { system.sockets } else { scope.sockets.max(1) };
+        let part = part(system, tier, dimms, sockets);
+        let routes = Routes { tiers: [0], layout: Layout::new(&part).tiers[0], dimms };
+        let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(device.build()))?;
+        let (there, back) = match system.link.filter(|_| scope.is_remote) {
+            Some(link) => (link.request, link.response),
+            None => Default::default(),
+        };
         Ok(Self {
-            events: vec![None; devices.len()],
-            asked: vec![0; devices.len()],
-            stored: Vec::new(),
-            devices,
+            request: inner.request() + tier.extra_request + there,
+            response: inner.response() + tier.extra_response + back,
+            inner,
             dimms,
+            is_remote: scope.is_remote,
+            sockets,
             interleave_lines: tier.interleave_lines,
             capacity_lines: tier.channel_bytes.min(device.capacity_bytes()) / hetier_traces::LINE_BYTES,
             page_lines: (system.probe_pages != Pages::Contiguous)
                 .then(|| system.probe_pages.bytes() / hetier_traces::LINE_BYTES),
-            request: system.l3.latency + system.request + tier.extra_request + there,
-            response: system.response + tier.extra_response + back,
-            link: link.map(|limits| Links::new(limits, 1)),
         })
+    }
+
+    /// The same memory after threads have done a mix on it for ever.
+    pub(super) fn after(mut self, mix: Mix) -> Self {
+        let (reads, writes) = (u64::from(mix.reads), u64::from(mix.writes));
+        self.inner.assume_steady_directory(writes, reads + writes);
+        self
     }
 
     /// Channels of a socket.
@@ -106,8 +97,8 @@ impl Memory {
         self.capacity_lines * dimms as u64
     }
 
-    /// The device and the line in it of a line interleaved over `count` channels from `first`.
-    pub(super) const fn route(&self, line: u64, first: usize, count: usize) -> (usize, u64) {
+    /// The channel, and the line in its device, of a line interleaved over `count` channels from `first`.
+    const fn route(&self, line: u64, first: usize, count: usize) -> (usize, u64) {
         let line = self.scatter(line, count);
         let granule = line / self.interleave_lines;
         let channel = first + (granule % count as u64) as usize;
@@ -121,101 +112,74 @@ impl Memory {
         frames.at(line / page_lines) * page_lines + line % page_lines
     }
 
-    /// Sends a request that leaves the core at `now`.
-    pub(super) fn send(
-        &mut self,
-        device: usize,
-        mut request: Request,
-        now: Picoseconds,
-        directory: Directory,
-    ) {
-        request.at = now + self.request;
-        if request.kind == Kind::Write {
-            request.token |= WRITE;
-            if let Some(link) = &mut self.link {
-                request.at = link.pass_write(HOME, request.at);
-            }
-        }
-        let keeps_state = self.link.as_ref().is_some_and(Links::has_memory_directory);
-        match directory {
-            Directory::Asks if keeps_state => self.ask(device, request),
-            Directory::Changes if keeps_state => {
-                self.devices[device].push(request);
-                self.devices[device].push(Request { token: DIRECTORY, kind: Kind::Write, ..request });
-            }
-            _ => self.devices[device].push(request),
-        }
-        self.events[device] = self.devices[device].next_event();
-    }
-
-    /// Reads the line of a store; the store follows when it is there.
-    fn ask(&mut self, device: usize, store: Request) {
-        let token = store.token & !WRITE;
-        let place = token as usize;
-        self.stored.resize(self.stored.len().max(place + 1), 0);
-        self.stored[place] = store.line;
-        self.asked[device] += 1;
-        self.devices[device].push(Request { token: token | LOOKUP, kind: Kind::Read, ..store });
+    /// Sends what leaves a core for a line interleaved over `count` channels from `first`; [`Memory::advance`] gives
+    /// the token back.
+    pub(super) fn send(&mut self, token: u64, sent: Sent, first: usize, count: usize) {
+        let (channel, local) = self.route(sent.line, first, count);
+        let home = channel / self.dimms;
+        let socket = if self.is_remote { (home + 1) % self.sockets } else { home };
+        let kind = if sent.purpose.is_read() { Kind::Read } else { Kind::Write };
+        let line = Routes::pack(home, channel % self.dimms, local);
+        self.inner.submit(Submission {
+            request: LineRequest { line, kind, is_non_temporal: sent.purpose == Purpose::Combining },
+            at: sent.at,
+            issued: None,
+            socket,
+            class: 0,
+            primitive: 0,
+            waiter: Waiter::Flight(token),
+        });
     }
 
     /// The earliest instant at which a device does something.
     pub(super) fn next_event(&self) -> Option<Picoseconds> {
-        self.events.iter().flatten().min().copied()
+        Some(self.inner.next_event()).filter(|at| *at < Picoseconds::NEVER)
     }
 
-    /// Simulates every device up to `until` and fills `done`, which is empty; completions carry the instant at
-    /// which the core knows.
-    pub(super) fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {
-        for number in 0..self.devices.len() {
-            while self.events[number].is_some_and(|event| event <= until) {
-                // A store whose state becomes known enters in between, so nothing may be simulated past that.
-                let event = self.events[number].filter(|_| self.asked[number] > 0).unwrap_or(until);
-                let before = done.len();
-                self.devices[number].advance(event, done);
-                if self.asked[number] > 0 {
-                    self.let_stores_in(number, before, done);
-                }
-                self.events[number] = self.devices[number].next_event();
-            }
-        }
-        done.retain(|completion| completion.token != DIRECTORY);
-        for completion in done {
-            let is_write = completion.token & WRITE != 0;
-            if let (Some(link), false) = (&mut self.link, is_write) {
-                completion.at = link.pass_read(HOME, completion.at);
-            }
-            completion.token &= !WRITE;
-            completion.at += self.response;
-        }
-    }
-
-    /// Takes the answers to [`Directory::Asks`] out of `done` from a position on, and sends their stores.
-    fn let_stores_in(&mut self, number: usize, from: usize, done: &mut Vec<Completion>) {
-        let mut place = from;
-        while let Some(&Completion { token, at }) = done.get(place) {
-            if token == DIRECTORY || token & WRITE != 0 || token & LOOKUP == 0 {
-                place += 1;
-                continue;
-            }
-            done.swap_remove(place);
-            let token = token & !LOOKUP;
-            let line = self.stored[token as usize];
-            self.asked[number] -= 1;
-            self.devices[number].push(Request { token: token | WRITE, line, kind: Kind::Write, at });
-        }
+    /// Simulates every device up to `until` and appends answers, with the instant at which the core knows.
+    pub(super) fn advance(&mut self, until: Picoseconds, answers: &mut Vec<Answer>) {
+        self.inner.advance(until, answers);
     }
 
     /// What all devices have moved so far.
     pub(super) fn counters(&self) -> Counters {
-        let mut sum = Counters::default();
-        for counters in self.devices.iter().map(|device| device.counters()) {
-            sum.read_bytes += counters.read_bytes;
-            sum.write_bytes += counters.write_bytes;
-            sum.media_read_bytes += counters.media_read_bytes;
-            sum.media_write_bytes += counters.media_write_bytes;
-            sum.maintenance += counters.maintenance;
-        }
-        sum
+        self.inner.counters(0)
+    }
+}
+
+/// The part of a system that a probe uses.
+fn part(system: &System, tier: &TierSpec, dimms: usize, sockets: usize) -> System {
+    let tier = TierSpec { channels_per_socket: dimms, ..tier.clone() };
+    System { tiers: vec![tier], sockets, ..system.clone() }
+}
+
+/// Lines that say themselves on which channel they lie.
+struct Routes {
+    tiers: [usize; 1],
+    layout: TierLayout,
+    dimms: usize,
+}
+
+impl Routes {
+    /// Lines of a channel: 1 TiB; of the 41 bits of a line's number that leaves 128 channels a socket.
+    const LINE_BITS: u32 = 34;
+
+    const fn pack(socket: usize, channel: usize, line: u64) -> u64 {
+        Line { tier: 0, socket, local: (channel as u64) << Self::LINE_BITS | line }.pack()
+    }
+}
+
+impl Mode for Routes {
+    fn tiers(&self) -> &[usize] {
+        &self.tiers
+    }
+
+    fn plan(&mut self, request: LineRequest) -> Plan {
+        let Line { socket, local, .. } = Line::unpack(request.line);
+        let channel = (local >> Self::LINE_BITS) as usize;
+        let line = local & ((1 << Self::LINE_BITS) - 1);
+        let number = self.layout.first_channel + socket * self.dimms + channel;
+        Plan::single((number, line), request.kind)
     }
 }
 
@@ -225,10 +189,6 @@ pub(super) fn find_tier<'a>(system: &'a System, name: &str) -> Result<&'a TierSp
         let names: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
         Error::value(&system.file, "--tier", name, format!("one of {}", names.join(", ")))
     })
-}
-
-fn find_link(system: &System) -> Result<LinkLimits, Error> {
-    system.link.ok_or_else(|| Error::value(&system.file, "--remote", "1 socket", "a system with a link"))
 }
 
 fn with_power(device: DeviceConfig, power_w: Option<f64>) -> Result<DeviceConfig, Error> {

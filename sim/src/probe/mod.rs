@@ -8,8 +8,8 @@
 //! A probe drives the devices of one tier through the paths and the in-flight limits of the system file. It leaves out
 //! caches and translation, which a micro-benchmark takes care to miss and to hit, respectively.
 //!
-//! Reading order: `program` (what a thread does), `thread` (what a core can have in flight), `memory` (the channels
-//! and the way to them), `engine` (both in a closed loop), then the four probes.
+//! Reading order: `program` (what a thread does), `thread` (what a core can have in flight), `memory` (the part of the
+//! machine's memory that is used), `engine` (both in a closed loop), then the four probes.
 
 mod bandwidth;
 mod engine;
