@@ -73,7 +73,7 @@ impl From<hetier_workloads::Error> for Failure {
 impl From<hetier_sim::Error> for Failure {
     fn from(source: hetier_sim::Error) -> Self {
         match source {
-            hetier_sim::Error::UnknownName { .. } => Self::usage(source),
+            hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
             source => Self::work(source),
         }
     }

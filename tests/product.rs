@@ -377,6 +377,34 @@ fn what_is_derived_stays_in_the_cache_and_changes_no_result() {
 }
 
 #[test]
+fn wrong_settings_are_refused_before_any_work() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    std::fs::write(folder.path().join("x.json"), "{}").unwrap();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["place", "d.trace", "--mode", "dram-only"], 2, "need one with several"),
+        (&["replay", "d.trace", "--seeds", "0"], 2, "0 is not in 1.."),
+        (&["replay", "d.trace", "--system", "none.toml"], 1, "none.toml: cannot be read"),
+        (&["replay", "d.trace", "--format", "vcd", "--bare"], 2, "need one of ramulator2"),
+        (&["replay", "d.trace", "-o", "none/r.json"], 1, "found no folder none"),
+        (&["plot", "d.trace", "-o", "d.trace"], 1, "found a file, need a folder"),
+        (&["plot", "x.json"], 1, "x.json: reading a result: found schema none, need hetier-run-1"),
+        (&["record", "lenet5", "--execute", "--weights", "d.trace", "-o", "l"], 1, "d.trace"),
+    ];
+    for (arguments, code, text) in cases {
+        let (found, message) = fail(folder.path(), arguments);
+
+        assert_eq!(found, Some(code), "{arguments:?}: {message}");
+        assert!(message.contains(text), "{arguments:?}: {message}");
+    }
+    let full = [&["record", "digits", "-o", "/dev/full"][..], &SMALL].concat();
+    let (code, message) = fail(folder.path(), &full);
+    assert_eq!(code, Some(1));
+    assert!(message.starts_with("error: writing /dev/full: No space left"), "{message}");
+    assert_eq!(files(folder.path()).len(), 2);
+}
+
+#[test]
 fn every_shelf_is_listed_with_a_line_about_each_entry() {
     let folder = TempDir::new().unwrap();
     for shelf in ["networks", "systems", "devices", "modes", "placements", "figures"] {

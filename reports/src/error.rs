@@ -21,12 +21,20 @@ pub enum Error {
         folder: PathBuf,
     },
     /// One file could not be written; nothing of the set was published.
-    #[error("writing {}: {source}, nothing was published", file.display())]
+    #[error("writing {}: {source}, nothing was published (choose another name with -o)", file.display())]
     File {
         /// The file.
         file: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// The folder of a file does not exist.
+    #[error("writing {}: found no folder {}, need one (create it, or choose another name with -o)", file.display(), folder.display())]
+    NoFolder {
+        /// The file.
+        file: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
     },
     /// A file name that leads out of the output folder.
     #[error("writing {}: found an absolute path or `..`, need a path below the output folder", file.display())]
@@ -56,7 +64,7 @@ pub enum Error {
         known: String,
     },
     /// An experiment file that cannot be read.
-    #[error("reading {}: {source}", file.display())]
+    #[error("reading the study {}: {source} (hetier list studies names those that are shipped)", file.display())]
     ExperimentFile {
         /// The file.
         file: PathBuf,

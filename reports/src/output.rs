@@ -37,13 +37,21 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 /// Finds out whether [`write_single`] could write `path`, and leaves nothing behind. To be called before long work.
 ///
 /// # Errors
-/// [`Error::File`] if `path` is a folder, or its folder does not exist or takes no file.
+/// - [`Error::NoFolder`] if its folder does not exist.
+/// - [`Error::File`] if `path` is a folder, or its folder takes no file.
 pub fn check_file(path: &Path) -> Result<(), Error> {
     let failed = |source| Error::File { file: path.to_owned(), source };
     if path.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    let neighbour = hidden_name(path);
+    if is_special(path) {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        return Err(Error::NoFolder { file: path.to_owned(), folder: folder.to_owned() });
+    }
+    let neighbour = hidden_name(&followed(path));
     fs::File::create(&neighbour).and_then(|_| fs::remove_file(&neighbour)).map_err(failed)
 }
 
@@ -70,13 +78,19 @@ pub fn write_folder(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
     if folder.exists() { move_each(&staging.path, folder, files) } else { move_whole(&staging.path, folder) }
 }
 
-/// Writes one file whole or not at all: into a hidden neighbour first, then renamed.
+/// Writes one file whole or not at all: into a hidden neighbour first, then renamed. A link stays one, what it leads to
+/// is replaced; a device or a pipe is written into.
 ///
 /// # Errors
 /// [`Error::File`] if the folder takes no file or the disk is full.
 pub fn write_single(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let neighbour = hidden_name(path);
-    let written = write_file(&neighbour, bytes).and_then(|()| fs::rename(&neighbour, path));
+    if is_special(path) {
+        let written = open_special(path).and_then(|mut file| file.write_all(bytes));
+        return written.map_err(|source| Error::File { file: path.to_owned(), source });
+    }
+    let target = followed(path);
+    let neighbour = hidden_name(&target);
+    let written = write_file(&neighbour, bytes).and_then(|()| fs::rename(&neighbour, &target));
     written.map_err(|source| {
         // The neighbour may not exist; the first error is the one to tell.
         let _ = fs::remove_file(&neighbour);
@@ -94,12 +108,18 @@ pub fn write_streamed<T, E: From<Error>>(
     path: &Path,
     fill: impl FnOnce(io::BufWriter<fs::File>) -> Result<(T, io::BufWriter<fs::File>), E>,
 ) -> Result<T, E> {
-    let neighbour = hidden_name(path);
     let failed = |source| E::from(Error::File { file: path.to_owned(), source });
+    if is_special(path) {
+        let (told, file) = fill(io::BufWriter::new(open_special(path).map_err(failed)?))?;
+        file.into_inner().map_err(|error| failed(error.into_error()))?;
+        return Ok(told);
+    }
+    let target = followed(path);
+    let neighbour = hidden_name(&target);
     let filled = fs::File::create(&neighbour).map_err(failed).and_then(|file| {
         let (told, file) = fill(io::BufWriter::new(file))?;
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_all().and_then(|()| fs::rename(&neighbour, path)).map_err(failed)?;
+        file.sync_all().and_then(|()| fs::rename(&neighbour, &target)).map_err(failed)?;
         Ok(told)
     });
     if filled.is_err() {
@@ -136,6 +156,24 @@ impl Drop for Staging {
     fn drop(&mut self) {
         // After a move as a whole there is nothing left to remove.
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Whether a path is a device or a pipe: something that a renamed file must not take the place of.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+fn open_special(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).open(path)
+}
+
+/// What a link leads to, or the path itself.
+fn followed(path: &Path) -> PathBuf {
+    if path.is_symlink() {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    } else {
+        path.to_owned()
     }
 }
 
@@ -281,6 +319,39 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names(folder.path()), ["trace"]);
         assert!(write_single(&folder.path().join("none/trace"), b"x").is_ok());
+    }
+
+    #[test]
+    fn a_link_stays_and_a_device_is_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("trace"), folder.path().join("link"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+
+        check_file(&link).unwrap();
+        write_single(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["link", "trace"]);
+
+        let full = Path::new("/dev/full");
+        assert!(matches!(write_single(full, b"x"), Err(Error::File { .. })));
+        let told = write_streamed(full, |mut file| {
+            file.write_all(b"x").unwrap();
+            Ok::<_, Error>(((), file))
+        });
+        assert!(matches!(told, Err(Error::File { .. })));
+        write_single(Path::new("/dev/null"), b"x").unwrap();
+        assert!(is_special(full) && is_special(Path::new("/dev/null")));
+    }
+
+    #[test]
+    fn a_file_in_a_folder_that_is_not_there_is_refused_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = check_file(&folder.path().join("none/trace")).unwrap_err().to_string();
+
+        assert!(error.contains("found no folder") && error.contains("none"), "{error}");
+        check_file(Path::new("trace-of-no-folder")).unwrap();
     }
 
     #[test]

@@ -63,11 +63,17 @@ pub fn seconds(value: f64) -> String {
 
 /// Traffic with three significant digits and a decimal unit: `71.0 GB`.
 pub fn bytes(value: u64) -> String {
+    if value == 0 {
+        return "0 B".to_owned();
+    }
     with_unit(value as f64, byte_unit(value as f64))
 }
 
 /// A capacity or footprint with three significant digits and a binary unit: `1.25 GiB`.
 pub fn binary_bytes(value: u64) -> String {
+    if value == 0 {
+        return "0 B".to_owned();
+    }
     with_unit(value as f64, binary_byte_unit(value as f64))
 }
 
@@ -134,6 +140,7 @@ mod tests {
         assert_eq!(seconds(0.0), "0 s");
         assert_eq!(bytes(71_000_000_000), "71.0 GB");
         assert_eq!(bytes(999), "999 B");
+        assert_eq!([bytes(0), binary_bytes(0)], ["0 B", "0 B"]);
         assert_eq!(binary_bytes(1 << 30), "1.00 GiB");
         assert_eq!(binary_bytes((1 << 30) - (1 << 20)), "1023 MiB");
     }

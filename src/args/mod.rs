@@ -168,7 +168,7 @@ pub struct Machine {
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
     /// Replay this many seeds and report their spread
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
 }
 

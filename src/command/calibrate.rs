@@ -20,14 +20,17 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
     if arguments.overhead {
         return overhead::run(arguments);
     }
+    if let Some(path) = &arguments.output {
+        if let Some(folder) = path.parent() {
+            // A folder that cannot be made shows in the check that follows.
+            let _ = fs::create_dir_all(folder);
+        }
+        output::check_file(path)?;
+    }
     let table = calibrate()?;
     if let Some(path) = &arguments.output {
         let head = "# Calibration\n\nWritten by `hetier calibrate -o docs/calibration.md`. The points are rows of \
                     `sim/calibration.csv`; the models are described in `sim/src/calibrate.rs` and in the device files.\n\n";
-        if let Some(folder) = path.parent() {
-            // A folder that cannot be made shows in the write that follows.
-            let _ = fs::create_dir_all(folder);
-        }
         output::write_single(path, format!("{head}{}", markdown(&table)).as_bytes())?;
     }
     if arguments.json {

@@ -2,6 +2,8 @@
 
 use hetier_reports::{Table, output, units};
 use hetier_sim::fidelity::Fidelity;
+use hetier_sim::machine::Layout;
+use hetier_sim::mode::{self, ModeSettings};
 use hetier_sim::pages::choose;
 use hetier_sim::placement::{self, Planned};
 use hetier_sim::replay::{DramSize, Settings};
@@ -25,6 +27,7 @@ pub fn run(arguments: &args::Place) -> Outcome {
     for path in [&arguments.output, &arguments.plan].into_iter().flatten() {
         output::check_file(path)?;
     }
+    check_tiers(&system, &arguments.mode)?;
     let trace = read_file(&arguments.trace)?;
     let mut tried = try_all(arguments, &trace, &system, &settings)?;
     let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| run.simulated_seconds);
@@ -48,6 +51,19 @@ pub fn run(arguments: &args::Place) -> Outcome {
         println!("best: {best} (hetier replay {} --placement {best} ...)", arguments.trace.display());
     }
     Ok(())
+}
+
+/// Refuses a mode that leaves a policy nothing to choose.
+fn check_tiers(system: &System, mode: &str) -> Outcome {
+    // A small near memory suffices to ask.
+    let settings = ModeSettings { near_bytes: Some(1 << 20), ..ModeSettings::default() };
+    let tiers = mode::build(mode, system, &Layout::new(system), &settings)?.tiers().len();
+    if tiers > 1 {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "place: found mode {mode} with one tier, need one with several, such as app-direct"
+    )))
 }
 
 /// Replays under every policy on all host cores. Only a lack of memory is an answer; other errors end it.

@@ -10,6 +10,7 @@ use crate::failure::{Failure, Outcome};
 
 /// Draws every figure that the results allow.
 pub fn run(arguments: &args::Plot) -> Outcome {
+    output::check_folder(&arguments.output)?;
     let results: Vec<RunResult> = arguments.results.iter().map(|path| read(path)).collect::<Outcome<_>>()?;
     let files = report::figure_files(&results)?;
     output::write_folder(&arguments.output, &files)?;
@@ -24,11 +25,17 @@ pub fn read(path: &Path) -> Outcome<RunResult> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
-    let value: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| Failure::work(format!("{shown}: {error}")))?;
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::work(format!(
+            "{shown}: reading a result: {error}, need JSON as compare and replay -o write it"
+        ))
+    })?;
     let schema = value["schema"].as_str().unwrap_or("none");
     if schema != SCHEMA {
-        return Err(Failure::work(format!("{shown}: found schema {schema}, need {SCHEMA}")));
+        return Err(Failure::work(format!(
+            "{shown}: reading a result: found schema {schema}, need {SCHEMA} as compare and replay -o write it"
+        )));
     }
-    serde_json::from_value(value).map_err(|error| Failure::work(format!("{shown}: {error}")))
+    serde_json::from_value(value)
+        .map_err(|error| Failure::work(format!("{shown}: reading a result of {SCHEMA}: {error}")))
 }

@@ -1,9 +1,7 @@
 //! `record`: the trace of a network, from a real run or by shape.
 
-use std::fs;
-
-use hetier_reports::{Table, units};
-use hetier_traces::{Facts, Trace, facts, write_file};
+use hetier_reports::{Table, output, units};
+use hetier_traces::{Facts, Trace, facts, to_bytes};
 use hetier_workloads::Context;
 use hetier_workloads::counters::Counters;
 use hetier_workloads::interpret::{Observer, Quiet, Run, execute, shape};
@@ -17,7 +15,7 @@ use crate::workload::{self, Prepared};
 
 /// Records a network.
 pub fn run(arguments: &args::Record) -> Outcome {
-    hetier_reports::output::check_file(&arguments.output)?;
+    output::check_file(&arguments.output)?;
     let mut counters = arguments.counters.then(Counters::open);
     let trace = if arguments.execute {
         let prepared = workload::for_execution(&arguments.workload, arguments.seed)?;
@@ -33,8 +31,9 @@ pub fn run(arguments: &args::Record) -> Outcome {
         shape(&workload::for_shape(&arguments.workload)?.program()?)?
     };
     crate::interrupt::check()?;
-    write_file(&arguments.output, &trace)?;
-    report(arguments, &trace, counters.as_ref())
+    let bytes = to_bytes(&trace)?;
+    output::write_single(&arguments.output, &bytes)?;
+    report(arguments, (&trace, bytes.len() as u64), counters.as_ref())
 }
 
 /// Runs a network for real, with a bar, and gives its trace.
@@ -54,9 +53,8 @@ pub fn host_threads() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
-fn report(arguments: &args::Record, trace: &Trace, counters: Option<&Counters>) -> Outcome {
+fn report(arguments: &args::Record, (trace, bytes): (&Trace, u64), counters: Option<&Counters>) -> Outcome {
     let facts = facts(trace, 1)?;
-    let bytes = fs::metadata(&arguments.output).map_or(0, |metadata| metadata.len());
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&facts, bytes, counters))?);
         return Ok(());
@@ -71,6 +69,9 @@ fn report(arguments: &args::Record, trace: &Trace, counters: Option<&Counters>) 
     );
     if let Some(counters) = counters {
         println!("\n{}", counter_table(counters).to_text());
+        for (name, reason) in counters.unavailable() {
+            println!("{name}: unavailable ({reason})");
+        }
     }
     Ok(())
 }
@@ -92,7 +93,8 @@ fn counter_table(counters: &Counters) -> Table {
     let names = ["task_clock_ns", "page_faults", "cycles", "last_level_cache_misses"];
     let mut table = Table::new(&["phase", "task clock ns", "page faults", "cycles", "LLC misses"]);
     let unavailable = |name: &str| match counters.unavailable().get(name) {
-        Some(reason) => format!("unavailable ({reason})"),
+        // What the reason means stands below the table.
+        Some(reason) => format!("unavailable ({})", reason.split(':').next().unwrap_or(reason)),
         None => "unavailable".to_owned(),
     };
     for phase in counters.phases() {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use hetier_reports::output;
-use hetier_traces::{check, read_file, text, write_file};
+use hetier_traces::{check, read_file, text, to_bytes};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
@@ -37,7 +37,7 @@ fn parse(arguments: &args::Script) -> Outcome {
     let trace = text::parse(&script).map_err(|error| Failure::work(format!("{shown}: {error}")))?;
     check(&trace)?;
     if let Some(path) = &arguments.output {
-        write_file(path, &trace)?;
+        output::write_single(path, &to_bytes(&trace)?)?;
     }
     Ok(())
 }

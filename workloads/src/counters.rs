@@ -79,13 +79,14 @@ fn open(event: Event) -> Result<Counter, String> {
     Ok(counter)
 }
 
+/// The error by name, and what it mostly means here.
 fn reason(error: &std::io::Error) -> String {
     let name = match error.raw_os_error() {
-        Some(1) => "EPERM",
-        Some(2) => "ENOENT",
-        Some(13) => "EACCES",
-        Some(38) => "ENOSYS",
-        Some(95) => "EOPNOTSUPP",
+        Some(1) => "EPERM: not permitted, see kernel.perf_event_paranoid",
+        Some(2) => "ENOENT: this processor or virtual machine has none",
+        Some(13) => "EACCES: not permitted, see kernel.perf_event_paranoid",
+        Some(38) => "ENOSYS: the kernel has no counters",
+        Some(95) => "EOPNOTSUPP: this processor has none",
         _ => return error.to_string(),
     };
     name.to_owned()

@@ -29,9 +29,10 @@ impl Figure<[RunResult]> for TimeByLayer {
     fn data(&self, results: &[RunResult]) -> Table {
         let mut table =
             Table::new(&["run", "layer", "operation", "stage", "part", "seconds", "core_seconds"]);
+        let parts = parts(results);
         for (label, result) in labels(results).into_iter().zip(results) {
             for phase in &result.phases {
-                for part in parts(results) {
+                for part in &parts {
                     table.push(vec![
                         label.clone(),
                         phase.name.clone(),

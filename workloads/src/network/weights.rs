@@ -55,8 +55,12 @@ impl Weights {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: shown.clone(), reason: source.to_string() })?;
-        let values = serde_json::from_str(&text)
-            .map_err(|source| Error::Weights { name: shown, reason: source.to_string() })?;
+        let values = serde_json::from_str(&text).map_err(|source| Error::Weights {
+            name: shown,
+            reason: format!(
+                "{source}, need a JSON object of flat lists such as \"conv1.weights\": [0.5, -1]"
+            ),
+        })?;
         Ok(Self::Given(values))
     }
 
