@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use hetier_workloads::network::NETWORKS;
 
+use crate::interrupt;
+
 /// A failure with its message for the user.
 #[derive(Debug)]
 pub enum Failure {
@@ -73,6 +75,9 @@ impl From<hetier_workloads::Error> for Failure {
 impl From<hetier_sim::Error> for Failure {
     fn from(source: hetier_sim::Error) -> Self {
         match source {
+            hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => {
+                Self::work(format!("interrupted with {percent} % of a replay done: nothing was written"))
+            }
             hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
             source => Self::work(source),
         }

@@ -5,6 +5,7 @@ use hetier_sim::calibrate::{Calibrated, calibrate, further, ratings};
 
 use crate::command::validate::Verdict;
 use crate::failure::Outcome;
+use crate::interrupt;
 
 /// Largest distance of a micro-benchmark, in percent of the published number, that passes: measurements of different
 /// machines of one kind differ by as much.
@@ -76,14 +77,15 @@ const UNSIMULATED: [[&str; 4]; 9] = [
 
 /// Runs every probe that has a published number.
 pub fn verdicts() -> Outcome<Vec<Verdict>> {
-    let calibrated = calibrate()?;
+    let calibrated = interrupt::ending_at_once(calibrate)?;
     let mut verdicts: Vec<Verdict> = SERVICES
         .iter()
         .filter_map(|(name, id, ns)| service(name, *ns, calibrated.iter().find(|row| row.point.id == *id)?))
         .collect();
     verdicts.splice(0..0, calibrated.into_iter().map(|row| verdict(row, Role::Calibrated)));
-    verdicts.extend(further()?.into_iter().map(|row| verdict(row, Role::Calibrated)));
-    verdicts.extend(ratings()?.into_iter().map(|row| verdict(row, Role::Predicted)));
+    verdicts
+        .extend(interrupt::ending_at_once(further)?.into_iter().map(|row| verdict(row, Role::Calibrated)));
+    verdicts.extend(interrupt::ending_at_once(ratings)?.into_iter().map(|row| verdict(row, Role::Predicted)));
     Ok(verdicts)
 }
 

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::failure::Outcome;
+use crate::interrupt;
 
 /// Measures every calibration point.
 pub fn run(arguments: &args::Calibrate) -> Outcome {
@@ -27,7 +28,7 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
         }
         output::check_file(path)?;
     }
-    let table = calibrate()?;
+    let table = interrupt::ending_at_once(calibrate)?;
     if let Some(path) = &arguments.output {
         let head = "# Calibration\n\nWritten by `hetier calibrate -o docs/calibration.md`. The points are rows of \
                     `sim/calibration.csv`; the models are described in `sim/src/calibrate.rs` and in the device files.\n\n";

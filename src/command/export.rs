@@ -35,7 +35,13 @@ pub fn run(arguments: &args::Export) -> Outcome {
             if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         bar.finish_and_clear();
-        captured.map_err(Failure::from)
+        captured.map_err(|error| match error {
+            hetier_sim::Error::Export(source) => {
+                let file = arguments.output.clone();
+                Failure::from(hetier_reports::Error::File { file, source })
+            }
+            error => error.into(),
+        })
     })?;
     report(arguments, &captured)
 }
