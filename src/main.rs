@@ -2,6 +2,9 @@
 //!
 //! Nothing is computed here: `workloads` records, `sim` replays, `reports` draws.
 
+#[macro_use]
+mod said;
+
 mod args;
 mod cache;
 mod command;
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
     interrupt::install();
     let Cli { verb, cache, no_cache } = Cli::parse();
     cache::choose(no_cache, cache.as_deref());
-    match run(verb) {
+    match run(verb).and_then(|()| said::check()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

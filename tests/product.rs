@@ -405,6 +405,57 @@ fn wrong_settings_are_refused_before_any_work() {
 }
 
 #[test]
+fn several_traces_are_compared_one_after_the_other() {
+    let folder = TempDir::new().unwrap();
+    for (name, batch) in [("one", "8"), ("two", "16")] {
+        let file = format!("{name}.trace");
+        let small = ["--degree", "1024", "--primes", "60,30,30,60", "--insecure", "--batch", batch];
+        succeed(folder.path(), &[&["record", "digits", "-o", &file][..], &small].concat());
+    }
+    let json = |arguments: &[&str]| -> Value {
+        let arguments = [&["compare", "--json", "--modes", "dram-only,pmem-only"][..], arguments].concat();
+        serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap()
+    };
+
+    let single = json(&["one.trace", "-o", "single"]);
+    let both = json(&["one.trace", "./two.trace", "-o", "both"]);
+
+    assert_eq!((single["schema"].as_str(), single["images"].as_u64()), (Some("hetier-compare-1"), Some(8)));
+    assert_eq!(both["schema"], "hetier-comparisons-1");
+    let seconds = |comparison: &Value| comparison["runs"][1]["simulated_seconds"].as_f64().unwrap();
+    assert_eq!(seconds(&both["comparisons"][0]), seconds(&single));
+    assert_eq!(both["comparisons"][1]["images"], 16);
+    for file in ["single/report.html", "single/one.trace", "both/one/report.html", "both/two/two.trace"] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+    let (code, message) = fail(folder.path(), &["compare", "digits", "one.trace"]);
+    assert!(code == Some(2) && message.contains("found digits among several"), "{message}");
+    let (code, message) = fail(folder.path(), &["compare", "one.trace", "./one.trace"]);
+    assert!(code == Some(2) && message.contains("two traces called one"), "{message}");
+}
+
+#[test]
+fn a_reader_that_closes_early_is_no_failure_and_a_full_disk_is_one() {
+    let folder = TempDir::new().unwrap();
+    let run = |stdout: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hetier"));
+        let command = command.current_dir(folder.path()).args(["list", "networks"]);
+        command.stdout(stdout).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+
+    let mut closed = run(std::process::Stdio::piped());
+    drop(closed.stdout.take());
+    let closed = closed.wait_with_output().unwrap();
+    let full = run(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    let full = full.wait_with_output().unwrap();
+
+    assert!(closed.status.success() && closed.stderr.is_empty());
+    assert_eq!(full.status.code(), Some(1));
+    let message = String::from_utf8(full.stderr).unwrap();
+    assert!(message.starts_with("error: writing to standard output: No space left"), "{message}");
+}
+
+#[test]
 fn every_shelf_is_listed_with_a_line_about_each_entry() {
     let folder = TempDir::new().unwrap();
     for shelf in ["networks", "systems", "devices", "modes", "placements", "figures"] {

@@ -78,7 +78,7 @@ pub enum Verb {
 /// Which network, under which parameters, on which inputs.
 #[derive(Debug, Args)]
 pub struct Workload {
-    /// Name of the network (`hetier list networks`)
+    /// Name of the network (`hetier list networks`); for compare, a trace file will do
     #[arg(default_value = "digits")]
     pub network: String,
     /// Images in an idx file (MNIST's format, uncompressed)
@@ -178,6 +178,9 @@ pub struct Compare {
     /// What to run.
     #[command(flatten)]
     pub workload: Workload,
+    /// Trace files: a recorded trace in place of the network, and more of them, compared one after the other
+    #[arg(value_name = "TRACE")]
+    pub more: Vec<PathBuf>,
     /// What to replay it on.
     #[command(flatten)]
     pub machine: Machine,

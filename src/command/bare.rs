@@ -51,19 +51,22 @@ fn print(arguments: &args::Replay, system: &System, run: &BareRun) -> Outcome {
         value["schema"] = json!("hetier-bare-1");
         value["system"] = json!(system.name);
         value["host_accesses_per_s"] = json!(run.host_accesses_per_s());
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
     let result = &run.result;
-    println!("{} accesses in {:.3} ms simulated", result.accesses, result.simulated_ns / 1e6);
-    println!("{:.2} GB/s, {:.1} % of the peak", result.gb_per_s, 100.0 * result.peak_share);
+    say!("{} accesses in {:.3} ms simulated", result.accesses, result.simulated_ns / 1e6);
+    say!("{:.2} GB/s, {:.1} % of the peak", result.gb_per_s, 100.0 * result.peak_share);
     for (name, latency) in [("read", &result.read_latency_ns), ("write", &result.write_latency_ns)] {
-        println!(
+        say!(
             "{name:5} latency ns: mean {:.1}, p50 {:.1}, p99 {:.1}, p99.9 {:.1}",
-            latency.mean, latency.p50, latency.p99, latency.p999
+            latency.mean,
+            latency.p50,
+            latency.p99,
+            latency.p999
         );
     }
-    println!("row hits {:.1} %", 100.0 * result.row_hit_rate);
-    println!("{:.2} million accesses a second on the host", run.host_accesses_per_s() / 1e6);
+    say!("row hits {:.1} %", 100.0 * result.row_hit_rate);
+    say!("{:.2} million accesses a second on the host", run.host_accesses_per_s() / 1e6);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
     }
     if arguments.json {
         let joined = json!({ "schema": "hetier-calibrate-1", "points": table, "median_error_percent": median_error(&table) });
-        println!("{}", serde_json::to_string_pretty(&joined)?);
+        say!("{}", serde_json::to_string_pretty(&joined)?);
     } else {
         print(&table);
     }
@@ -44,17 +44,14 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
 }
 
 fn print(table: &[Calibrated]) {
-    println!("{:44} {:20} {:>18} {:>12} {:>9}", "point", "system", "published", "simulated", "error");
+    say!("{:44} {:20} {:>18} {:>12} {:>9}", "point", "system", "published", "simulated", "error");
     for Calibrated { point, simulated, error_percent } in table {
         let published = if point.low == point.high {
             format!("{}", point.low)
         } else {
             format!("{}-{}", point.low, point.high)
         };
-        println!(
-            "{:44} {:20} {published:>18} {simulated:12.3} {error_percent:+8.1} %",
-            point.id, point.system
-        );
+        say!("{:44} {:20} {published:>18} {simulated:12.3} {error_percent:+8.1} %", point.id, point.system);
     }
-    println!("median of the absolute errors: {:.1} %", median_error(table));
+    say!("median of the absolute errors: {:.1} %", median_error(table));
 }

@@ -1,18 +1,22 @@
 //! `compare`: run a network, record it, replay it on several modes, print and draw the comparison.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hetier_reports::comparison::{Accuracy, TraceFacts};
 use hetier_reports::{Comparison, Facts, HostTimes, OutputFile, compare_report, comparison, output, units};
+use hetier_sim::System;
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::{Trace, facts};
 use hetier_workloads::Context;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
 use hetier_workloads::ring::Seed;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::args;
 use crate::command::record::host_threads;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
 use crate::progress::{self, Phases};
 use crate::workload::{self, Prepared};
@@ -37,28 +41,100 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
     let settings = per_mode(arguments, &settings)?;
     output::check_folder(&arguments.output)?;
-    let mut recorded = record(arguments)?;
+    let first = Path::new(&arguments.workload.network);
+    if arguments.more.is_empty() {
+        let recorded = if is_trace(first) { read(first)? } else { record(arguments)? };
+        let (stem, on) = (stem(first), (&system, &settings[..]));
+        let compared = compare(arguments, recorded, &stem, &arguments.output, on)?;
+        return if arguments.json { print_json(&compared) } else { Ok(()) };
+    }
+    let files: Vec<&Path> =
+        std::iter::once(first).chain(arguments.more.iter().map(PathBuf::as_path)).collect();
+    let folders = folders(&files)?;
+    let mut compared = Vec::new();
+    for (file, folder) in files.into_iter().zip(folders) {
+        let on = (&system, &settings[..]);
+        compared.push(compare(arguments, read(file)?, &folder, &arguments.output.join(&folder), on)?);
+    }
+    if arguments.json {
+        return print_json(&json!({ "schema": "hetier-comparisons-1", "comparisons": compared }));
+    }
+    Ok(())
+}
+
+fn print_json(value: &impl Serialize) -> Outcome {
+    say!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Whether what is asked for is a file rather than the name of a network.
+fn is_trace(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "trace") || path.components().count() > 1
+}
+
+fn stem(path: &Path) -> String {
+    if !is_trace(path) {
+        return path.display().to_string();
+    }
+    path.file_stem().map_or_else(|| "trace".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// A folder below the output for each trace, by the name of its file.
+fn folders(files: &[&Path]) -> Outcome<Vec<String>> {
+    if let Some(network) = files.iter().find(|file| !is_trace(file)) {
+        let shown = network.display();
+        return Err(Failure::usage(format!(
+            "compare: found {shown} among several, need trace files (hetier record)"
+        )));
+    }
+    let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
+    match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        None => Ok(names),
+        Some((_, name)) => Err(Failure::usage(format!(
+            "compare: found two traces called {name}, need different names of files"
+        ))),
+    }
+}
+
+/// A trace recorded before; what its run gave is not in it.
+fn read(path: &Path) -> Outcome<Recorded> {
+    let trace = hetier_traces::read_file(path)?;
+    let fact = |name: &str| trace.header.facts.get(name).cloned();
+    let facts = Facts {
+        network: fact("network"),
+        security: fact("security"),
+        images: fact("images").and_then(|images| images.parse().ok()),
+        ..Facts::default()
+    };
+    Ok(Recorded { error_estimate: None, trace, facts, seconds: None })
+}
+
+/// Replays one trace on every mode, writes its files and prints its tables.
+fn compare(
+    arguments: &args::Compare,
+    mut recorded: Recorded,
+    name: &str,
+    folder: &Path,
+    (system, settings): (&System, &[Settings]),
+) -> Outcome<Comparison> {
     let bytes = hetier_traces::to_bytes(&recorded.trace)?;
     recorded.facts.trace = trace_facts(&recorded.trace, bytes.len() as u64)?;
     if !arguments.json {
-        print_run(arguments, &recorded);
+        print_run(arguments, name, &recorded);
     }
-    let timed = machine::replay_all(&recorded.trace, &system, &arguments.machine, &settings)?;
-    machine::warn_if_near_memory_is_small(&system, &timed);
+    let timed = machine::replay_all(&recorded.trace, system, &arguments.machine, settings)?;
+    machine::warn_if_near_memory_is_small(system, &timed);
     let (results, seconds): (Vec<_>, Vec<f64>) = timed.iter().cloned().unzip();
     let mut files = compare_report(&results, &recorded.facts)?;
-    files.push(OutputFile::new(format!("{}.trace", arguments.workload.network), bytes));
+    files.push(OutputFile::new(format!("{name}.trace"), bytes));
     crate::interrupt::check()?;
-    output::write_folder(&arguments.output, &files)?;
+    output::write_folder(folder, &files)?;
     let host = HostTimes { replays: seconds, inference_seconds: recorded.seconds };
-    if arguments.json {
-        let joined = Comparison::new(&results, &recorded.facts, &host);
-        println!("{}", serde_json::to_string_pretty(&joined)?);
-        return Ok(());
+    if !arguments.json {
+        say!("{}", comparison::table(&results).transposed().to_text());
+        print_replays(folder, &timed);
     }
-    println!("{}", comparison::table(&results).transposed().to_text());
-    print_replays(arguments, &timed);
-    Ok(())
+    Ok(Comparison::new(&results, &recorded.facts, &host))
 }
 
 /// Settings of every mode: DRAM only gets DRAM enough, the others the same share.
@@ -136,34 +212,36 @@ fn trace_facts(trace: &Trace, bytes: u64) -> Outcome<TraceFacts> {
     })
 }
 
-fn print_run(arguments: &args::Compare, recorded: &Recorded) {
+fn print_run(arguments: &args::Compare, name: &str, recorded: &Recorded) {
     let facts = &recorded.facts;
     let share = |value: Option<f64>| value.map_or_else(|| "not known".to_owned(), units::percent);
     if let (Some(seconds), Some(images)) = (recorded.seconds, facts.images) {
-        println!(
-            "{}: {images} images in {} slots, seed {} (fixed, so that runs repeat)",
-            arguments.workload.network,
+        say!(
+            "{name}: {images} images in {} slots, seed {} (fixed, so that runs repeat)",
             facts.slots.unwrap_or(0),
             arguments.machine.seed
         );
-        println!(
+        say!(
             "accuracy            encrypted {}, clear {}",
             share(facts.accuracy.encrypted),
             share(facts.accuracy.clear)
         );
-        println!("same prediction     {}", share(facts.agreement));
+        say!("same prediction     {}", share(facts.agreement));
         let estimate = recorded.error_estimate.map_or_else(String::new, |deviation| {
             format!(" (estimated standard deviation of the encryption's error: {deviation:.1e})")
         });
-        println!("largest difference  {:.2e}{estimate}", facts.max_output_error.unwrap_or(0.0));
-        println!(
+        say!("largest difference  {:.2e}{estimate}", facts.max_output_error.unwrap_or(0.0));
+        say!(
             "real run            {} ({} an image)",
             units::seconds(seconds),
             units::seconds(seconds / images as f64)
         );
     }
-    println!("security            {}", facts.security.as_deref().unwrap_or("none"));
-    println!(
+    if recorded.seconds.is_none() {
+        say!("{name}: {}", facts.network.as_deref().unwrap_or("a network without a name"));
+    }
+    say!("security            {}", facts.security.as_deref().unwrap_or("none"));
+    say!(
         "trace               {}, {} objects, {} live at most, {} loaded, {} stored\n",
         units::bytes(facts.trace.bytes),
         facts.trace.objects,
@@ -173,14 +251,10 @@ fn print_run(arguments: &args::Compare, recorded: &Recorded) {
     );
 }
 
-fn print_replays(arguments: &args::Compare, timed: &[Timed]) {
+fn print_replays(folder: &Path, timed: &[Timed]) {
     for (result, seconds) in timed {
         let rate = result.accesses as f64 / seconds / 1e6;
-        println!(
-            "replayed {} in {}: {rate:.1} million lines a second",
-            result.mode,
-            units::seconds(*seconds)
-        );
+        say!("replayed {} in {}: {rate:.1} million lines a second", result.mode, units::seconds(*seconds));
     }
-    println!("written to {}: report.html, figures, tables, results, trace", arguments.output.display());
+    say!("written to {}: report.html, figures, tables, results, trace", folder.display());
 }

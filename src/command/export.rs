@@ -61,10 +61,10 @@ fn report(arguments: &args::Export, captured: &Captured) -> Outcome {
             "is_capped": result.is_none(),
             "simulated_seconds": result.as_ref().map(|result| result.simulated_seconds),
         });
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        say!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }
     let path = arguments.output.display();
-    println!("{path}: {} lines read, {} written", units::count(*reads), units::count(*writes));
+    say!("{path}: {} lines read, {} written", units::count(*reads), units::count(*writes));
     Ok(())
 }

@@ -14,11 +14,11 @@ pub fn run(arguments: &args::Info) -> Outcome {
         let mut value = serde_json::to_value(&facts)?;
         value["schema"] = "hetier-info-1".into();
         value["header"] = serde_json::to_value(&trace.header.facts)?;
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        say!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
     for (key, value) in &trace.header.facts {
-        println!("{key:12} {value}");
+        say!("{key:12} {value}");
     }
     print_facts(&facts);
     Ok(())
@@ -26,11 +26,11 @@ pub fn run(arguments: &args::Info) -> Outcome {
 
 fn print_facts(facts: &Facts) {
     let logical = facts.activity.logical;
-    println!("objects      {}", facts.objects);
-    println!("peak         {} live", units::bytes(facts.peak_footprint_bytes));
-    println!("loads        {}", units::bytes(logical.read_bytes));
-    println!("stores       {}", units::bytes(logical.write_bytes));
-    println!("accesses     {} lines of 64 bytes\n", facts.activity.line_accesses);
+    say!("objects      {}", facts.objects);
+    say!("peak         {} live", units::bytes(facts.peak_footprint_bytes));
+    say!("loads        {}", units::bytes(logical.read_bytes));
+    say!("stores       {}", units::bytes(logical.write_bytes));
+    say!("accesses     {} lines of 64 bytes\n", facts.activity.line_accesses);
     let mut phases =
         Table::new(&["phase", "operation", "stage", "calls", "lines", "loads", "stores", "peak live"]);
     for phase in &facts.phases {
@@ -45,7 +45,7 @@ fn print_facts(facts: &Facts) {
             units::bytes(phase.peak_footprint_bytes),
         ]);
     }
-    println!("{}", phases.to_text());
+    say!("{}", phases.to_text());
     let mut primitives = Table::new(&["primitive", "calls", "loads", "stores"]);
     for (name, calls) in &facts.activity.primitives {
         let bytes = facts.activity.bytes_by_primitive.get(name).copied().unwrap_or_default();
@@ -56,5 +56,5 @@ fn print_facts(facts: &Facts) {
             units::bytes(bytes.write_bytes),
         ]);
     }
-    println!("{}", primitives.to_text());
+    say!("{}", primitives.to_text());
 }

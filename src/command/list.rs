@@ -15,14 +15,11 @@ pub fn run(arguments: &args::List) -> Outcome {
     if arguments.json {
         let entries: Vec<_> =
             rows.iter().map(|(name, summary)| json!({ "name": name, "summary": summary })).collect();
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({ "schema": "hetier-list-1", "entries": entries }))?
-        );
+        say!("{}", serde_json::to_string_pretty(&json!({ "schema": "hetier-list-1", "entries": entries }))?);
         return Ok(());
     }
     for (name, summary) in rows {
-        println!("{name:24} {summary}");
+        say!("{name:24} {summary}");
     }
     Ok(())
 }

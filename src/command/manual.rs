@@ -1,7 +1,5 @@
 //! `completions` and `man`: generated from the list of arguments.
 
-use std::io::{self, Write};
-
 use clap::CommandFactory;
 
 use crate::args::Cli;
@@ -11,7 +9,8 @@ use crate::failure::{Failure, Outcome};
 pub fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "hetier", &mut script);
-    io::stdout().write_all(&script).map_err(Failure::work)
+    say!("{}", String::from_utf8_lossy(&script).trim_end());
+    Ok(())
 }
 
 /// Writes the manual page to standard output: the program, then a section for every verb.
@@ -26,5 +25,6 @@ pub fn page() -> Outcome {
         manual.render_synopsis_section(&mut page).map_err(Failure::work)?;
         manual.render_options_section(&mut page).map_err(Failure::work)?;
     }
-    io::stdout().write_all(&page).map_err(Failure::work)
+    say!("{}", String::from_utf8_lossy(&page).trim_end());
+    Ok(())
 }

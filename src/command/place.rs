@@ -45,10 +45,10 @@ pub fn run(arguments: &args::Place) -> Outcome {
         output::write_single(path, plan_table(&plan).to_csv().as_bytes())?;
     }
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(best, result, &tried))?);
+        say!("{}", serde_json::to_string_pretty(&as_json(best, result, &tried))?);
     } else {
-        println!("{}", ranking(&tried, &system).to_text());
-        println!("best: {best} (hetier replay {} --placement {best} ...)", arguments.trace.display());
+        say!("{}", ranking(&tried, &system).to_text());
+        say!("best: {best} (hetier replay {} --placement {best} ...)", arguments.trace.display());
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ pub fn run(arguments: &args::Plot) -> Outcome {
     let files = report::figure_files(&results)?;
     output::write_folder(&arguments.output, &files)?;
     for file in &files {
-        println!("{}", arguments.output.join(&file.path).display());
+        say!("{}", arguments.output.join(&file.path).display());
     }
     Ok(())
 }

@@ -45,13 +45,13 @@ fn print_json(reports: &[impl Serialize]) -> Outcome {
             serde_json::to_string_pretty(&json!({ "schema": "hetier-probe-sweep-1", "reports": reports }))?
         }
     };
-    println!("{text}");
+    say!("{text}");
     Ok(())
 }
 
 fn print_tail(tail: &LatencyTail) {
     let LatencyTail { p50, p99, p999, p9999, p99999, max, .. } = tail;
-    println!(
+    say!(
         "latency ns: p50 {p50:.1}, p99 {p99:.1}, p99.9 {p999:.1}, p99.99 {p9999:.1}, p99.999 {p99999:.1}, max {max:.1}"
     );
 }

@@ -56,10 +56,10 @@ pub fn host_threads() -> usize {
 fn report(arguments: &args::Record, (trace, bytes): (&Trace, u64), counters: Option<&Counters>) -> Outcome {
     let facts = facts(trace, 1)?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&facts, bytes, counters))?);
+        say!("{}", serde_json::to_string_pretty(&as_json(&facts, bytes, counters))?);
         return Ok(());
     }
-    println!(
+    say!(
         "{}: {}, {} objects, {} live at most, {} line accesses",
         arguments.output.display(),
         units::bytes(bytes),
@@ -68,9 +68,9 @@ fn report(arguments: &args::Record, (trace, bytes): (&Trace, u64), counters: Opt
         facts.activity.line_accesses
     );
     if let Some(counters) = counters {
-        println!("\n{}", counter_table(counters).to_text());
+        say!("\n{}", counter_table(counters).to_text());
         for (name, reason) in counters.unavailable() {
-            println!("{name}: unavailable ({reason})");
+            say!("{name}: unavailable ({reason})");
         }
     }
     Ok(())

@@ -37,14 +37,14 @@ fn print_json(timed: &[Timed]) -> Outcome {
     for (result, seconds) in timed {
         let mut value = serde_json::to_value(result)?;
         value["host_seconds"] = json!(seconds);
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        say!("{}", serde_json::to_string_pretty(&value)?);
     }
     Ok(())
 }
 
 fn print_tables(timed: &[Timed]) -> Outcome {
     for (result, seconds) in timed {
-        println!("{}", comparison::table(std::slice::from_ref(result)).transposed().to_text());
+        say!("{}", comparison::table(std::slice::from_ref(result)).transposed().to_text());
         let mut phases = Table::new(&["phase", "operation", "time", "lines", "near-memory hits"]);
         for phase in &result.phases {
             phases.push(vec![
@@ -55,9 +55,9 @@ fn print_tables(timed: &[Timed]) -> Outcome {
                 phase.near_memory_hit_rate.map_or_else(|| "–".to_owned(), units::percent),
             ]);
         }
-        println!("{}", phases.to_text());
+        say!("{}", phases.to_text());
         let rate = result.accesses as f64 / seconds / 1e6;
-        println!("replayed in {}: {rate:.1} million lines a second", units::seconds(*seconds));
+        say!("replayed in {}: {rate:.1} million lines a second", units::seconds(*seconds));
     }
     Ok(())
 }

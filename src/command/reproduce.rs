@@ -22,16 +22,16 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
     output::write_folder(&arguments.output, &files)?;
     let judged = experiment::judge(&sweep);
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&joined(&sweep, &judged, &seconds))?);
+        say!("{}", serde_json::to_string_pretty(&joined(&sweep, &judged, &seconds))?);
         return Ok(());
     }
-    println!("{}", experiment::sweep_table(&sweep).to_text());
+    say!("{}", experiment::sweep_table(&sweep).to_text());
     if !judged.is_empty() {
-        println!("{}", experiment::points(&judged).to_text());
+        say!("{}", experiment::points(&judged).to_text());
     }
     let total: f64 = seconds.iter().sum();
-    println!("{} replays in {} of one host core", seconds.len(), units::seconds(total));
-    println!("written to {}: report.md, figures, tables, results", arguments.output.display());
+    say!("{} replays in {} of one host core", seconds.len(), units::seconds(total));
+    say!("written to {}: report.md, figures, tables, results", arguments.output.display());
     Ok(())
 }
 

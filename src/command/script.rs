@@ -1,7 +1,5 @@
 //! `script`: a trace as text, and back.
 
-use std::io::{self, Write};
-
 use hetier_reports::output;
 use hetier_traces::{check, read_file, text, to_bytes};
 
@@ -18,15 +16,10 @@ pub fn run(arguments: &args::Script) -> Outcome {
     text::dump(&mut script, &trace).map_err(Failure::work)?;
     match &arguments.output {
         Some(path) => Ok(output::write_single(path, script.as_bytes())?),
-        None => print(&script),
-    }
-}
-
-/// A reader that closes early, such as `head`, is no failure.
-fn print(script: &str) -> Outcome {
-    match io::stdout().write_all(script.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::work(error)),
-        _ => Ok(()),
+        None => {
+            say!("{}", script.trim_end());
+            Ok(())
+        }
     }
 }
 

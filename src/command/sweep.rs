@@ -45,9 +45,9 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
         output::write_single(path, table.to_csv().as_bytes())?;
     }
     match (arguments.json, &arguments.output) {
-        (true, _) => println!("{}", serde_json::to_string_pretty(&as_json(&table))?),
+        (true, _) => say!("{}", serde_json::to_string_pretty(&as_json(&table))?),
         (false, None) => print!("{}", table.to_csv()),
-        (false, Some(path)) => println!("{}: {} runs", path.display(), rows.len()),
+        (false, Some(path)) => say!("{}: {} runs", path.display(), rows.len()),
     }
     Ok(())
 }

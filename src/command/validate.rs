@@ -52,7 +52,7 @@ pub fn run(arguments: &args::Validate) -> Outcome {
     crate::interrupt::check()?;
     let failed = verdicts.iter().filter(|verdict| !verdict.passes).count();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&joined(&verdicts, &unsimulated, failed))?);
+        say!("{}", serde_json::to_string_pretty(&joined(&verdicts, &unsimulated, failed))?);
     } else {
         print(&verdicts, &unsimulated, failed);
     }
@@ -115,24 +115,24 @@ fn value(verdict: &Verdict) -> Value {
 }
 
 fn print(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) {
-    println!("{}", table(verdicts).to_text());
+    say!("{}", table(verdicts).to_text());
     let noted = verdicts.iter().filter(|verdict| !verdict.passes);
     for (verdict, note) in noted.filter_map(|verdict| Some((verdict, verdict.note.as_ref()?))) {
-        println!("{}: {note}", verdict.name);
+        say!("{}: {note}", verdict.name);
     }
-    println!();
+    say!("");
     for of in unsimulated {
-        println!("not simulated: {}, {} ({}): {}", of.name, of.published, of.source, of.reason);
+        say!("not simulated: {}, {} ({}): {}", of.name, of.published, of.source, of.reason);
     }
     if !unsimulated.is_empty() {
-        println!();
+        say!("");
     }
     for role in [Role::Calibrated, Role::Predicted] {
         let own: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.role == role).collect();
         let passed = own.iter().filter(|verdict| verdict.passes).count();
-        println!("{}: {passed} of {} pass", role.name(), own.len());
+        say!("{}: {passed} of {} pass", role.name(), own.len());
     }
-    println!("{} of {} points pass", verdicts.len() - failed, verdicts.len());
+    say!("{} of {} points pass", verdicts.len() - failed, verdicts.len());
 }
 
 fn table(verdicts: &[Verdict]) -> Table {

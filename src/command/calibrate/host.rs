@@ -21,13 +21,13 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
     });
     let host = measure()?;
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&as_json(&host, theirs)?)?);
+        say!("{}", serde_json::to_string_pretty(&as_json(&host, theirs)?)?);
         return Ok(());
     }
-    println!("{}, {:.2} GHz, vector unit {}\n", host.processor, host.clock_ghz, host.vector_unit);
-    println!("{}", primitives(&host, theirs).to_text());
-    println!("{}", kinds(&host, theirs).to_text());
-    println!("{}", toml(&host));
+    say!("{}, {:.2} GHz, vector unit {}\n", host.processor, host.clock_ghz, host.vector_unit);
+    say!("{}", primitives(&host, theirs).to_text());
+    say!("{}", kinds(&host, theirs).to_text());
+    say!("{}", toml(&host));
     Ok(())
 }
 

@@ -135,13 +135,13 @@ fn print(
             "retained_bytes_per_ciphertext": bytes,
             "points": points.collect::<Vec<_>>(),
         });
-        println!("{}", serde_json::to_string_pretty(&joined)?);
+        say!("{}", serde_json::to_string_pretty(&joined)?);
         return Ok(());
     }
-    println!("{}", table(targets, observations, bytes).to_text());
-    println!("multiply_accumulate_ns = {multiply_ns:.1}");
-    println!("ciphertext_ns = {ciphertext_ns:.1}");
-    println!("retained_bytes_per_ciphertext = {bytes}");
+    say!("{}", table(targets, observations, bytes).to_text());
+    say!("multiply_accumulate_ns = {multiply_ns:.1}");
+    say!("ciphertext_ns = {ciphertext_ns:.1}");
+    say!("retained_bytes_per_ciphertext = {bytes}");
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub fn run(arguments: &Bandwidth) -> Outcome {
     match (&reports[..], arguments.place.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => print(report),
-        (reports, false) => println!("{}", table(reports).to_text()),
+        (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.place.figure {
         curves::write(folder, &figures(&reports), arguments.place.json)?;
@@ -60,9 +60,9 @@ fn probes(arguments: &Bandwidth, system: &System) -> Vec<BandwidthProbe> {
 }
 
 fn print(report: &BandwidthReport) {
-    println!("{:.2} GB/s", report.gb_per_s);
+    say!("{:.2} GB/s", report.gb_per_s);
     if let Some(efficiency) = report.write_efficiency {
-        println!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
+        say!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
     }
 }
 

@@ -31,7 +31,7 @@ pub fn write(folder: &Path, figures: &[(&ProbeFigure, Vec<Curve>)], is_json: boo
     let files: Vec<_> = drawn.flat_map(|drawing| Drawing::files(&drawing)).collect();
     output::write_folder(folder, &files)?;
     for file in files.iter().filter(|_| !is_json) {
-        println!("{}", folder.join(&file.path).display());
+        say!("{}", folder.join(&file.path).display());
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub fn run(arguments: &Hotspot) -> Outcome {
     match (&reports[..], arguments.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => print_one(report),
-        (reports, false) => println!("{}", table(reports).to_text()),
+        (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.figure {
         curves::write(folder, &[(&figure::OVERWRITE_TAIL, tails(&reports))], arguments.json)?;
@@ -48,9 +48,9 @@ fn probes(arguments: &Hotspot) -> Vec<HotspotProbe> {
 
 fn print_one(report: &HotspotReport) {
     print_tail(&report.latency_ns);
-    println!("{} stalls of more than 10 us", report.stalls);
+    say!("{} stalls of more than 10 us", report.stalls);
     if let Some(bytes) = report.bytes_between_stalls {
-        println!("one every {:.2} MB written", bytes / 1e6);
+        say!("one every {:.2} MB written", bytes / 1e6);
     }
 }
 

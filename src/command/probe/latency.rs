@@ -25,10 +25,10 @@ pub fn run(arguments: &Latency) -> Outcome {
     match (&reports[..], arguments.place.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => {
-            println!("{:.1} ns per access of 64 bytes", report.ns_per_access);
+            say!("{:.1} ns per access of 64 bytes", report.ns_per_access);
             print_tail(&report.latency_ns);
         }
-        (reports, false) => println!("{}", table(reports).to_text()),
+        (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.place.figure {
         let drawn = [(&figure::LATENCY_OVER_REGION, curves(arguments, &reports))];

@@ -40,9 +40,9 @@ fn probes(arguments: &Loaded) -> Vec<LoadedProbe> {
 
 fn print(report: &LoadedReport) {
     let Mix { reads, writes } = report.probe.mix;
-    println!("{:>10} {:>10} {:>10}   reads {reads} : writes {writes}", "GB/s", "mean ns", "p99 ns");
+    say!("{:>10} {:>10} {:>10}   reads {reads} : writes {writes}", "GB/s", "mean ns", "p99 ns");
     for point in &report.points {
-        println!("{:10.2} {:10.1} {:10.1}", point.gb_per_s, point.ns_per_access, point.p99_ns);
+        say!("{:10.2} {:10.1} {:10.1}", point.gb_per_s, point.ns_per_access, point.p99_ns);
     }
 }
 
