@@ -25,11 +25,14 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
         say!("{}", serde_json::to_string_pretty(&joined(&sweep, &judged, &seconds))?);
         return Ok(());
     }
-    say!("{}", experiment::sweep_table(&sweep).to_text());
+    if !sweep.cells.is_empty() {
+        say!("{}", experiment::sweep_table(&sweep).to_text());
+    }
     if !judged.is_empty() {
         say!("{}", experiment::points(&judged).to_text());
     }
-    let total: f64 = seconds.iter().sum();
+    // An empty sum of floating-point numbers is minus zero.
+    let total = seconds.iter().sum::<f64>() + 0.0;
     say!("{} replays in {} of one host core", seconds.len(), units::seconds(total));
     say!("written to {}: report.md, figures, tables, results", arguments.output.display());
     Ok(())

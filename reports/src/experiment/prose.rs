@@ -29,9 +29,14 @@ pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> Strin
         section(&mut text, "Published, but not simulated", &[]);
         text += &markdown(&unsimulated(experiment));
     }
-    section(&mut text, "Why the numbers differ", &reasons(sweep, judged));
-    section(&mut text, "Memory modes", &modes(sweep));
-    text += &markdown(&sweep_table(sweep));
+    let reasons = reasons(sweep, judged);
+    if !reasons.is_empty() {
+        section(&mut text, "Why the numbers differ", &reasons);
+    }
+    if !sweep.cells.is_empty() {
+        section(&mut text, "Memory modes", &modes(sweep));
+        text += &markdown(&sweep_table(sweep));
+    }
     for network in sweep.detailed() {
         let label = network.label();
         section(&mut text, &format!("{label}: operations"), &costliest(sweep, label));
