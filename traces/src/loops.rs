@@ -82,6 +82,11 @@ impl Nest {
         self.base + self.levels.len()
     }
 
+    /// Number of ranges.
+    pub const fn ranges(&self) -> usize {
+        self.levels.len()
+    }
+
     /// The variables that the bounds depend on, the nest's own included, as a bit set.
     pub fn dependencies(&self) -> u32 {
         self.levels.iter().fold(0, |set, level| set | level.steps.dependencies())
@@ -123,6 +128,11 @@ impl Nest {
     /// The variable of a level.
     pub(crate) const fn variable(&self, level: usize) -> usize {
         self.base + level
+    }
+
+    /// Number of values of the innermost range under the present variables; 1 without ranges.
+    pub fn row(&self, scope: &Scope) -> u64 {
+        self.levels.last().map_or(1, |level| level.steps.length(scope))
     }
 
     /// Number of values of one level under the variables outside of it.

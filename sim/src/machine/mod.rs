@@ -22,7 +22,7 @@ pub use link::Links;
 pub use memory::{Answer, BuildDevice, Memory, Submission, Waiter};
 pub use port::{Issue, Port};
 pub use tap::{Take, Tap, Tapped};
-pub use traffic::TrafficCounters;
+pub use traffic::{LineCounts, TrafficCounters};
 
 use crate::cache::{Caches, Word};
 use crate::core::{Core, State};

@@ -21,6 +21,38 @@ struct Bins {
     lines: [Vec<u64>; 2],
 }
 
+/// Lines by tier and class, and by tier and primitive: what was counted up to an instant.
+#[derive(Clone, Debug)]
+pub struct LineCounts {
+    by_class: Vec<[[u64; 2]; CLASSES]>,
+    by_primitive: Vec<Vec<[u64; 2]>>,
+}
+
+impl LineCounts {
+    /// What was counted since `before`.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        let less = |now: &mut [[u64; 2]], before: &[[u64; 2]]| {
+            let pairs = now.iter_mut().flatten().zip(before.iter().flatten());
+            pairs.for_each(|(now, before)| *now -= before);
+        };
+        for (now, before) in self.by_class.iter_mut().zip(&before.by_class) {
+            less(now, before);
+        }
+        for (now, before) in self.by_primitive.iter_mut().zip(&before.by_primitive) {
+            less(now, before);
+        }
+        self
+    }
+
+    /// Leaves one direction of a tier out.
+    pub fn forget(&mut self, tier: usize, kind: Kind) {
+        let direction = direction(kind);
+        self.by_class[tier].iter_mut().for_each(|lines| lines[direction] = 0);
+        self.by_primitive[tier].iter_mut().for_each(|lines| lines[direction] = 0);
+    }
+}
+
 /// Counters of demand at the devices.
 #[derive(Clone, Debug)]
 pub struct TrafficCounters {
@@ -76,10 +108,59 @@ impl TrafficCounters {
             primitives.resize(usize::from(primitive) + 1, [0; 2]);
         }
         primitives[usize::from(primitive)][direction] += lines;
-        let mut bin = (at.0 >> self.shift) as usize;
+        self.put(tier, direction, at.0, lines);
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> LineCounts {
+        LineCounts { by_class: self.by_class.clone(), by_primitive: self.by_primitive.clone() }
+    }
+
+    /// Counts lines again, as many as `share` makes of each count, spread evenly over a stretch of time.
+    pub fn repeat(&mut self, counts: &LineCounts, share: impl Fn(u64) -> u64, from: u64, to: u64) {
+        for (tier, classes) in counts.by_class.iter().enumerate() {
+            let mut sums = [0; 2];
+            for (class, lines) in classes.iter().enumerate() {
+                for (direction, lines) in lines.iter().enumerate() {
+                    let lines = share(*lines);
+                    self.by_class[tier][class][direction] += lines;
+                    sums[direction] += lines;
+                }
+            }
+            for (primitive, lines) in counts.by_primitive[tier].iter().enumerate() {
+                for (direction, lines) in lines.iter().enumerate() {
+                    self.by_primitive[tier][primitive][direction] += share(*lines);
+                }
+            }
+            for (direction, lines) in sums.into_iter().enumerate() {
+                self.spread(tier, direction, (from, to), lines);
+            }
+        }
+    }
+
+    /// Puts lines into bins, evenly over a stretch of time.
+    fn spread(&mut self, tier: usize, direction: usize, (from, to): (u64, u64), lines: u64) {
+        if lines == 0 {
+            return;
+        }
+        let span = to.saturating_sub(from).max(1);
+        self.put(tier, direction, from + span - 1, 0);
+        let until = |at: u64| (u128::from(lines) * u128::from(at - from) / u128::from(span)) as u64;
+        let mut at = from;
+        while at < from + span {
+            let end = (((at >> self.shift) + 1) << self.shift).min(from + span);
+            self.put(tier, direction, at, until(end) - until(at));
+            at = end;
+        }
+    }
+
+    /// Puts lines into the bin of an instant.
+    #[inline]
+    fn put(&mut self, tier: usize, direction: usize, at: u64, lines: u64) {
+        let mut bin = (at >> self.shift) as usize;
         while bin >= BINS {
             self.widen();
-            bin = (at.0 >> self.shift) as usize;
+            bin = (at >> self.shift) as usize;
         }
         let bins = &mut self.bins[tier].lines[direction];
         if bins.len() <= bin {
@@ -132,6 +213,24 @@ impl TrafficCounters {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeating_counts_adds_the_same_lines_once_more_over_a_stretch() {
+        let mut counters = TrafficCounters::new(2);
+        counters.count_lines(1, Kind::Read, 3, 1, Picoseconds(5), 1000);
+        let before = counters.counts();
+        counters.count_lines(1, Kind::Read, 3, 1, Picoseconds(6), 300);
+        counters.count_lines(0, Kind::Write, 2, 0, Picoseconds(7), 60);
+        let mut more = counters.counts().since(&before);
+        more.forget(0, Kind::Write);
+
+        counters.repeat(&more, |lines| 2 * lines, 3 << 20, 9 << 20);
+
+        assert_eq!(counters.total(1), traffic([1900, 0]));
+        assert_eq!(counters.of_primitive(1, 1), counters.of_class(1, 3));
+        assert_eq!(counters.total(0), traffic([0, 60]));
+        assert_eq!((3..9).map(|bin| counters.in_bin(1, bin)).collect::<Vec<_>>(), [traffic([100, 0]); 6]);
+    }
 
     #[test]
     fn widening_bins_loses_no_byte() {

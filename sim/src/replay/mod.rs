@@ -67,6 +67,14 @@ pub fn observe(
     progress: &mut Progress<'_>,
 ) -> Result<RunResult, Error> {
     let settings = settings.resolve(system)?;
+    if settings.sample.is_some() {
+        return Err(Error::Unsupported {
+            system: system.name.clone(),
+            what: "sampling of calls at line fidelity".to_owned(),
+            found: "every line is simulated there".to_owned(),
+            need: "stream fidelity, or no sampling".to_owned(),
+        });
+    }
     let facts = hetier_traces::facts(trace, settings.threads as u64)?;
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let mut machine = build_machine(system, &settings, &sockets, &facts)?;

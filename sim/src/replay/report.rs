@@ -126,6 +126,7 @@ pub(super) fn result(parts: Parts<'_>) -> RunResult {
         overhead: overhead(&engine.charges, engine.multiplies, engine.objects.ciphertexts()),
         phases,
         sampled_share: Some(1.0),
+        sampling_error_seconds: None,
         seeds: None,
         spread: None,
     }

@@ -41,6 +41,7 @@ impl Engine<'_> {
     #[inline]
     pub(super) fn call(&mut self, number: usize, site: SiteFacts, objects: &[u32]) -> Result<(), Error> {
         self.calls += 1;
+        self.cores[number].calls += 1;
         self.tallies[site.callee as usize].calls += 1;
         let me = 1_u128 << number;
         let mut blocks = [NONE; MOST];

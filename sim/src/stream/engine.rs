@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use hetier_traces::loops::Scope;
 use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
 
 use super::feeder::{Feeder, Status};
+use super::counters::Counters;
 use super::heap::Heap;
 use super::memory::Memory;
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::private::{Geometry, Private, Signature};
-use super::program::{Op, Program, Region, payload};
+use super::program::{Code, Op, Program, Region, payload};
 use super::queue::{NEVER, Queue};
+use super::sample::{Sampling, Window};
 use super::shared::{Leaving, Shared};
+use super::skim::Seen;
 use crate::Error;
 use crate::core::Source;
 use crate::replay::cpu_use::CpuUse;
@@ -69,6 +73,8 @@ pub(super) struct Core<'p> {
     pub slots: Vec<u32>,
     pub compute_fs: u64,
     pub stalls: [u64; Source::COUNT],
+    /// Calls, whether simulated or counted by others.
+    pub calls: u64,
     words: Vec<u32>,
     at: usize,
     share: Option<Share<'p>>,
@@ -76,7 +82,7 @@ pub(super) struct Core<'p> {
 }
 
 /// A core's part of a region.
-struct Share<'p> {
+pub(super) struct Share<'p> {
     dealt: usize,
     feeder: Feeder<'p>,
     is_done: bool,
@@ -85,11 +91,13 @@ struct Share<'p> {
 }
 
 /// A region that was dealt.
-struct Dealt<'p> {
-    region: &'p Region,
-    feeder: Feeder<'p>,
-    iterations: u64,
+pub(super) struct Dealt<'p> {
+    pub region: &'p Region,
+    pub feeder: Feeder<'p>,
+    pub iterations: u64,
     next: u64,
+    /// Of a region that is sampled.
+    pub window: Option<Window>,
 }
 
 /// Totals at one instant, for differences between phases.
@@ -122,6 +130,8 @@ pub(super) struct Parts<'p> {
     pub fault_ps: u64,
     /// What the system's calibrated constants charge.
     pub charges: Charges,
+    /// Share of calls to simulate, millionths.
+    pub share: u64,
 }
 
 /// The engine.
@@ -156,10 +166,10 @@ pub(super) struct Engine<'p> {
     pub footprint: Footprint,
     footprint_due: u32,
     queue: Queue,
-    schedule: Schedule,
-    dealt: Vec<Dealt<'p>>,
-    outstanding: usize,
-    latest_ps: u64,
+    pub(super) schedule: Schedule,
+    pub(super) dealt: Vec<Dealt<'p>>,
+    pub(super) outstanding: usize,
+    pub(super) latest_ps: u64,
     phase: usize,
     /// Calls simulated.
     pub calls: u64,
@@ -169,6 +179,10 @@ pub(super) struct Engine<'p> {
     charged_ciphertexts: u64,
     /// Cores at work over time.
     pub cpu_use: CpuUse,
+    /// Which calls are simulated.
+    pub sampling: Sampling,
+    /// Objects met in a gap.
+    pub(super) seen: Seen,
 }
 
 impl<'p> Engine<'p> {
@@ -186,6 +200,7 @@ impl<'p> Engine<'p> {
             schedule,
             fault_ps,
             charges,
+            share,
         } = parts;
         let (names, name_of) = name(trace);
         let mut signatures: Vec<Signature> = Vec::new();
@@ -259,6 +274,8 @@ impl<'p> Engine<'p> {
             charges,
             charged_ciphertexts: 0,
             cpu_use: CpuUse::default(),
+            sampling: Sampling::new(share),
+            seen: Seen::default(),
         }
     }
 
@@ -291,32 +308,70 @@ impl<'p> Engine<'p> {
     pub(super) fn run_phase(&mut self, phase: usize, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
         self.phase = phase;
         let program = self.program;
-        let mut serial = Feeder::serial(&program.phases[phase]);
-        loop {
-            // 1. Core 0 runs up to the next region or the end.
-            pace.report(self.accesses)?;
-            let status = self.run_serial(&mut serial)?;
-            match status {
-                Status::Full => {}
-                Status::Done => break,
-                // 2. The region is dealt; without a barrier only core 0's own share is run now.
-                Status::Region(region) => {
-                    self.deal(region, &serial);
-                    if !region.nowait {
-                        self.run_team(None, pace)?;
-                        self.meet();
-                    } else {
-                        self.run_team(Some(0), pace)?;
-                    }
-                }
-            }
-        }
-        // 3. All meet at the end.
+        self.run_codes(&program.phases[phase], Scope::new(), pace)?;
+        // All meet at the end.
         self.run_team(None, pace)?;
         self.meet();
         self.charge_written();
         self.dealt.clear();
         self.note_footprint(self.cores[0].clock_ps);
+        Ok(())
+    }
+
+    /// Runs serial codes with the regions in them.
+    pub(super) fn run_codes(
+        &mut self,
+        codes: &'p [Code],
+        scope: Scope,
+        pace: &mut Pace<'_, '_>,
+    ) -> Result<(), Error> {
+        let mut serial = Feeder::serial(codes, scope, self.sampling.loop_calls());
+        loop {
+            // 1. Core 0 runs up to the next region or the end.
+            pace.report(self.accesses)?;
+            match self.run_serial(&mut serial)? {
+                Status::Full => {}
+                Status::Done => return Ok(()),
+                Status::Loop(repeated) => self.run_loop(repeated, serial.scope().clone(), pace)?,
+                // 2. The region is dealt; without a barrier only core 0's own share is run now.
+                Status::Region(region) if region.nowait => {
+                    self.deal(region, &serial, None);
+                    self.run_team(Some(0), pace)?;
+                }
+                Status::Region(region) => {
+                    self.run_region(region, &serial, pace)?;
+                    self.meet();
+                }
+            }
+        }
+    }
+
+    /// Deals a region and runs it to its end: whole, by windows, or as one of its form that was simulated before.
+    fn run_region(
+        &mut self,
+        region: &'p Region,
+        serial: &Feeder<'p>,
+        pace: &mut Pace<'_, '_>,
+    ) -> Result<(), Error> {
+        let iterations = region.iterations(&mut serial.scope().clone());
+        let number = self.dealt.len();
+        if let Some(window) = self.window(region, iterations, serial.scope()) {
+            self.deal(region, serial, Some(window));
+            return self.run_windows(number, pace);
+        }
+        if let Some(known) = self.known(region, iterations) {
+            self.put_forward(region, serial, iterations);
+            self.skim_whole(number, &known)?;
+            self.keep_record(region, iterations, known);
+            return pace.report(self.accesses);
+        }
+        self.deal(region, serial, None);
+        let before = self.is_recorded(region, iterations).then(|| Counters::of(self));
+        self.run_team(None, pace)?;
+        if let Some(before) = before {
+            let measured = Counters::of(self).since(&before);
+            self.keep_record(region, iterations, Box::new(measured));
+        }
         Ok(())
     }
 
@@ -351,49 +406,60 @@ impl<'p> Engine<'p> {
     }
 
     /// Deals a region to all cores from core 0's present clock on.
-    fn deal(&mut self, region: &'p Region, serial: &Feeder<'p>) {
+    fn deal(&mut self, region: &'p Region, serial: &Feeder<'p>, window: Option<Window>) {
         let mut scope = serial.scope().clone();
         let iterations = region.iterations(&mut scope);
-        let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
         let number = self.dealt.len();
-        self.dealt.push(Dealt { region, feeder, iterations, next: 0 });
+        let now = self.put_forward(region, serial, iterations);
+        self.dealt[number].window = window;
+        for core in 0..self.cores.len() {
+            let Some((begin, end)) = self.first_chunk(core, number) else { continue };
+            let share = self.share(number, begin, end);
+            self.cores[core].idle_until(now);
+            self.hand(core, share);
+        }
+    }
+
+    /// Notes a region and its start; gives the present instant.
+    fn put_forward(&mut self, region: &'p Region, serial: &Feeder<'p>, iterations: u64) -> u64 {
+        let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
+        self.dealt.push(Dealt { region, feeder, iterations, next: 0, window: None });
         let now = self.cores[0].clock_ps;
         if self.outstanding == 0 {
             self.cpu_use.alone(now, self.cores.len() as u64);
         }
         self.memory.rest(now, self.cores.len());
-        for core in 0..self.cores.len() {
-            let Some((begin, end)) = self.first_chunk(core as u64, number) else { continue };
-            let share = self.share(number, begin, end);
-            self.outstanding += 1;
-            let own = &mut self.cores[core];
-            let is_idle = own.share.is_none();
-            own.waiting.push_back(share);
-            if is_idle {
-                own.idle_until(now);
-                own.next_share();
-                let clock = own.clock_ps;
-                self.queue.set(core, clock);
-            }
+        now
+    }
+
+    /// Gives a core a share, to run now or behind those that it has.
+    pub(super) fn hand(&mut self, core: usize, share: Share<'p>) {
+        self.outstanding += 1;
+        let own = &mut self.cores[core];
+        let is_idle = own.share.is_none();
+        own.waiting.push_back(share);
+        if is_idle {
+            own.next_share();
+            let clock = own.clock_ps;
+            self.queue.set(core, clock);
         }
     }
 
-    fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
+    pub(super) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
         let Dealt { region, feeder, .. } = &self.dealt[dealt];
         let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
         Share { dealt, feeder, is_done: false, end }
     }
 
     /// The first iterations of a core; `None` if it has none.
-    fn first_chunk(&mut self, core: u64, dealt: usize) -> Option<(u64, u64)> {
-        let threads = self.cores.len() as u64;
+    fn first_chunk(&mut self, core: usize, dealt: usize) -> Option<(u64, u64)> {
+        if let Some(window) = &self.dealt[dealt].window {
+            return window.chunk(core);
+        }
+        let (core, threads) = (core as u64, self.cores.len() as u64);
         let iterations = self.dealt[dealt].iterations;
         let (begin, end) = match self.schedule {
-            Schedule::Static => {
-                let (each, more) = (iterations / threads, iterations % threads);
-                let begin = core * each + core.min(more);
-                (begin, begin + each + u64::from(core < more))
-            }
+            Schedule::Static => static_share(iterations, threads, core),
             Schedule::StaticChunk(chunk) => (core * chunk, ((core + 1) * chunk).min(iterations)),
             Schedule::Dynamic(chunk) => {
                 let begin = self.dealt[dealt].next;
@@ -405,7 +471,10 @@ impl<'p> Engine<'p> {
     }
 
     /// The chunk after one that a core has finished.
-    fn next_chunk(&mut self, dealt: usize, end: u64) -> Option<(u64, u64)> {
+    fn next_chunk(&mut self, core: usize, dealt: usize, end: u64) -> Option<(u64, u64)> {
+        if self.dealt[dealt].window.is_some() {
+            return self.next_in_window(core, dealt, end);
+        }
         let threads = self.cores.len() as u64;
         let dealt = &mut self.dealt[dealt];
         let (begin, chunk) = match self.schedule {
@@ -421,7 +490,7 @@ impl<'p> Engine<'p> {
     }
 
     /// Runs shares until none is left, or until a core has none left.
-    fn run_team(&mut self, until_idle: Option<usize>, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+    pub(super) fn run_team(&mut self, until_idle: Option<usize>, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
         let mut turns = 0_u32;
         while let Some((core, _)) = self.queue.first() {
             if until_idle.is_some_and(|core| self.cores[core].share.is_none()) {
@@ -486,7 +555,7 @@ impl<'p> Engine<'p> {
                 return Ok(true);
             }
             let (dealt, end) = (share.dealt, share.end);
-            let Some((begin, end)) = self.next_chunk(dealt, end) else { return Ok(false) };
+            let Some((begin, end)) = self.next_chunk(number, dealt, end) else { return Ok(false) };
             let share = self.share(dealt, begin, end);
             self.cores[number].share = Some(share);
         }
@@ -504,28 +573,27 @@ impl<'p> Engine<'p> {
                     self.call(number, site, &words[at + 1..end])?;
                     return Ok(end);
                 }
-                Op::Birth if words[at + 2] == 1 => {
-                    self.heap.birth(words[at + 1])?;
-                    at += 4;
-                    self.count_lifetime(number);
-                }
-                Op::Death if words[at + 2] == 1 => {
-                    self.die(words[at + 1])?;
-                    at += 4;
-                    self.count_lifetime(number);
-                }
-                op @ (Op::SmallBirth | Op::SmallDeath) => {
-                    self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
-                    at += 2;
-                }
-                op => {
-                    self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?;
-                    at += 4;
-                    self.count_lifetime(number);
-                }
+                _ => at = self.lifetime(number, words, at)?,
             }
         }
         Ok(at)
+    }
+
+    /// Births or deaths that a word asks for; gives the position behind.
+    #[inline]
+    pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
+        let header = words[at];
+        match Op::of(header) {
+            op @ (Op::SmallBirth | Op::SmallDeath) => {
+                self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
+                return Ok(at + 2);
+            }
+            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1])?,
+            Op::Death if words[at + 2] == 1 => self.die(words[at + 1])?,
+            op => self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?,
+        }
+        self.count_lifetime(number);
+        Ok(at + 4)
     }
 
     #[inline]
@@ -588,6 +656,7 @@ impl Core<'_> {
             slots: Vec::new(),
             compute_fs: 0,
             stalls: [0; Source::COUNT],
+            calls: 0,
             words: Vec::new(),
             at: usize::MAX,
             share: None,
@@ -595,7 +664,7 @@ impl Core<'_> {
         }
     }
 
-    fn idle_until(&mut self, at_ps: u64) {
+    pub(super) fn idle_until(&mut self, at_ps: u64) {
         if at_ps > self.clock_ps {
             self.stalls[usize::from(Source::IDLE.0)] += at_ps - self.clock_ps;
             self.clock_ps = at_ps;
@@ -607,6 +676,13 @@ impl Core<'_> {
         self.words.clear();
         self.at = usize::MAX;
     }
+}
+
+/// The iterations of a core where each has one run of them.
+pub(super) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
+    let (each, more) = (iterations / threads, iterations % threads);
+    let begin = core * each + if core < more { core } else { more };
+    (begin, begin + each + (core < more) as u64)
 }
 
 /// Names of primitives, and the number of the name of each macro.

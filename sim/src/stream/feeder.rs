@@ -7,6 +7,7 @@
 use hetier_traces::Result;
 use hetier_traces::loops::Scope;
 
+use super::size::calls_of_loop;
 use super::program::{Code, Emit, Loop, Map, Region, RegionKind, Template};
 
 /// Why a feeder stopped writing.
@@ -16,6 +17,8 @@ pub enum Status<'p> {
     Full,
     /// The serial thread came to iterations that threads share; the feeder goes on behind them.
     Region(&'p Region),
+    /// The serial thread came to a loop that is to be sampled; the feeder goes on behind it.
+    Loop(&'p Loop),
     /// Nothing is left.
     Done,
 }
@@ -28,6 +31,8 @@ pub struct Feeder<'p> {
     odometer: Odometer,
     /// Whether regions are walked by this core alone (inside another region).
     is_member: bool,
+    /// Calls from which on a loop of the serial thread is handed over.
+    handed_over: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +60,7 @@ enum Then<'p> {
 
 /// State of the innermost template loop.
 #[derive(Clone, Debug, Default)]
-struct Odometer {
+pub(super) struct Odometer {
     /// Levels of more than one iteration, outermost first: number in the nest, iterations, place.
     levels: Vec<(usize, i64, i64)>,
     /// Current index of each field.
@@ -65,20 +70,22 @@ struct Odometer {
 }
 
 impl<'p> Feeder<'p> {
-    /// The thread that runs the serial parts of a phase.
-    pub fn serial(codes: &'p [Code]) -> Self {
+    /// The thread that runs serial codes. Loops of at least `handed_over` calls and four iterations are handed over.
+    pub fn serial(codes: &'p [Code], scope: Scope, handed_over: u64) -> Self {
         Self {
-            scope: Scope::new(),
+            scope,
             stack: vec![Frame { codes, at: 0, then: Then::Leave }],
             odometer: Odometer::default(),
             is_member: false,
+            handed_over,
         }
     }
 
     /// A member of a team: iterations `begin..end` of a region whose enclosing variables are set in `scope`.
     pub fn member(region: &'p Region, scope: Scope, begin: u64, end: u64) -> Self {
         let then = Then::Iterate { region, next: begin, end };
-        let mut feeder = Self { scope, stack: Vec::new(), odometer: Odometer::default(), is_member: true };
+        let (stack, odometer) = (Vec::new(), Odometer::default());
+        let mut feeder = Self { scope, stack, odometer, is_member: true, handed_over: u64::MAX };
         if begin < end && begin > 0 {
             feeder.seek(region, begin - 1);
         }
@@ -114,7 +121,8 @@ impl<'p> Feeder<'p> {
             };
             frame.at += 1;
             match code {
-                Code::Emit(emit) => self.emit(emit, out)?,
+                Code::Emit(emit) => write(emit, &self.scope, out)?,
+                Code::Loop(repeated) if self.is_large(repeated) => return Ok(Status::Loop(repeated)),
                 Code::Loop(repeated) => self.enter_loop(repeated)?,
                 Code::Region(region) if self.is_member => {
                     let end = region.iterations(&mut self.scope.clone());
@@ -126,16 +134,10 @@ impl<'p> Feeder<'p> {
         }
     }
 
-    #[inline]
-    fn emit(&self, emit: &Emit, out: &mut Vec<u32>) -> Result<()> {
-        for repetition in 0..emit.repeat {
-            out.push(emit.header);
-            for field in &emit.fields {
-                out.push(field.object(field.index(&self.scope)? + repetition as i64));
-            }
-            out.extend_from_slice(&emit.tail);
-        }
-        Ok(())
+    fn is_large(&mut self, repeated: &Loop) -> bool {
+        self.handed_over < u64::MAX
+            && repeated.nest.count(&mut self.scope) >= 4
+            && calls_of_loop(repeated, &mut self.scope) >= self.handed_over
     }
 
     fn enter_loop(&mut self, repeated: &'p Loop) -> Result<()> {
@@ -182,7 +184,7 @@ impl<'p> Feeder<'p> {
                 let template = *template;
                 frame.then = Then::Spin(template);
                 for birth in &template.scratch {
-                    self.emit(birth, out)?;
+                    write(birth, &self.scope, out)?;
                 }
                 true
             }
@@ -191,7 +193,7 @@ impl<'p> Feeder<'p> {
                 let goes_on = self.odometer.spin(template, out, limit);
                 if !goes_on {
                     for death in &template.leftovers {
-                        self.emit(death, out)?;
+                        write(death, &self.scope, out)?;
                     }
                 }
                 goes_on
@@ -222,9 +224,34 @@ impl<'p> Feeder<'p> {
     }
 }
 
+/// Writes a call, birth or death.
+#[inline]
+pub(super) fn write(emit: &Emit, scope: &Scope, out: &mut Vec<u32>) -> Result<()> {
+    for repetition in 0..emit.repeat {
+        out.push(emit.header);
+        for field in &emit.fields {
+            out.push(field.object(field.index(scope)? + repetition as i64));
+        }
+        out.extend_from_slice(&emit.tail);
+    }
+    Ok(())
+}
+
 impl Odometer {
+    /// Number of iterations.
+    pub(super) fn length(&self) -> u64 {
+        self.levels.iter().map(|level| level.1 as u64).product()
+    }
+
+    /// Index of a field at the first iteration, and how it moves: step and iterations of each level that moves it,
+    /// innermost last. Right after [`Odometer::start`] alone.
+    pub(super) fn course(&self, field: usize, coefficients: &[i64]) -> (i64, Vec<(i64, i64)>) {
+        let moving = self.levels.iter().map(|level| (coefficients[level.0], level.1));
+        (self.indices[field], moving.filter(|(step, _)| *step != 0).collect())
+    }
+
     /// Stands at the first iteration, which `scope` holds.
-    fn start(&mut self, template: &Template, scope: &Scope) -> Result<()> {
+    pub(super) fn start(&mut self, template: &Template, scope: &Scope) -> Result<()> {
         self.levels.clear();
         for (number, (from, to)) in template.bounds.iter().enumerate() {
             let low = from.iter().map(|form| form.value(scope)).max().unwrap_or(0);
@@ -277,7 +304,7 @@ impl Odometer {
     }
 
     /// Writes iterations until the limit; false after the last.
-    fn spin(&mut self, template: &Template, out: &mut Vec<u32>, limit: usize) -> bool {
+    pub(super) fn spin(&mut self, template: &Template, out: &mut Vec<u32>, limit: usize) -> bool {
         while out.len() < limit {
             let start = out.len();
             out.extend_from_slice(&template.words);

@@ -275,7 +275,7 @@ impl Heap {
 
     /// Counts ciphertexts written, and what the process keeps for them.
     #[inline]
-    fn write(&mut self, count: u64) {
+    pub fn write(&mut self, count: u64) {
         self.ciphertexts += count;
         self.held.resident += count * self.retained_bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);

@@ -58,6 +58,21 @@ pub struct Client {
     pub is_noted: bool,
 }
 
+/// A block on its way through near memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage {
+    /// First of the block's places.
+    pub place: u32,
+    /// Number of places.
+    pub places: u16,
+    /// Lines.
+    pub lines: u64,
+    /// Whether they are written.
+    pub is_write: bool,
+    /// For whom.
+    pub client: Client,
+}
+
 /// What a fetch from memory cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -190,6 +205,49 @@ impl Memory {
         self.servers.iter_mut().for_each(|server| server.rest(now_ps, each));
     }
 
+    /// All cores go on after a stretch of time that is not simulated.
+    pub fn skip(&mut self, by_ps: u64) {
+        self.servers.iter_mut().for_each(|server| server.skip(by_ps));
+    }
+
+    /// The servers, to count what was not simulated.
+    pub fn servers_mut(&mut self) -> &mut [Server] {
+        &mut self.servers
+    }
+
+    /// Position of near memory's tier.
+    pub const fn near_tier(&self) -> usize {
+        self.near_tier
+    }
+
+    /// Passes blocks through near memory without taking time; counts the dirty lines that leave it. The tags of all of
+    /// them are looked at first, so that the host waits for them together.
+    pub fn skim(&mut self, passages: &[Passage]) {
+        for passage in passages {
+            self.look_at(passage.place, passage.places);
+        }
+        for Passage { place, places, lines, is_write, client } in passages {
+            self.gather(*place, *places, *lines, *is_write, |memory, part| {
+                if part.found.dirty > 0 {
+                    let far_server = usize::from(part.place.server);
+                    memory.count(far_server, Kind::Write, part.found.dirty, *client);
+                    memory.servers[far_server].lines[1] += part.found.dirty;
+                }
+            });
+        }
+    }
+
+    /// Brings the places of a block and their tags into the host's caches.
+    #[inline]
+    pub fn look_at(&self, first: u32, count: u16) {
+        let places = &self.places[first as usize..first as usize + usize::from(count)];
+        let seen = match &self.near {
+            Some(near) => places.iter().fold(0, |seen, place| seen ^ near.peek(place.home)),
+            None => places.iter().fold(0, |seen, place| seen ^ place.server),
+        };
+        std::hint::black_box(seen);
+    }
+
     /// Reads lines of a block at places `first .. first + count`.
     #[inline]
     pub fn read(&mut self, first: u32, count: u16, lines: u64, client: Client) -> Cost {
@@ -236,6 +294,7 @@ impl Memory {
         mut to: impl FnMut(&mut Self, Part),
     ) {
         let range = first as usize..first as usize + usize::from(count);
+        self.look_at(first, count);
         let total: u64 = self.places[range.clone()].iter().map(|place| u64::from(place.weight)).sum();
         let (mut weight, mut given) = (0, 0);
         let mut gathered: Option<Part> = None;

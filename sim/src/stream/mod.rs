@@ -37,21 +37,27 @@ pub mod behaviour;
 mod blocks;
 mod calendar;
 mod call;
+mod counters;
 mod engine;
 mod feeder;
+mod form;
 mod heap;
 mod memory;
 pub mod micro;
 mod near;
 mod options;
+mod passing;
 mod pieces;
 mod plan;
 mod private;
 mod program;
 mod queue;
 mod report;
+mod sample;
 mod servers;
 mod shared;
+mod size;
+mod skim;
 
 use std::ops::ControlFlow;
 
@@ -196,6 +202,7 @@ fn build<'p>(
         schedule,
         fault_ps,
         charges,
+        share: settings.sample.unwrap_or(sample::WHOLE),
     };
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
 }

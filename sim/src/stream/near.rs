@@ -117,6 +117,12 @@ impl Near {
         found
     }
 
+    /// The tag that stands at a home, to have it at hand.
+    #[inline]
+    pub fn peek(&self, home: Home) -> u16 {
+        self.frames[home.entry as usize].now.tag
+    }
+
     /// Puts a page in, dirty, where nothing is: what an earlier run left.
     pub fn warm(&mut self, home: Home) {
         let now = &mut self.frames[home.entry as usize].now;

@@ -123,7 +123,7 @@ struct State {
 
 /// A fast hash of words: rotate, add, multiply by an odd constant (2⁶⁴ ÷ golden ratio). Not meant against attacks.
 #[derive(Clone, Copy, Debug, Default)]
-struct Mixer(u64);
+pub(super) struct Mixer(u64);
 
 impl Hasher for Mixer {
     fn finish(&self) -> u64 {

@@ -13,6 +13,9 @@ use hetier_traces::{
     Trace, View,
 };
 
+use super::passing::passing;
+use crate::system::is_written;
+
 /// Objects below this size are not tracked one by one.
 pub const SMALL_BYTES: u64 = 1024;
 
@@ -136,6 +139,8 @@ pub struct Emit {
     pub tail: Box<[u32]>,
     /// How often to repeat with the index one higher; above 1 only for table maps.
     pub repeat: u64,
+    /// Ciphertexts that count as written with the birth.
+    pub written: u64,
 }
 
 /// An operand.
@@ -151,6 +156,8 @@ pub struct Field {
     pub limit: i64,
     /// For messages.
     pub array: ArrayId,
+    /// Whether the object leaves nothing behind; see [`passing`].
+    pub is_passing: bool,
 }
 
 impl Field {
@@ -223,6 +230,10 @@ pub struct Template {
     pub leftovers: Box<[Emit]>,
     /// Words of one iteration, operands left 0.
     pub words: Box<[u32]>,
+    /// Whether nothing that lasts is born or dies inside.
+    pub leaves_nothing: bool,
+    /// Ciphertexts that count as written in an iteration with what is born inside.
+    pub written: u64,
     /// Operands: position in `words`, and which.
     pub fields: Box<[(usize, Field)]>,
     /// Coefficients `[field][level]`.
@@ -234,6 +245,8 @@ pub struct Template {
 pub struct Region {
     /// Without a barrier at the end.
     pub nowait: bool,
+    /// Number of its [`form`](super::form::form).
+    pub form: u64,
     /// What is iterated.
     pub kind: RegionKind,
 }
@@ -282,6 +295,8 @@ impl Program {
 struct Compiler<'t> {
     trace: &'t Trace,
     reuses: bool,
+    /// By definition: whether its objects leave nothing behind.
+    passing: Vec<bool>,
     maps: Vec<(Map, u64)>,
     /// Index into `arrays` by number of the definition.
     owners: Vec<u32>,
@@ -296,6 +311,7 @@ impl<'t> Compiler<'t> {
         let mut compiler = Self {
             trace,
             reuses,
+            passing: if reuses { passing(trace) } else { vec![false; trace.definitions.len()] },
             maps: Vec::new(),
             owners: Vec::new(),
             sites: Vec::new(),
@@ -382,21 +398,25 @@ impl<'t> Compiler<'t> {
     }
 
     fn body(&mut self, body: &Body, in_scope: usize) -> Result<Option<Code>> {
+        let form = || super::form::form(body, &self.trace.definitions);
         Ok(match body {
             Body::Call { callee, operands } => Some(self.call(callee.0, operands, in_scope)?),
             Body::Loop { nest, first, body } => Some(self.repeated(nest, first, body, in_scope)?),
             Body::Parallel { nest, nowait, body } => {
+                let form = form();
                 let nest = Nest::new(nest, in_scope)?;
                 let body = self.bodies(body, nest.in_scope())?;
                 Some(Code::Region(Box::new(Region {
                     nowait: *nowait,
+                    form,
                     kind: RegionKind::Nest { nest, body },
                 })))
             }
             Body::Fork { nowait, branches } => {
+                let form = form();
                 let branches = branches.iter().map(|branch| self.bodies(branch, in_scope));
                 let kind = RegionKind::Branches(branches.collect::<Result<_>>()?);
-                Some(Code::Region(Box::new(Region { nowait: *nowait, kind })))
+                Some(Code::Region(Box::new(Region { nowait: *nowait, form, kind })))
             }
             Body::Alloc(run) => self.lifetime(run, in_scope, [Op::Birth, Op::Refer, Op::SmallBirth])?,
             Body::Free(run) => self.lifetime(run, in_scope, [Op::Death, Op::Release, Op::SmallDeath])?,
@@ -433,6 +453,7 @@ impl<'t> Compiler<'t> {
             fields: fields.into(),
             tail: Box::default(),
             repeat: 1,
+            written: 0,
         }))
     }
 
@@ -452,13 +473,17 @@ impl<'t> Compiler<'t> {
                 let array = self.owners[run.array.0 as usize];
                 let count = u32::try_from(run.count).unwrap_or(u32::MAX);
                 let emit =
-                    Emit { header: small.word(array), fields: [].into(), tail: [count].into(), repeat: 1 };
+                    Emit { header: small.word(array), fields: [].into(), tail: [count].into(), repeat: 1, written: 0 };
                 return Ok(Some(Code::Emit(emit)));
             }
             Map::Linear { stride, .. } => (op.word(0), [run.count as u32, *stride as i32 as u32], 1),
             Map::Table(_) => (op.word(0), [1, 1], run.count),
         };
-        Ok(Some(Code::Emit(Emit { header, fields: [field].into(), tail: tail.into(), repeat })))
+        let written = match self.trace.definitions.get(run.array.0 as usize) {
+            Some(Definition::Array(array)) if op == Op::Birth && is_written(array.class) => run.count,
+            _ => 0,
+        };
+        Ok(Some(Code::Emit(Emit { header, fields: [field].into(), tail: tail.into(), repeat, written })))
     }
 
     fn field(&self, array: ArrayId, index: &Affine, in_scope: usize, count: u64) -> Result<Field> {
@@ -467,7 +492,8 @@ impl<'t> Compiler<'t> {
         let (map, elements) = self.maps.get(array.0 as usize).ok_or_else(undefined)?;
         let limit = (*elements as i64 + 1).saturating_sub_unsigned(count.max(1));
         let form = Form::new(index, in_scope)?;
-        Ok(Field { form, affine: index.clone(), map: map.clone(), limit, array })
+        let is_passing = self.passing[array.0 as usize];
+        Ok(Field { form, affine: index.clone(), map: map.clone(), limit, array, is_passing })
     }
 
     fn repeated(&mut self, ranges: &[Range], first: &[Body], body: &[Body], in_scope: usize) -> Result<Code> {
@@ -507,7 +533,11 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize, reuses: bool) -> R
     let own = |emits: &[&Emit]| emits.iter().copied().cloned().collect();
     let (scratch, leftovers) = (own(&emits[..kept]), own(&emits[emits.len() - kept..]));
     let (mut words, mut fields) = (Vec::new(), Vec::new());
-    for Emit { header, fields: operands, tail, .. } in &emits[kept..emits.len() - kept] {
+    let inner = &emits[kept..emits.len() - kept];
+    let is_passing = |emit: &&Emit| emit.fields.iter().all(|field| field.is_passing);
+    let leaves_nothing = inner.iter().all(|emit| Op::of(emit.header) == Op::Call || is_passing(emit));
+    let written = inner.iter().map(|emit| emit.written).sum();
+    for Emit { header, fields: operands, tail, .. } in inner {
         words.push(*header);
         for field in operands {
             fields.push((words.len(), field.clone()));
@@ -520,7 +550,8 @@ fn template(ranges: &[Range], body: &[Code], in_scope: usize, reuses: bool) -> R
     });
     let coefficients = coefficients.collect();
     let (words, fields) = (words.into(), fields.into());
-    Ok(Some(Template { bounds: bounds.into(), scratch, leftovers, words, fields, coefficients }))
+    let bounds = bounds.into();
+    Ok(Some(Template { bounds, scratch, leftovers, words, leaves_nothing, written, fields, coefficients }))
 }
 
 /// How many births a body begins with whose deaths, last born first, it ends with, of objects that are the same in

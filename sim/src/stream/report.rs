@@ -68,10 +68,16 @@ pub(super) fn result(parts: Parts<'_, '_>) -> RunResult {
         cpu_use_over_time: Some(engine.cpu_use.series()),
         overhead: report::overhead(&engine.charges, multiplies(engine), engine.heap.ciphertexts),
         phases: parts.phases,
-        sampled_share: Some(1.0),
+        sampled_share: Some(sampled_share(engine)),
+        sampling_error_seconds: Some(engine.sampling.error_seconds()),
         seeds: None,
         spread: None,
     }
+}
+
+/// Share of the calls that was simulated.
+fn sampled_share(engine: &Engine<'_>) -> f64 {
+    engine.calls as f64 / (engine.calls + engine.sampling.skipped).max(1) as f64
 }
 
 /// Calls of multiply-accumulates.

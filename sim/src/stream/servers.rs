@@ -130,6 +130,12 @@ impl Server {
         self.window_cores = 0;
     }
 
+    /// Goes on after a stretch of time that is not simulated, as busy as before.
+    pub const fn skip(&mut self, by_ps: u64) {
+        (self.window_start_ps, self.window_end_ps) =
+            (self.window_start_ps + by_ps, self.window_end_ps + by_ps);
+    }
+
     /// Forgets the load: a barrier has emptied the queues, and so many cores go on.
     pub fn rest(&mut self, now_ps: u64, cores: usize) {
         self.step = 0;

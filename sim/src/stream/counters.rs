@@ -1,0 +1,190 @@
+//! All that the engine counts, as differences between instants, so that calls which are not simulated can be counted
+//! by those that are.
+
+use hetier_traces::Class;
+
+use super::behaviour::LOAD_STEPS;
+use super::engine::{CallTally, Engine};
+use crate::core::Source;
+use crate::device::Kind;
+use crate::machine::LineCounts;
+use crate::result::CacheResult;
+
+/// A share of calls: those not simulated to those that were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ratio {
+    /// Calls not simulated.
+    pub skipped: u64,
+    /// Calls simulated.
+    pub measured: u64,
+}
+
+impl Ratio {
+    /// So much of a count.
+    #[inline]
+    pub fn of(self, count: u64) -> u64 {
+        (u128::from(count) * u128::from(self.skipped) / u128::from(self.measured.max(1))) as u64
+    }
+}
+
+/// What one core counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CoreCounts {
+    pub clock_ps: u64,
+    pub calls: u64,
+    pub compute_fs: u64,
+    pub stalls: [u64; Source::COUNT],
+}
+
+/// What the engine counts beside its cores' arithmetic and requests, which follow from the calls.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    pub cores: Vec<CoreCounts>,
+    pub tallies: Vec<CallTally>,
+    class_stalls: [u64; Class::ALL.len()],
+    caches: CacheResult,
+    servers: Vec<([u64; 2], [u64; LOAD_STEPS])>,
+    traffic: LineCounts,
+    near: [u64; 3],
+}
+
+impl Counters {
+    /// What `engine` has counted.
+    pub fn of(engine: &Engine<'_>) -> Self {
+        let cores = engine.cores.iter().map(|core| CoreCounts {
+            clock_ps: core.clock_ps,
+            calls: core.calls,
+            compute_fs: core.compute_fs,
+            stalls: core.stalls,
+        });
+        let servers = engine.memory.servers().iter().map(|server| (server.lines, server.read_at_step));
+        Self {
+            cores: cores.collect(),
+            tallies: engine.tallies.clone(),
+            class_stalls: engine.class_stalls,
+            caches: engine.caches,
+            servers: servers.collect(),
+            traffic: engine.memory.traffic.counts(),
+            near: engine.memory.near().map_or([0; 3], |near| near.lines),
+        }
+    }
+
+    /// What was counted since `before`. Faults stay out: how many pages the calls that are not simulated touch first is
+    /// known exactly.
+    #[must_use]
+    pub fn since(mut self, before: &Self) -> Self {
+        let fault = usize::from(Source::FAULT.0);
+        for (now, before) in self.cores.iter_mut().zip(&before.cores) {
+            now.clock_ps -= before.clock_ps + now.stalls[fault] - before.stalls[fault];
+            now.calls -= before.calls;
+            now.compute_fs -= before.compute_fs;
+            less(&mut now.stalls, &before.stalls);
+            now.stalls[fault] = 0;
+        }
+        for (now, before) in self.tallies.iter_mut().zip(&before.tallies) {
+            now.calls -= before.calls;
+            less(&mut now.stalls, &before.stalls);
+            now.total_ps -= before.total_ps + now.stalls[fault];
+            now.stalls[fault] = 0;
+        }
+        less(&mut self.class_stalls, &before.class_stalls);
+        let (now, before_caches) = (levels(&mut self.caches), levels(&mut before.caches.clone()).map(|count| *count));
+        now.into_iter().zip(before_caches).for_each(|(now, before)| *now -= before);
+        for (now, before) in self.servers.iter_mut().zip(&before.servers) {
+            less(&mut now.0, &before.0);
+            less(&mut now.1, &before.1);
+        }
+        self.traffic = self.traffic.since(&before.traffic);
+        less(&mut self.near, &before.near);
+        self
+    }
+
+    /// Calls of all cores.
+    pub fn calls(&self) -> u64 {
+        self.cores.iter().map(|core| core.calls).sum()
+    }
+
+    /// Core time of all cores, picoseconds.
+    pub fn core_ps(&self) -> u64 {
+        self.cores.iter().map(|core| core.clock_ps).sum()
+    }
+}
+
+impl Engine<'_> {
+    /// Counts calls that were not simulated by `measured`, what simulated ones counted: `of_core` and `of_callee` by
+    /// their share of each core and macro, over the stretch `from..to`. Dirty lines that left near memory are known
+    /// better: `pushed_out` of them.
+    pub(super) fn count_skipped(
+        &mut self,
+        measured: &Counters,
+        of_core: &[Ratio],
+        of_callee: &[u64],
+        pushed_out: Option<u64>,
+        (from, to): (u64, u64),
+    ) {
+        for ((core, counts), ratio) in self.cores.iter_mut().zip(&measured.cores).zip(of_core) {
+            core.calls += ratio.of(counts.calls);
+            core.stalls.iter_mut().zip(counts.stalls).for_each(|(sum, stall)| *sum += ratio.of(stall));
+        }
+        for ((tally, counts), skipped) in self.tallies.iter_mut().zip(&measured.tallies).zip(of_callee) {
+            let ratio = Ratio { skipped: *skipped, measured: counts.calls };
+            tally.calls += skipped;
+            tally.total_ps += ratio.of(counts.total_ps);
+            tally.stalls.iter_mut().zip(counts.stalls).for_each(|(sum, stall)| *sum += ratio.of(stall));
+        }
+        let all = Ratio { skipped: of_callee.iter().sum(), measured: measured.calls() };
+        self.class_stalls.iter_mut().zip(measured.class_stalls).for_each(|(sum, stall)| *sum += all.of(stall));
+        let mut counted = measured.caches;
+        let sums = levels(&mut self.caches);
+        sums.into_iter().zip(levels(&mut counted)).for_each(|(sum, count)| *sum += all.of(*count));
+        self.repeat_traffic(measured, all, pushed_out, (from, to));
+    }
+
+    fn repeat_traffic(
+        &mut self,
+        measured: &Counters,
+        all: Ratio,
+        pushed_out: Option<u64>,
+        (from, to): (u64, u64),
+    ) {
+        let (sockets, near_tier) = (self.memory.sockets(), self.memory.near_tier());
+        let mut traffic = measured.traffic.clone();
+        let is_known = |tier: usize| pushed_out.is_some() && tier != near_tier;
+        let tiers = self.memory.servers().len() / sockets;
+        (0..tiers).filter(|tier| is_known(*tier)).for_each(|tier| traffic.forget(tier, Kind::Write));
+        for (number, (server, (lines, at_step))) in
+            self.memory.servers_mut().iter_mut().zip(&measured.servers).enumerate()
+        {
+            server.lines[0] += all.of(lines[0]);
+            if !is_known(number / sockets) {
+                server.lines[1] += all.of(lines[1]);
+            }
+            server.read_at_step.iter_mut().zip(at_step).for_each(|(sum, lines)| *sum += all.of(*lines));
+        }
+        self.memory.traffic.repeat(&traffic, |lines| all.of(lines), from, to);
+        if let (Some(near), Some(dirty)) = (self.memory.near_mut(), pushed_out) {
+            let [hits, clean, missed_dirty] = measured.near;
+            near.lines[0] += all.of(hits);
+            near.lines[1] += all.of(clean + missed_dirty).saturating_sub(dirty);
+            near.lines[2] += dirty;
+        }
+    }
+}
+
+fn less(now: &mut [u64], before: &[u64]) {
+    now.iter_mut().zip(before).for_each(|(now, before)| *now -= before);
+}
+
+/// Counters of the caches that follow the calls; those of the first level and of faults do not.
+const fn levels(caches: &mut CacheResult) -> [&mut u64; 8] {
+    [
+        &mut caches.l2.hits,
+        &mut caches.l2.misses,
+        &mut caches.l3.hits,
+        &mut caches.l3.misses,
+        &mut caches.forwarded_lines,
+        &mut caches.invalidated_lines,
+        &mut caches.prefetched_lines,
+        &mut caches.page_walks,
+    ]
+}
