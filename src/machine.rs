@@ -7,7 +7,7 @@ use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::mode::NearStart;
 use hetier_sim::pages::choose;
-use hetier_sim::replay::{DramSize, Schedule, Settings};
+use hetier_sim::replay::{DramSize, Sample, Schedule, Settings};
 use hetier_sim::{RunResult, System};
 use hetier_traces::Trace;
 use rayon::prelude::*;
@@ -35,6 +35,9 @@ pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
     }
     if let Some(allocator) = &arguments.allocator {
         settings.allocator = choose("allocator", allocator, &AllocatorKind::ALL)?;
+    }
+    if let Some(sample) = &arguments.sample {
+        settings.sample = Some(Sample::parse(sample)?);
     }
     if arguments.warm {
         settings.near_start = NearStart::Warm;

@@ -108,6 +108,7 @@ fn prepare(
         schedule: run.schedule.clone(),
         allocator: run.allocator.clone(),
         warm: run.warm,
+        sample: shared.sample.clone(),
         seed: shared.seed,
         seeds: shared.seeds,
     };

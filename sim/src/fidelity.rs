@@ -17,7 +17,7 @@ pub const LINE_LIMIT: u64 = 100_000_000;
 /// How exactly a trace is replayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Fidelity {
-    /// Line for traces of at most [`LINE_LIMIT`] line accesses, stream beyond.
+    /// Line for traces of at most [`LINE_LIMIT`] line accesses, stream beyond and for samples.
     #[default]
     Auto,
     /// Every 64-byte line.
@@ -31,10 +31,11 @@ impl Fidelity {
     pub const ALL: [(&'static str, Self); 3] =
         [("auto", Self::Auto), ("line", Self::Line), ("stream", Self::Stream)];
 
-    fn is_line(self, trace: &Trace) -> Result<bool, Error> {
+    fn is_line(self, trace: &Trace, settings: &Settings) -> Result<bool, Error> {
         Ok(match self {
             Self::Line => true,
             Self::Stream => false,
+            Self::Auto if settings.sample.is_some() => false,
             Self::Auto => facts(trace, 1)?.activity.line_accesses <= LINE_LIMIT,
         })
     }
@@ -51,7 +52,7 @@ pub fn replay(
     fidelity: Fidelity,
     progress: &mut Progress<'_>,
 ) -> Result<RunResult, Error> {
-    if fidelity.is_line(trace)? {
+    if fidelity.is_line(trace, settings)? {
         replay::replay(trace, system, settings, progress)
     } else {
         let cache = settings.behaviour_cache.clone();
@@ -73,7 +74,7 @@ pub fn ensemble(
     seeds: u32,
     progress: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
 ) -> Result<RunResult, Error> {
-    let fidelity = if fidelity.is_line(trace)? { Fidelity::Line } else { Fidelity::Stream };
+    let fidelity = if fidelity.is_line(trace, settings)? { Fidelity::Line } else { Fidelity::Stream };
     if seeds <= 1 {
         return replay(trace, system, settings, fidelity, &mut |share| progress(share));
     }

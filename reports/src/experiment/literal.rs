@@ -40,6 +40,8 @@ pub struct SharedSettings {
     pub threads: Option<u32>,
     /// `line`, `stream` or `auto`.
     pub fidelity: String,
+    /// Calls to simulate of each run, a share or a number as for `hetier replay --sample`; all if left out.
+    pub sample: Option<String>,
     /// Seed of everything drawn at random.
     pub seed: u64,
     /// Seeds of an ensemble, at least 1.

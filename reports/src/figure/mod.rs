@@ -26,8 +26,8 @@ use crate::table::Table;
 
 pub use grouped_bars::{Bar, GroupedBars, Groups};
 pub use probes::{
-    BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY, OVERWRITE_TAIL,
-    PROBE_FIGURES, ProbeFigure,
+    BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY,
+    OVERWRITE_TAIL, PROBE_FIGURES, ProbeFigure,
 };
 
 /// A kind of figure of results of type `Data`.

@@ -12,6 +12,7 @@ mod lanes;
 mod memory_map;
 pub(crate) mod objects;
 pub(crate) mod report;
+mod sample;
 pub(crate) mod settings;
 mod team;
 
@@ -22,6 +23,7 @@ use hetier_traces::{Directory, Facts, Trace};
 
 pub use calls::Stores;
 pub use footprint::Footprint;
+pub use sample::Sample;
 pub use settings::{DramSize, Pinning, Settings};
 pub use team::Schedule;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::calls::Stores;
 use super::objects::Budget;
+use super::sample::Sample;
 use super::team::Schedule;
 use crate::Error;
 use crate::allocator::AllocatorKind;
@@ -105,8 +106,8 @@ pub struct Settings {
     pub prefetches: Option<bool>,
     /// Seed of page placement.
     pub seed: u64,
-    /// Share of the calls to simulate at stream fidelity, above 0 and below 1; `None` simulates all.
-    pub sample: Option<f64>,
+    /// Calls to simulate at stream fidelity; `None` simulates all.
+    pub sample: Option<Sample>,
 }
 
 impl Default for Settings {
@@ -149,8 +150,7 @@ pub(crate) struct Resolved {
     pub write_miss_fetches: bool,
     pub prefetches: bool,
     pub seed: u64,
-    /// Millionths of the calls.
-    pub sample: Option<u64>,
+    pub sample: Option<Sample>,
 }
 
 impl Settings {
@@ -180,22 +180,9 @@ impl Settings {
             write_miss_fetches: self.write_miss_fetches,
             prefetches: self.prefetches.unwrap_or(system.prefetch.enabled),
             seed: self.seed,
-            sample: self.sample.map(|share| millionths(system, share)).transpose()?,
+            sample: self.sample,
         })
     }
-}
-
-/// A share to simulate in millionths.
-fn millionths(system: &System, share: f64) -> Result<u64, Error> {
-    if share > 0.0 && share < 1.0 {
-        return Ok(((share * 1e6).round() as u64).clamp(1, 999_999));
-    }
-    Err(Error::Unsupported {
-        system: system.name.clone(),
-        what: "a sample of the calls".to_owned(),
-        found: share.to_string(),
-        need: "a share above 0 and below 1, such as 0.05, or none to simulate all".to_owned(),
-    })
 }
 
 fn name_of<T: Copy + PartialEq>(choice: T, choices: &[(&'static str, T)]) -> String {
@@ -244,7 +231,7 @@ impl Resolved {
             ("write_miss_fetches", self.write_miss_fetches.to_string()),
             ("prefetch", if self.prefetches { "on" } else { "off" }.to_owned()),
             ("seed", self.seed.to_string()),
-            ("sample", self.sample.map_or_else(|| "all".to_owned(), |share| (share as f64 / 1e6).to_string())),
+            ("sample", self.sample.map_or_else(|| "all".to_owned(), |sample| sample.to_string())),
             ("fidelity", "line".to_owned()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

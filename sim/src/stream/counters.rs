@@ -88,7 +88,8 @@ impl Counters {
             now.stalls[fault] = 0;
         }
         less(&mut self.class_stalls, &before.class_stalls);
-        let (now, before_caches) = (levels(&mut self.caches), levels(&mut before.caches.clone()).map(|count| *count));
+        let (now, before_caches) =
+            (levels(&mut self.caches), levels(&mut before.caches.clone()).map(|count| *count));
         now.into_iter().zip(before_caches).for_each(|(now, before)| *now -= before);
         for (now, before) in self.servers.iter_mut().zip(&before.servers) {
             less(&mut now.0, &before.0);
@@ -104,9 +105,9 @@ impl Counters {
         self.cores.iter().map(|core| core.calls).sum()
     }
 
-    /// Core time of all cores, picoseconds.
-    pub fn core_ps(&self) -> u64 {
-        self.cores.iter().map(|core| core.clock_ps).sum()
+    /// Core time and calls of all cores.
+    pub fn totals(&self) -> (u64, u64) {
+        self.cores.iter().fold((0, 0), |sum, core| (sum.0 + core.clock_ps, sum.1 + core.calls))
     }
 }
 
@@ -133,7 +134,10 @@ impl Engine<'_> {
             tally.stalls.iter_mut().zip(counts.stalls).for_each(|(sum, stall)| *sum += ratio.of(stall));
         }
         let all = Ratio { skipped: of_callee.iter().sum(), measured: measured.calls() };
-        self.class_stalls.iter_mut().zip(measured.class_stalls).for_each(|(sum, stall)| *sum += all.of(stall));
+        self.class_stalls
+            .iter_mut()
+            .zip(measured.class_stalls)
+            .for_each(|(sum, stall)| *sum += all.of(stall));
         let mut counted = measured.caches;
         let sums = levels(&mut self.caches);
         sums.into_iter().zip(levels(&mut counted)).for_each(|(sum, count)| *sum += all.of(*count));

@@ -7,8 +7,8 @@ use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
 
-use super::feeder::{Feeder, Status};
 use super::counters::Counters;
+use super::feeder::{Feeder, Status};
 use super::heap::Heap;
 use super::memory::Memory;
 use super::options::Pace;
@@ -490,7 +490,11 @@ impl<'p> Engine<'p> {
     }
 
     /// Runs shares until none is left, or until a core has none left.
-    pub(super) fn run_team(&mut self, until_idle: Option<usize>, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+    pub(super) fn run_team(
+        &mut self,
+        until_idle: Option<usize>,
+        pace: &mut Pace<'_, '_>,
+    ) -> Result<(), Error> {
         let mut turns = 0_u32;
         while let Some((core, _)) = self.queue.first() {
             if until_idle.is_some_and(|core| self.cores[core].share.is_none()) {

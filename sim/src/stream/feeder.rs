@@ -7,8 +7,8 @@
 use hetier_traces::Result;
 use hetier_traces::loops::Scope;
 
-use super::size::calls_of_loop;
 use super::program::{Code, Emit, Loop, Map, Region, RegionKind, Template};
+use super::size::calls_of_loop;
 
 /// Why a feeder stopped writing.
 #[derive(Clone, Copy, Debug)]

@@ -66,6 +66,7 @@ mod tests {
                 label: String::new(),
                 class: Class::Ciphertext,
                 capacity_bytes,
+                used_bytes: capacity_bytes,
                 elements: 10,
             })
         };

@@ -202,7 +202,7 @@ fn build<'p>(
         schedule,
         fault_ps,
         charges,
-        share: settings.sample.unwrap_or(sample::WHOLE),
+        share: settings.sample.map_or(sample::WHOLE, |sample| sample.millionths(facts.activity.calls)),
     };
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
 }

@@ -105,8 +105,8 @@ impl Near {
     /// come yet missing; one to a page that was pushed out in part finds its share of what is left.
     #[inline]
     pub fn exchange(&mut self, home: Home, is_write: bool, lines: u64) -> Found {
-        // A followed page stands for several: all of them are in the same state.
-        let of_page = lines.min(PAGE_LINES);
+        // A followed page stands for `sample` in the same state: of each of them comes as much.
+        let of_page = lines.div_ceil(self.sample).min(PAGE_LINES);
         let found = self.frames[home.entry as usize].access(home.tag, is_write, of_page as u8);
         let scaled = |part: u64| if of_page == lines { part } else { part * lines / of_page };
         let (clean, dirty) = (scaled(found.clean), scaled(found.dirty));
@@ -212,12 +212,27 @@ mod tests {
             let mut near = near(sample);
             for page in (0..3072).step_by(sample as usize) {
                 let home = near.home(0, page);
-                assert_eq!(near.exchange(home, true, 64).clean, 64, "{sample} {page}");
+                assert_eq!(near.exchange(home, true, 64 * sample).clean, 64 * sample, "{sample} {page}");
             }
             assert!((0..3072).step_by(sample as usize).all(|page| {
                 let home = near.home(0, page);
-                near.exchange(home, false, 64).hits == 64
+                near.exchange(home, false, 64 * sample).hits == 64 * sample
             }));
+        }
+    }
+
+    #[test]
+    fn object_that_comes_in_parts_misses_as_much_as_one_that_comes_whole() {
+        for sample in [1, 8] {
+            let mut near = near(sample);
+            let (whole, parts) = (near.home(0, 0), near.home(0, 8));
+            let lines = PAGE_LINES * sample;
+
+            assert_eq!(near.exchange(whole, true, lines).clean, lines);
+            let missed: u64 = (0..4).map(|_| near.exchange(parts, true, lines / 4).clean).sum();
+
+            assert_eq!(missed, lines, "{sample}");
+            assert_eq!(near.exchange(parts, false, lines).hits, lines);
         }
     }
 

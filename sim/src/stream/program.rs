@@ -472,8 +472,13 @@ impl<'t> Compiler<'t> {
             Map::Small => {
                 let array = self.owners[run.array.0 as usize];
                 let count = u32::try_from(run.count).unwrap_or(u32::MAX);
-                let emit =
-                    Emit { header: small.word(array), fields: [].into(), tail: [count].into(), repeat: 1, written: 0 };
+                let emit = Emit {
+                    header: small.word(array),
+                    fields: [].into(),
+                    tail: [count].into(),
+                    repeat: 1,
+                    written: 0,
+                };
                 return Ok(Some(Code::Emit(emit)));
             }
             Map::Linear { stride, .. } => (op.word(0), [run.count as u32, *stride as i32 as u32], 1),

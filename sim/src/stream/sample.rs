@@ -61,7 +61,17 @@ struct Place {
     end: u64,
     started_ps: u64,
     has_led: bool,
+    is_halfway: bool,
     is_done: bool,
+}
+
+/// A point of a window that the last core has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// The measured part begins.
+    Begin,
+    /// Half of it is over.
+    Middle,
 }
 
 /// The present window of a region.
@@ -72,11 +82,14 @@ pub(super) struct Window {
     number: u64,
     places: Vec<Place>,
     leading: usize,
+    halving: usize,
     open: usize,
     before: Option<Box<Counters>>,
+    /// Core time and calls at the middle of the measured part.
+    middle: Option<(u64, u64)>,
     /// Over all windows: core time and calls by core.
     measured: Vec<(u64, u64)>,
-    /// Core time of a call in each window, femtoseconds.
+    /// Core time of a call in each half of a window's measured part, femtoseconds.
     paces: Vec<u64>,
     started_ps: u64,
 }
@@ -143,33 +156,50 @@ impl Window {
         let mut cores = 0;
         for place in &mut self.places {
             let has_work = place.next < place.end;
-            (place.start, place.has_led, place.is_done) = (place.next, !has_work, !has_work);
+            place.start = place.next;
+            (place.has_led, place.is_halfway, place.is_done) = (!has_work, !has_work, !has_work);
             cores += usize::from(has_work);
         }
-        (self.leading, self.open, self.before) = (cores, cores, None);
+        (self.leading, self.halving, self.open) = (cores, cores, cores);
+        (self.before, self.middle) = (None, None);
     }
 
-    /// Notes that a core is done with a chunk; true if the measured part begins now.
-    fn pass(&mut self, core: usize, next: u64) -> bool {
+    /// Notes that a core is done with a chunk; gives the mark if it is the last to come to one.
+    fn pass(&mut self, core: usize, next: u64) -> Option<Mark> {
         let place = &mut self.places[core];
         place.next = next;
         let (done, is_over) = (next - place.start, next == place.end);
-        let mut begins = false;
-        if !place.has_led && (is_over || done * LEAD >= self.length) {
-            place.has_led = true;
-            self.leading -= 1;
-            begins = self.leading == 0;
+        let comes = |is_past: &mut bool, cores: &mut usize, at: u64| {
+            let is_here = !*is_past && (is_over || LEAD * done >= at * self.length);
+            *is_past |= is_here;
+            *cores -= usize::from(is_here);
+            is_here && *cores == 0
+        };
+        let begins = comes(&mut place.has_led, &mut self.leading, 1);
+        let is_middle = comes(&mut place.is_halfway, &mut self.halving, 2);
+        comes(&mut place.is_done, &mut self.open, LEAD);
+        match (begins, is_middle) {
+            (true, _) => Some(Mark::Begin),
+            (_, true) => Some(Mark::Middle),
+            _ => None,
         }
-        if !place.is_done && (is_over || done >= self.length) {
-            place.is_done = true;
-            self.open -= 1;
-        }
-        begins
     }
 
     /// Iterations from the start of the share to here, over all cores.
     fn done(&self) -> u64 {
         self.places.iter().map(|place| place.next - place.begin).sum()
+    }
+
+    /// Notes what a call took in each half of the measured part.
+    fn note_paces(&mut self, before: &Counters, cores: impl Iterator<Item = (u64, u64)>) {
+        let start = before.totals();
+        let end = cores.fold((0, 0), |sum, core| (sum.0 + core.0, sum.1 + core.1));
+        let middle = self.middle.unwrap_or(end);
+        for (from, to) in [(start, middle), (middle, end)] {
+            if to.1 > from.1 {
+                self.paces.push(Ratio { skipped: 1000, measured: to.1 - from.1 }.of(to.0 - from.0));
+            }
+        }
     }
 
     fn all(&self) -> u64 {
@@ -203,8 +233,10 @@ impl<'p> Engine<'p> {
             number: 0,
             places: places.collect(),
             leading: 0,
+            halving: 0,
             open: 0,
             before: None,
+            middle: None,
             measured: vec![(0, 0); threads as usize],
             paces: Vec::new(),
             started_ps: self.cores[0].clock_ps,
@@ -217,9 +249,18 @@ impl<'p> Engine<'p> {
     /// Notes the end of a core's chunk in a sampled region; gives the next one while the window is open.
     pub(super) fn next_in_window(&mut self, core: usize, dealt: usize, next: u64) -> Option<(u64, u64)> {
         let window = self.dealt[dealt].window.as_mut()?;
-        if window.pass(core, next) {
-            let counters = Box::new(Counters::of(self));
-            self.dealt[dealt].window.as_mut()?.before = Some(counters);
+        let mark = window.pass(core, next);
+        match mark {
+            Some(Mark::Begin) => {
+                let counters = Box::new(Counters::of(self));
+                self.dealt[dealt].window.as_mut()?.before = Some(counters);
+            }
+            Some(Mark::Middle) => {
+                let cores = self.cores.iter();
+                let sums = cores.fold((0, 0), |sum, core| (sum.0 + core.clock_ps, sum.1 + core.calls));
+                self.dealt[dealt].window.as_mut()?.middle = Some(sums);
+            }
+            None => {}
         }
         let window = self.dealt[dealt].window.as_ref()?;
         if window.open == 0 { None } else { window.chunk(core) }
@@ -235,6 +276,7 @@ impl<'p> Engine<'p> {
                 return Ok(());
             }
             if let Some(before) = window.before.take() {
+                window.note_paces(&before, self.cores.iter().map(|core| (core.clock_ps, core.calls)));
                 let measured = Counters::of(self).since(&before);
                 self.skim_gap(dealt, &mut window, &measured)?;
             }
@@ -264,7 +306,6 @@ impl<'p> Engine<'p> {
         for (sum, core) in window.measured.iter_mut().zip(&measured.cores) {
             *sum = (sum.0 + core.clock_ps, sum.1 + core.calls);
         }
-        window.paces.push(Ratio { skipped: 1000, measured: measured.calls() }.of(measured.core_ps()));
         let stratum = window.all() * (window.number + 1) / window.count;
         let gap = stratum.saturating_sub(window.done());
         let (done, spent) = self.of_window(window);
@@ -310,7 +351,8 @@ impl<'p> Engine<'p> {
         let mut reached = Vec::with_capacity(limits.len());
         let mut of_core = Vec::with_capacity(limits.len());
         for (core, limit) in limits.iter().enumerate() {
-            let (next, skipped) = self.skim_core(dealt, core, *limit, (&rates, paces[core]), &mut of_callee)?;
+            let (next, skipped) =
+                self.skim_core(dealt, core, *limit, (&rates, paces[core]), &mut of_callee)?;
             reached.push(next);
             of_core.push(Ratio { skipped, measured: measured.cores[core].calls });
         }
@@ -410,7 +452,8 @@ impl<'p> Engine<'p> {
     ) -> Result<(), Error> {
         let iterations = repeated.nest.count(&mut scope);
         let least = SHORTEST.div_ceil(calls_of_loop(repeated, &mut scope).div_ceil(iterations).max(1));
-        let plan = if self.outstanding == 0 { Window::plan(self.sampling.share, iterations, least) } else { None };
+        let plan =
+            if self.outstanding == 0 { Window::plan(self.sampling.share, iterations, least) } else { None };
         let (length, count) = plan.unwrap_or((iterations, 1));
         let mut next = 0;
         let mut goes_on = repeated.nest.start(&mut scope);
@@ -421,7 +464,8 @@ impl<'p> Engine<'p> {
                 if (next - start) * LEAD >= length || length == 1 {
                     before.get_or_insert_with(|| Box::new(Counters::of(self)));
                 }
-                let codes = if next == 0 && !repeated.first.is_empty() { &repeated.first } else { &repeated.body };
+                let codes =
+                    if next == 0 && !repeated.first.is_empty() { &repeated.first } else { &repeated.body };
                 self.run_codes(codes, scope.clone(), pace)?;
                 (goes_on, next) = (repeated.nest.advance(&mut scope), next + 1);
             }
@@ -455,7 +499,8 @@ impl<'p> Engine<'p> {
         let of_callee = skim.calls;
         let all = Ratio { skipped: of_callee.iter().sum(), measured: measured.calls() };
         // All cores go on by the same time, whether they worked or waited.
-        let span_ps = all.of(measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0)) + skim.fault_ps;
+        let span_ps =
+            all.of(measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0)) + skim.fault_ps;
         for (core, counts) in self.cores.iter_mut().zip(&measured.cores) {
             core.clock_ps = from + span_ps;
             core.compute_fs += all.of(counts.compute_fs);

@@ -225,7 +225,8 @@ impl Engine<'_> {
     ) -> Result<(), Error> {
         for operand in 0..usize::from(site.count) {
             let is_write = site.written >> (operand % 64) & 1 == 1;
-            let (held, coefficients) = (&template.fields[field + operand].1, &template.coefficients[field + operand]);
+            let (held, coefficients) =
+                (&template.fields[field + operand].1, &template.coefficients[field + operand]);
             if !held.is_passing && (is_write || self.memory.near().is_some()) {
                 let (start, course) = skim.odometer.course(field + operand, coefficients);
                 if self.seen.is_new(held, start, &course) {
@@ -310,7 +311,11 @@ impl Engine<'_> {
             if block == NONE {
                 return Err(self.dead(object));
             }
-            return if self.seen.written.insert(block) { self.see(block, primitive, true, skim) } else { Ok(()) };
+            return if self.seen.written.insert(block) {
+                self.see(block, primitive, true, skim)
+            } else {
+                Ok(())
+            };
         }
         if !self.seen.read.insert(object) {
             return Ok(());

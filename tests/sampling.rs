@@ -1,0 +1,159 @@
+//! Sampled runs against full ones, for a layer of each type, bound by arithmetic and bound by memory.
+//!
+//! `docs/sampling.md` is the table that this test prints; `UPDATE_SNAPSHOTS=1 cargo test --release --test sampling`
+//! rewrites it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use hetier_sim::replay::{DramSize, Sample, Settings};
+use hetier_sim::{RunResult, System, stream};
+use hetier_traces::Trace;
+use hetier_workloads::interpret::shape;
+use hetier_workloads::layer::transformer::{ClientRelu, DepthwiseConvolution, GraphConvolution};
+use hetier_workloads::layer::{Shape, Window};
+use hetier_workloads::network::{Network, Weights};
+use hetier_workloads::program::Options;
+use hetier_workloads::{Literal, Parameters};
+use rayon::prelude::*;
+
+/// Largest errors allowed of simulated time, and of bytes by tier and direction: what was reached, so that it gets no
+/// worse.
+const MOST: (f64, f64) = (0.06, 0.35);
+
+/// Largest median of the errors of time.
+const MOST_MEDIAN: f64 = 0.02;
+
+/// Share of the calls asked for.
+const SHARE: f64 = 0.05;
+
+/// Most of the calls that may be simulated for it.
+const MOST_SHARE: f64 = 0.1;
+
+/// Tiers and directions with less than this share of all bytes are not judged.
+const LEAST_SHARE: f64 = 0.05;
+
+const WEIGHTS: Weights = Weights::Seeded(3);
+
+/// A network of one layer as he-transformer runs it, with the ciphertexts of the seed paper.
+fn layer(name: &str, input: Shape, build: impl FnOnce(&mut Network)) -> Trace {
+    let mut network = Network::new(name, input);
+    build(&mut network);
+    let parameters = Parameters::new(&Literal::new(4096, &[30, 22, 22, 30], 22)).unwrap();
+    shape(&network.lower(&parameters, &Options::he_transformer(2048)).unwrap()).unwrap()
+}
+
+fn convolution(channels: (usize, usize), window: Window, extent: usize) -> Trace {
+    layer("convolution", Shape::new(channels.0, extent, extent), |network| {
+        let layer = GraphConvolution::new("sum", channels, window, &WEIGHTS).unwrap();
+        network.then("sum", layer).unwrap();
+    })
+}
+
+fn layers() -> Vec<(&'static str, Trace)> {
+    let depthwise = layer("depthwise", Shape::new(64, 32, 32), |network| {
+        let layer = DepthwiseConvolution::new("sum", 64, Window::new(3, 1, 1), &WEIGHTS).unwrap();
+        network.then("sum", layer).unwrap();
+    });
+    let relu = layer("relu", Shape::new(24, 24, 24), |network| {
+        network.then("relu", ClientRelu::bounded(6.0)).unwrap();
+    });
+    vec![
+        ("7×7, 3 → 64 channels", convolution((3, 64), Window::new(7, 2, 3), 28)),
+        ("3×3, 16 → 48 channels", convolution((16, 48), Window::new(3, 1, 1), 16)),
+        ("1×1, 96 → 144 channels", convolution((96, 144), Window::new(1, 1, 0), 10)),
+        ("depthwise 3×3, 64 channels", depthwise),
+        ("ReLU by the client", relu),
+    ]
+}
+
+/// Machines and modes: what bounds the layers there.
+const RUNS: [(&str, &str, &str, DramSize); 3] = [
+    ("overhead and arithmetic", "bsc-8260l-192g", "dram-only", DramSize::System),
+    ("near memory", "xeon-8260-optane", "memory-mode", DramSize::Fraction(0.25)),
+    ("memory", "xeon-8260-optane", "pmem-only", DramSize::System),
+];
+
+/// Largest relative error of bytes by tier and direction.
+fn byte_error(full: &RunResult, sampled: &RunResult) -> f64 {
+    let pairs = full.devices.iter().flat_map(|(tier, expected)| {
+        let found = &sampled.devices[tier];
+        [(expected.read_bytes, found.read_bytes), (expected.write_bytes, found.write_bytes)]
+    });
+    let pairs: Vec<(u64, u64)> = pairs.collect();
+    let total: u64 = pairs.iter().map(|pair| pair.0).sum();
+    let judged = pairs.into_iter().filter(|pair| pair.0 as f64 >= LEAST_SHARE * total as f64);
+    judged.map(|(expected, found)| (found as f64 / expected as f64 - 1.0).abs()).fold(0.0, f64::max)
+}
+
+struct Row {
+    text: String,
+    time: f64,
+    bytes: f64,
+    share: f64,
+}
+
+fn hold(name: &str, trace: &Trace, (bound, system, mode, dram): (&str, &str, &str, DramSize)) -> Row {
+    let system = System::load(system).unwrap();
+    let settings = Settings { mode: Some(mode.to_owned()), dram, ..Settings::default() };
+    let sampled = Settings { sample: Some(Sample::Share(SHARE)), ..settings.clone() };
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+    let full = stream::replay(trace, &system, &settings, &mut quiet).unwrap();
+    let sampled = stream::replay(trace, &system, &sampled, &mut quiet).unwrap();
+    let counts = |result: &RunResult| (result.accesses, result.peak_live_bytes);
+    assert_eq!(counts(&full).0, counts(&sampled).0, "{name} {bound}: every line is counted");
+    let calls =
+        |result: &RunResult| result.by_primitive.values().map(|primitive| primitive.count).sum::<u64>();
+    assert_eq!(calls(&full), calls(&sampled), "{name} {bound}: every call is counted");
+    assert!(full.sampled_share == Some(1.0) && full.sampling_error_seconds == Some(0.0));
+    let time = sampled.whole_run_seconds / full.whole_run_seconds - 1.0;
+    let bytes = byte_error(&full, &sampled);
+    let share = sampled.sampled_share.unwrap();
+    let text = format!(
+        "| {name} | {bound} | {:.0} % | {:.1} | {:.1} | {:+.1} % | {:.1} % | {:.0} % |",
+        share * 100.0,
+        full.whole_run_seconds * 1e3,
+        sampled.whole_run_seconds * 1e3,
+        time * 100.0,
+        sampled.sampling_error_seconds.unwrap() / sampled.whole_run_seconds * 100.0,
+        bytes * 100.0
+    );
+    Row { text, time: time.abs(), bytes, share }
+}
+
+#[test]
+fn sampled_runs_agree_with_full_ones_on_every_type_of_layer() {
+    let layers = layers();
+    let runs: Vec<_> = layers.iter().flat_map(|layer| RUNS.map(|run| (layer, run))).collect();
+    let rows: Vec<Row> = runs.par_iter().map(|((name, trace), run)| hold(name, trace, *run)).collect();
+
+    let mut page = format!(
+        "# Sampled runs against full ones\n\n\
+         One layer each as he-transformer runs it (N = 4096, 2048 images, 48 threads), at stream fidelity with\n\
+         `--sample {SHARE}` and with every call simulated. Simulated: windows have a least length, so small layers take\n\
+         more than the share asked for. Expected: the standard error that the run itself prints, by the spread\n\
+         between windows. Bytes: the largest error by tier and direction among those with at least 5 % of all bytes.\n\
+         `tests/sampling.rs` checks this page; `UPDATE_SNAPSHOTS=1 cargo test --release --test sampling` rewrites it.\n\n\
+         | layer | bound by | simulated | full, ms | sampled, ms | time | expected | bytes |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|\n"
+    );
+    rows.iter().for_each(|row| writeln!(page, "{}", row.text).unwrap());
+    let mut times: Vec<f64> = rows.iter().map(|row| row.time).collect();
+    times.sort_by(f64::total_cmp);
+    writeln!(page, "\nMedian error of time: {:.1} %.", times[times.len() / 2] * 100.0).unwrap();
+    println!("{page}");
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/sampling.md");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    for row in &rows {
+        assert!(row.share <= MOST_SHARE, "simulated more than {MOST_SHARE}: {}", row.text);
+        assert!(row.time <= MOST.0 && row.bytes <= MOST.1, "beyond {MOST:?}: {}", row.text);
+    }
+    assert!(times[times.len() / 2] <= MOST_MEDIAN, "median error of time: {times:?}");
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "docs/sampling.md is not current (UPDATE_SNAPSHOTS=1 rewrites it)");
+}
