@@ -19,7 +19,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub verb: Verb,
     /// Folder for what stream fidelity derives from a system's line model, so that the next run need not
-    /// [default: $HETIER_CACHE_DIR, else hetier in $XDG_CACHE_HOME or ~/.cache]
+    /// [default: `$HETIER_CACHE_DIR`, else hetier in `$XDG_CACHE_HOME` or ~/.cache]
     #[arg(
         long,
         global = true,
