@@ -267,7 +267,21 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
     columns.push(scaled("time per image", time_unit, results, |result| {
         per_image(Some(result.simulated_seconds), result.images)
     }));
+    if results.iter().any(|result| result.sampled_share.is_some_and(|share| share < 1.0)) {
+        columns.extend(sampling(results));
+    }
     columns
+}
+
+/// What part of the calls was simulated, and the standard error that comes of it.
+fn sampling(results: &[RunResult]) -> [Column; 2] {
+    let shares = results.iter().map(|result| cell(result.sampled_share, percent)).collect();
+    let error = |result: &RunResult| Some(result.sampling_error_seconds? / result.simulated_seconds);
+    let errors = results.iter().map(|result| cell(error(result), percent)).collect();
+    [
+        Column { head: "calls simulated".to_owned(), cells: shares },
+        Column { head: "sampling error (1σ)".to_owned(), cells: errors },
+    ]
 }
 
 fn slowdown_column(results: &[RunResult]) -> Column {
@@ -332,6 +346,20 @@ mod tests {
             Some(1.5)
         );
         assert_eq!(slowdowns(&results[2..]), [None]);
+    }
+
+    #[test]
+    fn samples_are_named_with_their_error_and_full_runs_are_not() {
+        let full = result("dram-only", "a", 2.0);
+        let sampled = RunResult {
+            sampled_share: Some(0.05),
+            sampling_error_seconds: Some(0.02),
+            ..result("memory-mode", "a", 2.0)
+        };
+
+        assert!(!table(std::slice::from_ref(&full)).to_text().contains("calls simulated"));
+        let text = table(&[full, sampled]).transposed().to_text();
+        assert!(text.contains("calls simulated") && text.contains("5.00 %") && text.contains("1.00 %"), "{text}");
     }
 
     #[test]
