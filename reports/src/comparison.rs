@@ -359,7 +359,10 @@ mod tests {
 
         assert!(!table(std::slice::from_ref(&full)).to_text().contains("calls simulated"));
         let text = table(&[full, sampled]).transposed().to_text();
-        assert!(text.contains("calls simulated") && text.contains("5.00 %") && text.contains("1.00 %"), "{text}");
+        assert!(
+            text.contains("calls simulated") && text.contains("5.00 %") && text.contains("1.00 %"),
+            "{text}"
+        );
     }
 
     #[test]
