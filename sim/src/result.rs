@@ -80,7 +80,7 @@ pub struct RunResult {
     pub overhead: Option<OverheadResult>,
     /// Share of the calls that was simulated, 1 unless sampling was asked for.
     pub sampled_share: Option<f64>,
-    /// Standard error of the run's time by the spread between sampled windows, seconds; 0 if all calls were simulated. A
+    /// Standard error of the run's time by the spread between halves of sampled windows, seconds; 0 if all calls were simulated. A
     /// bias that all windows share does not show in it.
     pub sampling_error_seconds: Option<f64>,
     /// Number of seeds behind `spread`.

@@ -237,15 +237,12 @@ impl Memory {
         }
     }
 
-    /// Brings the places of a block and their tags into the host's caches.
+    /// Brings the places of a block and their tags in near memory into the host's caches.
     #[inline]
-    pub fn look_at(&self, first: u32, count: u16) {
+    fn look_at(&self, first: u32, count: u16) {
+        let Some(near) = &self.near else { return };
         let places = &self.places[first as usize..first as usize + usize::from(count)];
-        let seen = match &self.near {
-            Some(near) => places.iter().fold(0, |seen, place| seen ^ near.peek(place.home)),
-            None => places.iter().fold(0, |seen, place| seen ^ place.server),
-        };
-        std::hint::black_box(seen);
+        std::hint::black_box(places.iter().fold(0, |seen, place| seen ^ near.peek(place.home)));
     }
 
     /// Reads lines of a block at places `first .. first + count`.

@@ -11,7 +11,7 @@
 //! tensor. Reads that miss are counted from windows, where objects meet each other often enough.
 //!
 //! **Known to be wrong**: convoys that coarsen over a whole layer; last-level caches hold what the last window left.
-//! Time spent waiting for dirty lines that only gaps push out is lost. `docs/fidelity.md` holds the errors against
+//! Time spent waiting for dirty lines that only gaps push out is lost. `docs/sampling.md` holds the errors against
 //! full runs.
 
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ use super::program::{Loop, Region, RegionKind};
 use super::size::{calls, calls_of_loop};
 use super::skim::Skim;
 use crate::Error;
+use crate::replay::Schedule;
 
 /// Most windows of a region.
 const WINDOWS: u64 = 8;
@@ -124,7 +125,7 @@ impl Sampling {
         if self.share < WHOLE { LOOP_CALLS } else { u64::MAX }
     }
 
-    /// Standard error of the run's time by the spread between windows, seconds.
+    /// Standard error of the run's time by the spread between halves of windows, seconds.
     pub fn error_seconds(&self) -> f64 {
         self.variance.sqrt() / 1e12
     }
@@ -527,7 +528,7 @@ impl<'p> Engine<'p> {
         self.sampling.share < WHOLE
             && !region.nowait
             && self.outstanding == 0
-            && self.schedule == crate::replay::Schedule::Static
+            && self.schedule == Schedule::Static
     }
 
     /// What a region of the same form counted, if this one need not be simulated.
