@@ -334,7 +334,7 @@ pub struct OverheadResult {
     pub thread_seconds: f64,
     /// Serial seconds charged for the ciphertexts written.
     pub serial_seconds: f64,
-    /// Bytes kept by the process, part of `peak_footprint_bytes`.
+    /// Bytes kept by the process, in whole steps of its heap; part of `peak_footprint_bytes`.
     pub retained_bytes: u64,
 }
 

@@ -12,7 +12,9 @@ use synthetic::{Builder, Convolution, Kernel};
 
 const MULTIPLY_NS: u64 = 50_000;
 const CIPHERTEXT_NS: u64 = 70_000;
-const RETAINED_BYTES: u64 = 1000;
+const RETAINED_BYTES: u64 = 10_000;
+/// Bytes by which the heap grows: 132 KiB.
+const STEP_BYTES: u64 = 132 << 10;
 
 fn system(overhead: bool) -> System {
     let text = include_str!("../systems/optane-slice.toml");
@@ -60,15 +62,38 @@ fn each_ciphertext_costs_serial_time_and_memory_at_both_fidelities() {
         let threads = overhead.multiply_accumulates as f64 * MULTIPLY_NS as f64 / 1e9;
         let more = charged.whole_run_seconds - plain.whole_run_seconds;
         // Threads share the multiply-accumulates evenly: 32 outputs on 4 threads. Memory is less busy beside them.
-        let expected = serial + threads / 4.0;
+        let growth = &charged.by_primitive["heap-growth"];
+        let expected = serial + threads / 4.0 + growth.simulated_seconds.expect("primitives are timed");
         assert!((more / expected - 1.0).abs() < 0.05, "{more} for {expected}");
         let kept = charged.peak_footprint_bytes - plain.peak_footprint_bytes;
-        assert_eq!(overhead.retained_bytes, overhead.ciphertexts_written * RETAINED_BYTES);
+        let steps = overhead.ciphertexts_written * RETAINED_BYTES / STEP_BYTES;
+        assert_eq!((overhead.retained_bytes, growth.count), (steps * STEP_BYTES, steps));
+        assert!(steps > 2, "{steps}");
         // The threads may have one product more or fewer alive at once.
         assert!(kept.abs_diff(overhead.retained_bytes) <= 4 * (12 << 10), "{kept} for {overhead:?}");
     }
     let [line, stream] = charged;
     assert_eq!(line.overhead, stream.overhead);
+}
+
+#[test]
+fn what_is_retained_is_written_once_and_faulted_in_by_one_core() {
+    let (plain, charged) = (run("faithful", false), run("faithful", true));
+
+    for (plain, charged) in plain.iter().zip(&charged) {
+        let growth = &charged.by_primitive["heap-growth"];
+        let retained = charged.overhead.expect("charged").retained_bytes;
+        let lines = retained / hetier_traces::LINE_BYTES;
+        assert_eq!(growth.accesses, lines);
+        // Blocks begin at lines, not at pages: each may share its first page with the one before.
+        let faults = charged.caches.page_faults - plain.caches.page_faults;
+        assert!(faults.abs_diff(retained / 4096) <= growth.count + 4 * 3, "{faults} for {retained} bytes");
+        // Every line of it misses all caches once: it is new.
+        let fetched = growth.read_bytes("dram") as f64 / retained as f64;
+        assert!((0.9..1.1).contains(&fetched), "{fetched}");
+        let idle = charged.phases.iter().map(|phase| phase.stall_seconds["idle"]).sum::<f64>();
+        assert!(idle >= 3.0 * growth.simulated_seconds.expect("primitives are timed"), "{idle}");
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub struct Activity {
     pub bytes_by_class: BTreeMap<String, Traffic>,
     /// Kind of arithmetic → count.
     pub arithmetic: BTreeMap<String, u64>,
+    /// Class → objects brought to life.
+    pub births_by_class: BTreeMap<String, u64>,
 }
 
 impl Activity {
@@ -63,6 +65,7 @@ impl Activity {
         self.logical.add(other.logical);
         add_counts(&mut self.primitives, &other.primitives);
         add_counts(&mut self.arithmetic, &other.arithmetic);
+        add_counts(&mut self.births_by_class, &other.births_by_class);
         add_traffic(&mut self.bytes_by_primitive, &other.bytes_by_primitive);
         add_traffic(&mut self.bytes_by_class, &other.bytes_by_class);
     }

@@ -83,6 +83,7 @@ impl Engine {
         system: &System,
         settings: &Resolved,
         facts: &Facts,
+        charges: Charges,
         machine: &Machine,
     ) -> Result<Self, Error> {
         let mut names = vec![String::new()];
@@ -102,9 +103,8 @@ impl Engine {
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
         let is_huge = usize::from(settings.pages == crate::pages::Pages::Random2m);
-        let charges = Charges::new(system.overhead.as_ref(), trace);
         Ok(Self {
-            objects: Objects::new(&directory, allocator, placement, budgets, charges.retained_bytes),
+            objects: Objects::new(&directory, allocator, placement, budgets),
             charges,
             multiplies: 0,
             charged_ciphertexts: 0,

@@ -16,6 +16,7 @@ mod sample;
 pub(crate) mod settings;
 mod team;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use hetier_traces::expand::Program;
@@ -32,7 +33,7 @@ use engine::Engine;
 use crate::machine::{Layout, Machine, MachineSettings, Take, Tap};
 use crate::mode::{self, ModeSettings};
 use crate::result::RunResult;
-use crate::system::System;
+use crate::system::{Charges, System};
 use crate::{Error, Picoseconds};
 
 /// Hears from a replay how far it is, in [0, 1], and may stop it.
@@ -77,7 +78,8 @@ pub fn observe(
             need: "stream fidelity, or no sampling".to_owned(),
         });
     }
-    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
+    let (charges, retaining, facts) = charge(trace, system, settings.threads)?;
+    let (original, trace) = (trace, retaining.as_ref());
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let mut machine = build_machine(system, &settings, &sockets, &facts)?;
     check_capacity(system, &settings, &machine, &facts)?;
@@ -87,7 +89,7 @@ pub fn observe(
 
     let directory = Directory::of(&trace.definitions)?;
     let program = Program::new(trace)?;
-    let mut engine = Engine::new(trace, directory, system, &settings, &facts, &machine)?;
+    let mut engine = Engine::new(trace, directory, system, &settings, &facts, charges, &machine)?;
     let mut phases = Vec::new();
     let mut start = Picoseconds::ZERO;
     let mut watched = Watched { progress, total: facts.activity.line_accesses.max(1) };
@@ -100,6 +102,7 @@ pub fn observe(
     }
     machine.finish();
     Ok(report::result(report::Parts {
+        original,
         trace,
         system,
         settings: &settings,
@@ -107,6 +110,23 @@ pub fn observe(
         machine: &machine,
         phases,
     }))
+}
+
+/// What the system's calibrated constants charge a trace, the trace with the memory that its process retains, and the
+/// facts of that one.
+pub(crate) fn charge<'t>(
+    trace: &'t Trace,
+    system: &System,
+    threads: usize,
+) -> Result<(Charges, Cow<'t, Trace>, Facts), Error> {
+    let charges = Charges::new(system.overhead.as_ref(), trace);
+    let facts = hetier_traces::facts(trace, threads as u64)?;
+    let retaining = charges.retain(trace, &facts);
+    let facts = match &retaining {
+        Cow::Borrowed(_) => facts,
+        Cow::Owned(trace) => hetier_traces::facts(trace, threads as u64)?,
+    };
+    Ok((charges, retaining, facts))
 }
 
 /// A caller's progress callback with the whole of the work.

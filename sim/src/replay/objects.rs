@@ -6,7 +6,7 @@ use super::footprint::Footprint;
 use crate::Error;
 use crate::allocator::{Allocator, Block, padded};
 use crate::placement::{Choice, Newborn, Placement};
-use crate::system::is_written;
+use crate::system::WRITTEN;
 
 /// One element of an array; `references` counts its own allocation and those of views.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,8 +42,6 @@ pub struct Objects {
     placement: Box<dyn Placement>,
     /// The tiers of the mode, fastest first.
     budgets: Vec<Budget>,
-    /// Bytes that the process keeps for each ciphertext written.
-    retained_bytes: u64,
     /// Ciphertexts written.
     ciphertexts: u64,
     /// Live and resident bytes over time.
@@ -55,14 +53,12 @@ fn class_position(class: Class) -> u8 {
 }
 
 impl Objects {
-    /// No object. `budgets` are the tiers of the mode, fastest first; each ciphertext written adds `retained_bytes` to
-    /// what the process holds.
+    /// No object. `budgets` are the tiers of the mode, fastest first.
     pub fn new(
         directory: &Directory,
         allocator: Allocator,
         placement: Box<dyn Placement>,
         budgets: Vec<Budget>,
-        retained_bytes: u64,
     ) -> Self {
         let ids = (0..directory.len() as u32).map(ArrayId);
         let class = |id| directory.array(id).map_or(0, |array| class_position(array.class));
@@ -72,7 +68,6 @@ impl Objects {
             allocator,
             placement,
             budgets,
-            retained_bytes,
             ciphertexts: 0,
             footprint: Footprint::default(),
         }
@@ -114,14 +109,9 @@ impl Objects {
         }
         let block = self.allocator.alloc(budget.tier, bytes);
         *self.entry(object) = Entry { tier: block.tier as u8, references: 1, line: block.line };
-        self.ciphertexts += u64::from(is_written(class));
-        self.footprint.born(at, class_position(class), bytes, self.resident());
+        self.ciphertexts += u64::from(class == WRITTEN);
+        self.footprint.born(at, class_position(class), bytes, self.allocator.total_resident());
         Ok(())
-    }
-
-    /// Bytes that the process holds.
-    fn resident(&self) -> u64 {
-        self.allocator.total_resident() + self.retained_bytes * self.ciphertexts
     }
 
     /// Ciphertexts written so far.
@@ -166,7 +156,7 @@ impl Objects {
         if self.budgets.len() > 1 {
             self.placement.died(object.array, array.class, padded(bytes), choice);
         }
-        self.footprint.died(at, class_position(array.class), bytes, self.resident());
+        self.footprint.died(at, class_position(array.class), bytes, self.allocator.total_resident());
         Ok(self.allocator.unmaps().then_some((block, padded(bytes))))
     }
 

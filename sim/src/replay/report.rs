@@ -17,6 +17,9 @@ use crate::system::{Charges, System};
 
 /// What a result is made of.
 pub(super) struct Parts<'r> {
+    /// As the caller gave it.
+    pub original: &'r Trace,
+    /// With what its process retains.
     pub trace: &'r Trace,
     pub system: &'r System,
     pub settings: &'r Resolved,
@@ -89,14 +92,14 @@ pub(crate) fn phase(
 
 /// The whole result.
 pub(super) fn result(parts: Parts<'_>) -> RunResult {
-    let Parts { trace, system, settings, engine, machine, phases } = parts;
+    let Parts { original, trace, system, settings, engine, machine, phases } = parts;
     let near_memory = machine.memory.mode().near_memory();
     let facts = &trace.header.facts;
     let (inference, whole) = times(&phases);
     RunResult {
         schema: SCHEMA.to_owned(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        trace_hash: hetier_traces::content_hash(trace).to_string(),
+        trace_hash: hetier_traces::content_hash(original).to_string(),
         network: facts.get("network").cloned(),
         mode: settings.mode.clone(),
         system: system.name.clone(),
@@ -139,7 +142,7 @@ pub(crate) fn overhead(charges: &Charges, multiplies: u64, ciphertexts: u64) -> 
         ciphertexts_written: ciphertexts,
         thread_seconds: charges.threads(multiplies).as_seconds(),
         serial_seconds: charges.serial(ciphertexts).as_seconds(),
-        retained_bytes: charges.retained_bytes * ciphertexts,
+        retained_bytes: charges.retained(ciphertexts),
     })
 }
 

@@ -16,7 +16,7 @@ use crate::machine::Line;
 use crate::pages::{PageTable, Pages};
 use crate::placement::{Choice, Newborn, Placement};
 use crate::replay::Footprint;
-use crate::system::is_written;
+use crate::system::WRITTEN;
 
 /// Sizes that blocks have.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,6 @@ pub struct Heap {
     /// Live bytes at the last [`Heap::note`].
     noted: [u64; Class::ALL.len()],
     scratch: Vec<Place>,
-    retained_bytes: u64,
     /// Ciphertexts written.
     pub ciphertexts: u64,
     system: String,
@@ -95,8 +94,6 @@ pub struct HeapParts {
     pub sample: u64,
     /// Whether near memory holds an earlier run's data.
     pub is_warm: bool,
-    /// Bytes that the process keeps for each ciphertext written.
-    pub retained_bytes: u64,
     /// Name of the system, for messages.
     pub system: String,
 }
@@ -141,7 +138,6 @@ impl Heap {
             small_most: vec![0; program.arrays.len()],
             noted: [0; Class::ALL.len()],
             scratch: Vec::new(),
-            retained_bytes: parts.retained_bytes,
             ciphertexts: 0,
             system: parts.system,
         };
@@ -212,9 +208,7 @@ impl Heap {
         let live = self.arrays[array].capacity_bytes;
         self.held.live[class as usize] += live;
         self.held.total += live;
-        if is_written(class) {
-            self.write(1);
-        }
+        self.ciphertexts += u64::from(class == WRITTEN);
         self.peak.total = self.peak.total.max(self.held.total);
         Ok(())
     }
@@ -259,10 +253,7 @@ impl Heap {
         }
         self.held.live[class] += bytes;
         self.held.total += bytes;
-        if is_written(facts.class) {
-            self.write(count);
-        }
-        let facts = &self.arrays[array as usize];
+        self.ciphertexts += if facts.class == WRITTEN { count } else { 0 };
         // The pool keeps what it has: only growth counts.
         let (live, most) = (&mut self.small_live[array as usize], &mut self.small_most[array as usize]);
         *live += count;
@@ -270,14 +261,6 @@ impl Heap {
         *most += growth;
         self.held.resident += padded(facts.capacity_bytes) * growth;
         self.peak.total = self.peak.total.max(self.held.total);
-        self.peak.resident = self.peak.resident.max(self.held.resident);
-    }
-
-    /// Counts ciphertexts written, and what the process keeps for them.
-    #[inline]
-    pub fn write(&mut self, count: u64) {
-        self.ciphertexts += count;
-        self.held.resident += count * self.retained_bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);
     }
 

@@ -86,7 +86,7 @@ use crate::placement;
 use crate::replay::engine::{Snapshot, foresight};
 use crate::replay::objects::Budget;
 use crate::replay::settings::Resolved;
-use crate::replay::{Progress, Settings};
+use crate::replay::{Progress, Settings, charge};
 use crate::result::RunResult;
 use crate::system::{Charges, System};
 
@@ -117,9 +117,10 @@ pub fn replay_with(
     progress: &mut Progress<'_>,
 ) -> Result<RunResult, Error> {
     let settings = settings.resolve(system)?;
-    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
+    let (charges, retaining, facts) = charge(trace, system, settings.threads)?;
+    let (original, trace) = (trace, retaining.as_ref());
     let program = Program::new(trace, settings.allocator == AllocatorKind::SealPool)?;
-    let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, &facts)?;
+    let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, (&facts, charges))?;
     let mut phases = Vec::with_capacity(trace.phases.len());
     let mut pace = Pace::new(progress, facts.activity.line_accesses);
     let mut before = snapshot(&engine, near_bytes);
@@ -132,7 +133,16 @@ pub fn replay_with(
     }
     let facts = &facts;
     let settings = &settings;
-    Ok(report::result(report::Parts { trace, system, settings, facts, engine: &engine, near_bytes, phases }))
+    Ok(report::result(report::Parts {
+        original,
+        trace,
+        system,
+        settings,
+        facts,
+        engine: &engine,
+        near_bytes,
+        phases,
+    }))
 }
 
 fn snapshot(engine: &Engine<'_>, near_bytes: u64) -> Snapshot {
@@ -152,7 +162,7 @@ fn build<'p>(
     system: &'p System,
     settings: &Resolved,
     options: &Options,
-    facts: &Facts,
+    (facts, charges): (&Facts, Charges),
 ) -> Result<(Engine<'p>, u64), Error> {
     let layout = Layout::new(system);
     let near_bytes = settings.dram.bytes(facts.peak_footprint_bytes, system.tier_bytes("dram"));
@@ -169,7 +179,6 @@ fn build<'p>(
     let conditions = Conditions::new(&settings.mode, settings.prefetches, facts.peak_footprint_bytes);
     let behaviour = options.behaviour(system, conditions)?;
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
-    let charges = Charges::new(system.overhead.as_ref(), trace);
     let parts = HeapParts {
         kind: settings.allocator,
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
@@ -182,7 +191,6 @@ fn build<'p>(
         pages: settings.pages,
         sample,
         is_warm: near_start == NearStart::Warm,
-        retained_bytes: charges.retained_bytes,
         system: system.name.clone(),
     };
     let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES);

@@ -14,7 +14,7 @@ use hetier_traces::{
 };
 
 use super::passing::passing;
-use crate::system::is_written;
+use crate::system::WRITTEN;
 
 /// Objects below this size are not tracked one by one.
 pub const SMALL_BYTES: u64 = 1024;
@@ -485,7 +485,7 @@ impl<'t> Compiler<'t> {
             Map::Table(_) => (op.word(0), [1, 1], run.count),
         };
         let written = match self.trace.definitions.get(run.array.0 as usize) {
-            Some(Definition::Array(array)) if op == Op::Birth && is_written(array.class) => run.count,
+            Some(Definition::Array(array)) if op == Op::Birth && array.class == WRITTEN => run.count,
             _ => 0,
         };
         Ok(Some(Code::Emit(Emit { header, fields: [field].into(), tail: tail.into(), repeat, written })))

@@ -19,6 +19,9 @@ use crate::system::System;
 
 /// What a result is made of.
 pub(super) struct Parts<'r, 'p> {
+    /// As the caller gave it.
+    pub original: &'r Trace,
+    /// With what its process retains.
     pub trace: &'r Trace,
     pub system: &'r System,
     pub settings: &'r Resolved,
@@ -30,7 +33,7 @@ pub(super) struct Parts<'r, 'p> {
 
 /// The whole result.
 pub(super) fn result(parts: Parts<'_, '_>) -> RunResult {
-    let Parts { trace, system, settings, engine, near_bytes, .. } = parts;
+    let Parts { original, trace, system, settings, engine, near_bytes, .. } = parts;
     let near_memory = near(engine, near_bytes);
     let facts = &trace.header.facts;
     let (inference, whole) = report::times(&parts.phases);
@@ -39,7 +42,7 @@ pub(super) fn result(parts: Parts<'_, '_>) -> RunResult {
     RunResult {
         schema: SCHEMA.to_owned(),
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
-        trace_hash: hetier_traces::content_hash(trace).to_string(),
+        trace_hash: hetier_traces::content_hash(original).to_string(),
         network: facts.get("network").cloned(),
         mode: settings.mode.clone(),
         system: system.name.clone(),

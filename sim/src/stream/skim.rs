@@ -196,7 +196,7 @@ impl Engine<'_> {
         for birth in template.scratch.iter().chain(&template.leftovers) {
             self.skim_emit(birth, skim)?;
         }
-        self.heap.write(template.written * iterations);
+        self.heap.ciphertexts += template.written * iterations;
         let (mut at, mut field) = (0, 0);
         while at < template.words.len() {
             let header = template.words[at];
@@ -242,7 +242,7 @@ impl Engine<'_> {
             return self.skim_call(emit, skim);
         }
         if emit.fields.iter().any(|field| field.is_passing) {
-            self.heap.write(emit.written);
+            self.heap.ciphertexts += emit.written;
             return Ok(());
         }
         let mut words = std::mem::take(&mut skim.words);

@@ -7,6 +7,7 @@ pub mod fit;
 mod literal;
 mod nearest;
 mod overhead;
+mod retained;
 mod shipped;
 
 use std::path::Path;
@@ -16,7 +17,7 @@ use hetier_traces::Arithmetic;
 pub use literal::{DirectoryPlace, Inclusion, Literal};
 pub use nearest::nearest;
 pub use overhead::Overhead;
-pub(crate) use overhead::{Charges, is_written};
+pub(crate) use overhead::{Charges, WRITTEN};
 pub use shipped::names;
 
 use crate::device::shipped::SHIPPED;

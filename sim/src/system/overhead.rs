@@ -12,10 +12,11 @@
 //!   spends it at the end of the phase that wrote, while the others wait. So the use of the CPU swings between one core
 //!   and all, as the publication shows. Which part is construction and which destruction is not known.
 //! - **retained bytes** of each ciphertext written stay with the process: heap blocks between live ones, which a
-//!   C library cannot give back. They are part of the peak footprint.
+//!   C library cannot give back. They are part of the peak footprint. What is resident has been written, so core 0
+//!   writes them once, at the end of the phase that wrote the ciphertexts (`retained`).
 //!
-//! None of the three depends on memory: equal on every tier and in every mode, no traffic, no cache touched. Known to be
-//! wrong in that: the real passes touch handles and plaintext vectors, which in Memory Mode may miss near memory.
+//! The two times do not depend on memory: equal on every tier and in every mode, no traffic, no cache touched. Known to
+//! be wrong in that: the real passes touch handles and plaintext vectors, which in Memory Mode may miss near memory.
 
 use hetier_traces::{Class, Trace};
 
@@ -62,7 +63,7 @@ pub(crate) struct Charges {
     /// Serial, of each ciphertext written.
     pub ciphertext: Picoseconds,
     /// Bytes kept for each ciphertext written.
-    pub retained_bytes: u64,
+    pub(super) retained_bytes: u64,
     /// Whether the trace is of a kernel that the constants are for.
     pub applies: bool,
 }
@@ -106,8 +107,5 @@ impl Charges {
     }
 }
 
-/// Whether the birth of an object of a class is a ciphertext written: scratch and polynomials of keys are not.
-#[inline]
-pub(crate) fn is_written(class: Class) -> bool {
-    class == Class::Ciphertext
-}
+/// Class of the objects whose birth is a ciphertext written: scratch and polynomials of keys are others.
+pub(crate) const WRITTEN: Class = Class::Ciphertext;

@@ -69,6 +69,13 @@ pub(super) fn activity(
         };
         add_call(&mut activity, (call, executions), (defined, cost), directory)
     })?;
+    for (array, births) in &counter.births {
+        // A view brings nothing to life.
+        let Some(array) = directory.array(*array) else { continue };
+        let births = u64::try_from((*births).max(0)).unwrap_or(u64::MAX);
+        let sum = activity.births_by_class.entry(array.class.name().into()).or_default();
+        *sum = sum.saturating_add(births);
+    }
     Ok((activity, counter.lifetimes))
 }
 
@@ -142,6 +149,7 @@ struct Counter<'c> {
     scope: Scope,
     executions: Vec<i128>,
     lifetimes: HashMap<ArrayId, i128>,
+    births: BTreeMap<ArrayId, i128>,
     /// Ranges around, from outside.
     levels: Vec<Level>,
     touches: Option<Touches<'c>>,
@@ -170,7 +178,11 @@ impl Counter<'_> {
                     self.add(call.site as usize, weight);
                     self.touch(call, weight);
                 }
-                Node::Alloc(run) => self.live(run, weight),
+                Node::Alloc(run) => {
+                    self.live(run, weight);
+                    let births = self.births.entry(run.array).or_default();
+                    *births = births.saturating_add(weight.saturating_mul(run.count.into()));
+                }
                 Node::Free(run) => self.live(run, -weight),
                 Node::Loop(repeated) => self.visit_loop(repeated, weight),
                 Node::Region(region) => match &region.iterations {

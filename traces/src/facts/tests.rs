@@ -43,13 +43,17 @@ fn convolution() -> Trace {
     trace(definitions, vec![Body::Alloc(run(0, 0, 5)), outer, Body::Free(run(0, 0, 5))])
 }
 
-/// Counts by expansion: calls, line touches, bytes read and written, most live bytes.
-fn by_expansion(trace: &Trace) -> (u64, u64, Traffic, u64) {
+/// Counts by expansion: calls, line touches, bytes read and written, most live bytes, births.
+fn by_expansion(trace: &Trace) -> (u64, u64, Traffic, u64, u64) {
     let (mut calls, mut lines, mut traffic, mut live, mut peak) = (0, 0, Traffic::default(), 0_u64, 0);
+    let mut births = 0;
     crate::expand(trace, &mut |event: Event<'_>| {
         match event {
             Event::Call { .. } => calls += 1,
-            Event::Alloc(_) => live += 256,
+            Event::Alloc(_) => {
+                live += 256;
+                births += 1;
+            }
             Event::Free(_) => live -= 256,
             Event::Sweep { sweep, .. } => {
                 for lane in &sweep.lanes {
@@ -69,7 +73,7 @@ fn by_expansion(trace: &Trace) -> (u64, u64, Traffic, u64) {
         ControlFlow::Continue(())
     })
     .unwrap();
-    (calls, lines, traffic, peak)
+    (calls, lines, traffic, peak, births)
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn folded_counts_equal_the_expansion() {
 
     let found = facts(&trace, 1).unwrap();
 
-    let (calls, lines, traffic, peak) = by_expansion(&trace);
+    let (calls, lines, traffic, peak, births) = by_expansion(&trace);
     assert!(calls > 100, "{calls}");
     assert_eq!(found.activity.calls, calls);
     assert_eq!(found.activity.line_accesses, lines);
@@ -86,6 +90,7 @@ fn folded_counts_equal_the_expansion() {
     assert_eq!(found.peak_footprint_bytes, peak);
     assert_eq!(found.activity.primitives, BTreeMap::from([("copy".to_owned(), calls)]));
     assert_eq!(found.activity.bytes_by_class, BTreeMap::from([("ciphertext".to_owned(), traffic)]));
+    assert_eq!(found.activity.births_by_class, BTreeMap::from([("ciphertext".to_owned(), births)]));
     assert_eq!(found.operations, BTreeMap::from([("Convolution".to_owned(), 1)]));
     assert_eq!(found.objects, 46);
     assert_eq!(found.phases[0].end_footprint_bytes, 20 * 256);
@@ -137,6 +142,8 @@ fn objects_live_until_their_last_view_dies() {
     assert_eq!(ends, [(0, 4 * 256), (2, 2 * 256), (3, 0)]);
     assert_eq!(found.peak_footprint_bytes, 4 * 256);
     assert_eq!(found.objects, 4);
+    // The view's elements are references to what lives already.
+    assert_eq!(found.activity.births_by_class, BTreeMap::from([("ciphertext".to_owned(), 4)]));
 }
 
 #[test]
