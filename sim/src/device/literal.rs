@@ -90,6 +90,15 @@ impl DeviceConfig {
         }
     }
 
+    /// The same device with its maintenance spread evenly over its work, as far as the work causes it.
+    #[must_use]
+    pub fn with_even_wear(self) -> Self {
+        match self {
+            Self::Pmem(config) => Self::Pmem(config.with_even_wear()),
+            other => other,
+        }
+    }
+
     /// Bytes that the device holds.
     pub const fn capacity_bytes(&self) -> u64 {
         match self {

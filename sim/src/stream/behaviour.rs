@@ -210,11 +210,15 @@ impl Behaviour {
     }
 }
 
+/// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
+const DERIVATION: u32 = 2;
+
 /// A hash (64-bit FNV-1a) of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
     let devices = system.tiers.iter().map(|tier| DeviceConfig::load(&tier.device));
     let devices = devices.collect::<Result<Vec<_>, _>>()?;
-    let text = format!("{} {system:?} {devices:?} {conditions:?}", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}");
     let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     Ok(text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
 }

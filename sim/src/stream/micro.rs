@@ -1,16 +1,21 @@
 //! Short runs of the line model that tell how a tier behaves: the source of every
 //! [`TierBehaviour`](super::behaviour::TierBehaviour).
 //!
-//! Some cores of one socket each walk through 4 KiB pages drawn at random from the tier, through the very cores,
-//! caches, prefetchers, controllers and devices that line fidelity uses. What is written is written back by the last
-//! level in its own order, as in a replay, because that order decides what a PMem DIMM can combine; so the caches are
-//! filled by the same walk first, without time. What counts is the run from half of all lines until the first core is done. Throughput
-//! and time per line come out.
+//! Some cores of one socket each walk through 4 KiB pages of their own, scattered over the tier, through the very
+//! cores, caches, prefetchers, controllers and devices that line fidelity uses. A page comes back only when all of the
+//! footprint was walked through: drawn at random instead, pages that are still cached in part would be asked for and
+//! written back in pieces, and PMem would lose a third of its bandwidth to that in footprints of a few megabytes. What
+//! is written is written back by the last level in its own order, as in a replay, because that order decides what a
+//! PMem DIMM can combine; so the caches are filled by the same walk first, without time. What counts is the run from
+//! half of all lines until the first core is done. Throughput and time per line come out.
 
 use hetier_traces::{LINE_BYTES, seeded};
 
 use crate::cache::{FirstLevel, Intent};
-use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Port, Workload};
+use crate::core::{Source, State};
+use crate::device::Counters;
+use crate::device::literal::DeviceConfig;
+use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Memory, Port, Workload};
 use crate::mode::{self, ModeSettings};
 use crate::result::Traffic;
 use crate::system::System;
@@ -24,6 +29,9 @@ const MIX_PERIOD: u64 = 6;
 
 /// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
 const WARM_PAGES: u64 = 1 << 14;
+
+/// Footprints are this many times the caches at least, so that a page has left them when it comes back.
+const FOOTPRINT_CACHES: u64 = 2;
 
 /// What a short run does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +76,7 @@ pub struct Measured {
     pub latency_ps: u64,
     /// Bytes read and written at the tier's interface in that part.
     pub interface: [u64; 2],
-    /// The same of the whole run, as are those that follow.
+    /// The same from the start of that part until all stores are with the device, as are those that follow.
     pub whole: [u64; 2],
     /// Media bytes.
     pub media: [u64; 2],
@@ -101,6 +109,27 @@ struct Mark {
     at: Picoseconds,
     lines: u64,
     traffic: Traffic,
+    counters: Counters,
+    /// Demand reads, and the sum of their latencies in nanoseconds.
+    reads: (u64, f64),
+}
+
+/// One line of each page, loaded by core 0.
+struct Warm {
+    lines: Vec<u64>,
+}
+
+impl Workload for Warm {
+    fn run(&mut self, port: &mut Port<'_>, until: Picoseconds) -> Result<Activity, Error> {
+        while port.core() == 0 && port.clock() <= until {
+            let Some(line) = self.lines.last() else { break };
+            if port.load(*line, 0) == Issue::Blocked {
+                return Ok(Activity::Blocked);
+            }
+            self.lines.pop();
+        }
+        Ok(if port.core() == 0 && !self.lines.is_empty() { Activity::Ready } else { Activity::Finished })
+    }
 }
 
 struct Threads {
@@ -117,23 +146,12 @@ struct Threads {
     /// Pages of the socket's part of the tier, and how many of them, anywhere, are used.
     pages: u64,
     used: u64,
-    /// Pages of which a line is touched before the run.
-    warm: u64,
 }
 
 impl Workload for Threads {
     fn run(&mut self, port: &mut Port<'_>, until: Picoseconds) -> Result<Activity, Error> {
         let core = port.core();
         while port.clock() <= until {
-            if core == 0 && self.warm > 0 {
-                let line = self.page(self.warm - 1) * PAGE_LINES;
-                let line = Line { tier: self.micro.tier, socket: self.home, local: line }.pack();
-                if port.load(line, 0) == Issue::Blocked {
-                    return Ok(Activity::Blocked);
-                }
-                self.warm -= 1;
-                continue;
-            }
             let at = self.at[core];
             if at - self.first >= self.micro.lines {
                 if self.end.is_none() {
@@ -166,13 +184,22 @@ impl Workload for Threads {
 
 impl Threads {
     fn mark(&self, port: &mut Port<'_>) -> Mark {
-        let traffic = port.machine().memory.traffic().total(self.micro.tier);
-        Mark { at: port.clock(), lines: self.total, traffic }
+        Mark { at: port.clock(), lines: self.total, ..self.mark_memory(&port.machine().memory) }
     }
 
-    /// Place of a page among all of the tier's.
+    fn mark_memory(&self, memory: &Memory) -> Mark {
+        let latency = memory.latency().summary();
+        Mark {
+            traffic: memory.traffic().total(self.micro.tier),
+            counters: memory.counters(self.micro.tier),
+            reads: latency.map_or((0, 0.0), |all| (all.count, all.mean * all.count as f64)),
+            ..Mark::default()
+        }
+    }
+
+    /// Place of a page of the footprint, which is walked through again and again, among all of the tier's.
     fn page(&self, number: u64) -> u64 {
-        seeded::draw_below(0x7061_6765, number, self.pages)
+        seeded::draw_below(0x7061_6765, number % self.used, self.pages)
     }
 
     /// Loads and stores go to pages of their own, each in ascending lines.
@@ -187,10 +214,18 @@ impl Threads {
             true => at / MIX_PERIOD * stores + place - each,
             false => at / MIX_PERIOD * each + place,
         };
-        let draw = (core as u64) << 33 | u64::from(is_store) << 32 | (number / PAGE_LINES);
-        let page = self.page(seeded::draw_below(0x6d69_6372_6f00, draw, self.used));
-        Line { tier: self.micro.tier, socket: self.home, local: page * PAGE_LINES + number % PAGE_LINES }
-            .pack()
+        // Every walk has each so many-th page of the footprint for itself.
+        let (walks, walk) = match stores {
+            1..MIX_PERIOD => (2, u64::from(is_store)),
+            _ => (1, 0),
+        };
+        let cores = self.at.len() as u64;
+        let page = self.page((number / PAGE_LINES * walks + walk) * cores + core as u64);
+        self.pack(page * PAGE_LINES + number % PAGE_LINES)
+    }
+
+    fn pack(&self, local: u64) -> u64 {
+        Line { tier: self.micro.tier, socket: self.home, local }.pack()
     }
 }
 
@@ -199,13 +234,29 @@ const fn is_store(at: u64, stores: u64) -> bool {
     at % MIX_PERIOD >= MIX_PERIOD - stores
 }
 
+/// Bytes of the caches that a walk of so many cores fills.
+fn cache_bytes(system: &System, cores: usize) -> u64 {
+    system.l3.capacity_bytes() + cores as u64 * system.l2.capacity_bytes()
+}
+
+/// Loads a line of every page, and lets all cores start together when that is done.
+fn warm(machine: &mut Machine, threads: &Threads) -> Result<(), Error> {
+    let lines = (0..threads.used).map(|number| threads.pack(threads.page(number) * PAGE_LINES));
+    machine.run(&mut Warm { lines: lines.collect() })?;
+    let start = machine.cores[0].clock;
+    for core in &mut machine.cores {
+        core.wait_until(start, Source::IDLE);
+        core.state = State::Ready;
+    }
+    Ok(())
+}
+
 /// Walks on without time until the caches are full of what the walk leaves.
 fn fill(machine: &mut Machine, threads: &mut Threads, system: &System) {
     let Mix::Stores(stores @ 1..) = threads.micro.mix else { return };
     let cores = threads.at.len();
-    let lines = system.l3.capacity_bytes() + cores as u64 * system.l2.capacity_bytes();
     // A quarter more, because sets fill unevenly.
-    let each = lines / LINE_BYTES * 5 / 4 / cores as u64;
+    let each = cache_bytes(system, cores) / LINE_BYTES * 5 / 4 / cores as u64;
     let mut leaving = Vec::new();
     for at in 0..each {
         for core in 0..cores {
@@ -232,10 +283,13 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let mode = mode::build(micro.mode, system, &layout, &mode_settings)?;
     let sockets = vec![0; micro.threads];
     let settings = MachineSettings { sockets: &sockets, prefetches: micro.prefetches, has_huge_pages: false };
-    let mut machine = Machine::new(system, &settings, mode)?;
+    let devices = system.tiers.iter().map(|tier| DeviceConfig::load(&tier.device));
+    let devices = devices.map(|device| Ok(device?.with_even_wear())).collect::<Result<Vec<_>, Error>>()?;
+    let mut machine = Machine::with_devices(system, &settings, mode, &mut |tier| Ok(devices[tier].build()))?;
     let home = usize::from(micro.is_remote && system.sockets > 1);
     let pages = (system.tiers[micro.tier].socket_bytes() / (PAGE_LINES * 64)).max(1);
-    let used = (micro.footprint_bytes / (PAGE_LINES * 64)).clamp(1, pages);
+    let bytes = micro.footprint_bytes.max(FOOTPRINT_CACHES * cache_bytes(system, micro.threads));
+    let used = (bytes / (PAGE_LINES * LINE_BYTES)).clamp(1, pages);
     let mut threads = Threads {
         micro: Micro { mode: "", ..*micro },
         at: vec![0; micro.threads],
@@ -246,26 +300,38 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
         home,
         pages,
         used,
-        // More would not stay in any buffer.
-        warm: if used <= WARM_PAGES { used } else { 0 },
     };
+    // More would not stay in any buffer.
+    if used <= WARM_PAGES {
+        warm(&mut machine, &threads)?;
+    }
     fill(&mut machine, &mut threads, system);
     machine.run(&mut threads)?;
     let (half, end) = (threads.half.unwrap_or_default(), threads.end.unwrap_or_default());
-    let counters = machine.memory.counters(micro.tier);
-    let traffic = machine.memory.traffic().total(micro.tier);
-    let latency = machine.memory.latency().summary();
+    let last = threads.mark_memory(&machine.memory);
+    let (before, after) = (half.counters, last.counters);
+    let reads = last.reads.0 - half.reads.0;
+    let latency_ps = (last.reads.1 - half.reads.1) * 1e3 / reads.max(1) as f64;
     Ok(Measured {
         time: end.at.saturating_sub(half.at),
         lines: end.lines - half.lines.min(end.lines),
-        latency_ps: latency.map_or(0, |latency| (latency.mean * 1e3) as u64),
+        latency_ps: latency_ps as u64,
         interface: [
             end.traffic.read_bytes.saturating_sub(half.traffic.read_bytes),
             end.traffic.write_bytes.saturating_sub(half.traffic.write_bytes),
         ],
-        whole: [traffic.read_bytes, traffic.write_bytes],
-        media: [counters.media_read_bytes, counters.media_write_bytes],
-        hits: [counters.buffer_hits_read, counters.buffer_hits_write],
+        whole: [
+            last.traffic.read_bytes - half.traffic.read_bytes,
+            last.traffic.write_bytes - half.traffic.write_bytes,
+        ],
+        media: [
+            after.media_read_bytes - before.media_read_bytes,
+            after.media_write_bytes - before.media_write_bytes,
+        ],
+        hits: [
+            after.buffer_hits_read - before.buffer_hits_read,
+            after.buffer_hits_write - before.buffer_hits_write,
+        ],
     })
 }
 
@@ -296,6 +362,19 @@ mod tests {
 
         let line_ns = measured.line_fs() as f64 / 1e6;
         assert!((3.0..4.5).contains(&line_ns), "{line_ns}");
+    }
+
+    #[test]
+    fn small_footprints_have_the_bandwidth_of_large_ones_beyond_every_buffer() {
+        // Latency differs by the DIMM's translation buffer, which covers 16 MB; what the media serve does not.
+        let system = System::load("optane-slice").unwrap();
+        let interface_fs = |footprint_bytes| {
+            let micro = Micro { footprint_bytes, ..micro("pmem-only", 1, Mix::Stores(3)) };
+            measure(&system, &micro).unwrap().interface_fs() as f64
+        };
+
+        let ratio = interface_fs(1 << 25) / interface_fs(1 << 30);
+        assert!((0.95..1.05).contains(&ratio), "{ratio}");
     }
 
     #[test]

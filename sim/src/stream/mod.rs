@@ -32,10 +32,9 @@
 //! objects below 1 KiB never leave them; a page of near memory is dirty in parts of equal odds, not line by line;
 //! latency histograms lack the spread between lines of one call; traffic counts when a call starts, so bandwidth over
 //! time is coarse below a call's length; PMem's buffers and wear-levelling show as averages. Who finds what of shared
-//! objects in the last level depends on the interleaving inside calls. With few cores on PMem, times are 10–30 % too
-//! long at nearly the right bytes; the cause is not established (idle instead of loaded latencies moved it by less than
-//! half). `docs/fidelity.md` holds the errors against line fidelity, for every family of networks and mode. Memory-bound
-//! phases are metastable in reality: look at the spread over seeds, not at one number.
+//! objects in the last level depends on the interleaving inside calls. `docs/fidelity.md` holds the errors against line
+//! fidelity, for every family of networks and mode. Memory-bound phases are metastable in reality: look at the spread
+//! over seeds, not at one number.
 
 pub mod behaviour;
 mod blocks;

@@ -41,7 +41,9 @@ impl Wear {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PmemConfig;
     use super::*;
+    use crate::device::literal::DeviceConfig;
 
     #[test]
     fn a_hot_block_moves_every_threshold_and_not_one_write_earlier() {
@@ -53,6 +55,19 @@ mod tests {
             assert_eq!(wear.count(5), None);
         }
         assert_eq!(wear.count(5), Some(0));
+    }
+
+    #[test]
+    fn even_wear_moves_as_many_lines_in_steps_of_one() {
+        let DeviceConfig::Pmem(config) = DeviceConfig::load("optane-pmem-100").unwrap() else {
+            panic!("PMem is PMem")
+        };
+        let moved = |config: &PmemConfig| config.wear_block_lines as f64 / config.wear_move_after as f64;
+
+        let even = config.clone().with_even_wear();
+
+        assert_eq!(even.wear_block_lines, 1);
+        assert!((moved(&even) / moved(&config) - 1.0).abs() < 0.01);
     }
 
     #[test]
