@@ -175,6 +175,29 @@ fn behaviour_kept_on_disk_is_the_derived_one() {
 }
 
 #[test]
+fn behaviour_that_was_damaged_on_disk_is_derived_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = small_machine(176);
+    let conditions = Conditions::new("memory-mode", false, 1 << 20);
+    let cached = || Behaviour::cached(&system, conditions, Some(folder.path())).unwrap();
+    let derived = cached();
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read_to_string(&file).unwrap();
+    let at = whole.rfind(|letter: char| letter.is_ascii_digit()).unwrap();
+    let flipped = if whole.as_bytes()[at] == b'7' { "8" } else { "7" };
+
+    // One digit is another, and half of the file is missing.
+    for damaged in
+        [format!("{}{flipped}{}", &whole[..at], &whole[at + 1..]), whole[..whole.len() / 2].to_owned()]
+    {
+        std::fs::write(&file, damaged).unwrap();
+
+        assert_eq!(cached(), derived);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    }
+}
+
+#[test]
 fn use_after_death_is_named() {
     let mut trace = convolutions(Kernel::Fused, 2, 3);
     let at = trace.phases.iter().position(|phase| phase.head.name == "add1").unwrap();

@@ -5,6 +5,7 @@
 //! `Team` of simulated threads, with a barrier between phases; (5) counters become a [`RunResult`].
 
 mod calls;
+pub(crate) mod capacity;
 pub(crate) mod cpu_use;
 pub(crate) mod engine;
 mod footprint;
@@ -82,7 +83,8 @@ pub fn observe(
     let (original, trace) = (trace, retaining.as_ref());
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let mut machine = build_machine(system, &settings, &sockets, &facts)?;
-    check_capacity(system, &settings, &machine, &facts)?;
+    let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
+    capacity::check(trace, system, &settings, &budgets, &facts)?;
     if let Some(take) = take {
         machine.memory.observe(Tap::new(Layout::new(system), take));
     }
@@ -164,26 +166,6 @@ fn build_machine(
         has_huge_pages: settings.pages == crate::pages::Pages::Random2m,
     };
     Machine::new(system, &machine_settings, mode)
-}
-
-/// Refuses a trace whose live objects cannot fit, before any work.
-fn check_capacity(
-    system: &System,
-    settings: &settings::Resolved,
-    machine: &Machine,
-    facts: &Facts,
-) -> Result<(), Error> {
-    let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
-    let capacity = budgets.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
-    if facts.peak_footprint_bytes <= capacity {
-        return Ok(());
-    }
-    Err(Error::Capacity {
-        system: system.name.clone(),
-        what: format!("the footprint in mode {}", settings.mode),
-        needed_bytes: facts.peak_footprint_bytes,
-        capacity_bytes: capacity,
-    })
 }
 
 #[cfg(test)]

@@ -195,32 +195,50 @@ impl Behaviour {
     pub fn cached(system: &System, conditions: Conditions<'_>, folder: Option<&Path>) -> Result<Self, Error> {
         let Some(folder) = folder else { return Self::derive(system, conditions) };
         let path = folder.join(format!("behaviour-{:016x}.json", identity(system, conditions)?));
-        let found = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(behaviour) = found {
+        if let Some(behaviour) = std::fs::read_to_string(&path).ok().as_deref().and_then(Self::parse) {
             return Ok(behaviour);
         }
         let behaviour = Self::derive(system, conditions)?;
-        if let Ok(bytes) = serde_json::to_vec(&behaviour) {
+        if let Ok(text) = behaviour.to_text() {
             // Written beside and renamed, so that two runs at once leave a whole file.
             let draft = path.with_extension(format!("{}", std::process::id()));
             let _ = std::fs::create_dir_all(folder);
-            let _ = std::fs::write(&draft, bytes).and_then(|()| std::fs::rename(&draft, &path));
+            let _ = std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &path));
         }
         Ok(behaviour)
     }
 }
 
+impl Behaviour {
+    /// A line with the hash of what follows, and the behaviour as JSON.
+    fn to_text(&self) -> serde_json::Result<String> {
+        let json = serde_json::to_string(self)?;
+        Ok(format!("{:016x}\n{json}", hash(&json)))
+    }
+
+    /// Reads [`Behaviour::to_text`]; `None` for a text that is not whole.
+    fn parse(text: &str) -> Option<Self> {
+        let (found, json) = text.split_once('\n')?;
+        let is_whole = u64::from_str_radix(found, 16).ok()? == hash(json);
+        is_whole.then(|| serde_json::from_str(json).ok())?
+    }
+}
+
+/// 64-bit FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
 const DERIVATION: u32 = 2;
 
-/// A hash (64-bit FNV-1a) of everything that a behaviour depends on.
+/// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
     let devices = system.tiers.iter().map(|tier| DeviceConfig::load(&tier.device));
     let devices = devices.collect::<Result<Vec<_>, _>>()?;
     let version = env!("CARGO_PKG_VERSION");
-    let text = format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}");
-    let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    Ok(text.bytes().fold(0xcbf2_9ce4_8422_2325, hash))
+    Ok(hash(&format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}")))
 }
 
 fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Result<TierBehaviour, Error> {

@@ -85,7 +85,7 @@ use crate::placement;
 use crate::replay::engine::{Snapshot, foresight};
 use crate::replay::objects::Budget;
 use crate::replay::settings::Resolved;
-use crate::replay::{Progress, Settings, charge};
+use crate::replay::{Progress, Settings, capacity, charge};
 use crate::result::RunResult;
 use crate::system::{Charges, System};
 
@@ -170,7 +170,7 @@ fn build<'p>(
     let mode = mode::build(&settings.mode, system, &layout, &mode_settings)?;
     let tiers = mode.tiers().to_vec();
     let budgets = settings.budgets(system, &tiers, facts.peak_footprint_bytes);
-    check_capacity(system, settings, &budgets, facts)?;
+    capacity::check(trace, system, settings, &budgets, facts)?;
     let sample = options.sample_pages.unwrap_or_else(|| sample_of(trace, settings.pages));
     let near_bytes = mode.near_memory().map(|near| near.capacity_bytes);
     let near = near_bytes.map(|bytes| near_tags(system, &layout, bytes, sample, tiers[0]));
@@ -216,22 +216,6 @@ fn build<'p>(
         share: settings.sample.map_or(sample::WHOLE, |sample| sample.millionths(facts.activity.calls)),
     };
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
-}
-
-/// Refuses a trace whose live objects cannot fit, before any work.
-fn check_capacity(
-    system: &System,
-    settings: &Resolved,
-    budgets: &[Budget],
-    facts: &Facts,
-) -> Result<(), Error> {
-    let capacity_bytes = budgets.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
-    let needed_bytes = facts.peak_footprint_bytes;
-    if needed_bytes <= capacity_bytes {
-        return Ok(());
-    }
-    let what = format!("the footprint in mode {}", settings.mode);
-    Err(Error::Capacity { system: system.name.clone(), what, needed_bytes, capacity_bytes })
 }
 
 /// Bytes of objects up to which every page is followed.
