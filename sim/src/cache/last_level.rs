@@ -76,6 +76,12 @@ impl Caches {
         word
     }
 
+    /// Takes a line in as one that a core gives up, whether or not the core had it. Dirty lines that leave are appended
+    /// to `leaving`.
+    pub(crate) fn give_up(&mut self, core: usize, word: Word, leaving: &mut Vec<Word>) {
+        self.fill_l3(self.sockets[core], word, leaving);
+    }
+
     pub(super) fn fill_l3(&mut self, socket: usize, word: Word, leaving: &mut Vec<Word>) {
         if let Some(held) = self.l3[socket].find(word.line()) {
             *held = held.with_dirty(held.is_dirty() || word.is_dirty());

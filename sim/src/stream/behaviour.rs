@@ -1,11 +1,12 @@
 //! Bandwidth and latency of a tier over load and mix: what the stream engine knows of a device.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::micro::{Measured, Micro, Mix, measure};
+use super::micro::{MIX_PERIOD, Measured, Micro, Mix, measure};
 use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
@@ -19,6 +20,9 @@ const RUNS: [Mix; MIXES] = [Mix::NonTemporal, Mix::Stores(6), Mix::Stores(3), Mi
 /// Number of mixes.
 pub const MIXES: usize = 5;
 
+/// Mixes with reads, in which latency can be told.
+pub const READ_MIXES: usize = MIXES - 1;
+
 /// Numbers of cores at which capacity is known.
 pub const CROWDS: usize = 3;
 
@@ -29,6 +33,15 @@ pub struct Load {
     pub line_fs: u64,
     /// Latency of one line, core to data, picoseconds.
     pub latency_ps: u64,
+}
+
+/// What reading costs while a device sees one mix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Loads {
+    /// Reads among the lines that the device sees, in [0, 1].
+    pub read_share: f64,
+    /// By utilisation.
+    pub steps: [Load; LOAD_STEPS],
 }
 
 /// Capacity at one mix.
@@ -59,8 +72,8 @@ pub struct TierBehaviour {
     /// Capacity by number of cores at work, and by rising share of reads: many writers at once undo the combining of
     /// PMem.
     pub saturated: [[Saturated; MIXES]; CROWDS],
-    /// Reading from the own socket and from another, by utilisation.
-    pub loads: [[Load; LOAD_STEPS]; 2],
+    /// Reading from the own socket and from another, by rising share of reads: reads wait for batches of writes.
+    pub loads: [[Loads; READ_MIXES]; 2],
     /// Femtoseconds that a non-temporal line holds a core that does nothing else.
     pub store_fs: u64,
     /// Reads and writes at the media.
@@ -75,6 +88,29 @@ impl TierBehaviour {
         let span = f64::from((self.writers[crowd + 1] - self.writers[crowd]).max(1));
         let part = (f64::from(cores) - f64::from(self.writers[crowd])) / span;
         between(by_crowd[crowd], by_crowd[crowd + 1], part)
+    }
+}
+
+impl TierBehaviour {
+    /// Reading from the own socket and from another, at a read share in [0, 1] and a step of utilisation.
+    pub fn load(&self, read_share: f64, step: usize) -> [Load; 2] {
+        self.loads.map(|rows| {
+            let low = (0..READ_MIXES - 1).rev().find(|mix| rows[*mix].read_share <= read_share).unwrap_or(0);
+            let [from, to] = [rows[low], rows[low + 1]];
+            let part =
+                (read_share - from.read_share) / (to.read_share - from.read_share).max(f64::MIN_POSITIVE);
+            from.steps[step].towards(to.steps[step], part)
+        })
+    }
+}
+
+impl Load {
+    /// Linear interpolation, `part` clamped to [0, 1].
+    fn towards(self, to: Self, part: f64) -> Self {
+        Self {
+            line_fs: between(self.line_fs, to.line_fs, part),
+            latency_ps: between(self.latency_ps, to.latency_ps, part),
+        }
     }
 }
 
@@ -114,6 +150,9 @@ pub struct CacheTimes {
     pub forwarded: u64,
     /// Private cache of a core of another socket.
     pub remote_forwarded: u64,
+    /// How long a fetch for a store holds its buffer, of 1,024 that a load holds one of its own: two things that a core
+    /// does at once. 0 with a prefetcher, whose buffers both share.
+    pub stores: u64,
 }
 
 /// Lines of a page, to which the prefetcher's streams are confined.
@@ -141,6 +180,7 @@ impl CacheTimes {
             remote_last_level: behind(stream(system.l3.latency.0 + link)),
             forwarded: stream(system.forward.0),
             remote_forwarded: stream(system.forward.0 + link),
+            stores: if prefetches { 0 } else { 1024 * loads / system.limits.ownership as u64 },
         }
     }
 }
@@ -174,6 +214,9 @@ const RUN_LINES_IN_ALL: u64 = 16_128;
 
 /// Cores at work in the runs that give latency over load, as far as the socket has them.
 const THREADS: [usize; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 24];
+
+/// The same with stores: each line counts twice then, and channels are at their limit with half the cores.
+const STORING_THREADS: [usize; 4] = [1, 2, 4, 8];
 
 impl Behaviour {
     /// Derives the behaviour of a system from short runs of its line model, in parallel on all host cores. Costs
@@ -231,7 +274,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 2;
+const DERIVATION: u32 = 3;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
@@ -258,25 +301,59 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
             &Micro { mode, tier, threads, mix, lines, footprint_bytes, is_remote, prefetches, near_bytes },
         )
     };
-    let reads = Mix::Stores(0);
     let crowds = [1, (cores / 4).max(2).min(cores), cores];
-    let pairs: Vec<(usize, Mix)> = crowds.iter().flat_map(|crowd| RUNS.map(|mix| (*crowd, mix))).collect();
-    let mixes = pairs.par_iter().map(|(crowd, mix)| run(*crowd, *mix, false));
-    let mixes = mixes.collect::<Result<Vec<_>, _>>()?;
-    let (rows, _) = mixes.as_chunks::<MIXES>();
-    let mut threads: Vec<usize> = THREADS.into_iter().filter(|threads| *threads < cores).collect();
-    threads.push(cores);
-    let loads = threads.par_iter().map(|threads| run(*threads, reads, false));
-    let loads = loads.collect::<Result<Vec<_>, _>>()?;
-    let saturated = capacity(std::array::from_fn(|crowd| by_share(&rows[crowd])));
-    let local = load_table(&threads, &loads, &saturated[CROWDS - 1]);
+    let runs = RUNS.map(|mix| {
+        let below: &[usize] = match mix {
+            Mix::NonTemporal => &[],
+            Mix::Stores(0) => &THREADS,
+            Mix::Stores(_) => &STORING_THREADS,
+        };
+        let below = below.iter().copied().filter(|threads| *threads < cores);
+        let threads = below.chain(crowds).collect::<BTreeSet<_>>().into_iter();
+        threads.map(|threads| (threads, mix)).collect::<Vec<_>>()
+    });
+    let runs = runs.par_iter().map(|runs| {
+        let runs = runs.par_iter().map(|(threads, mix)| Ok((*threads, run(*threads, *mix, false)?)));
+        runs.collect::<Result<Vec<(usize, Measured)>, Error>>()
+    });
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let of_crowd = |crowd: usize| -> [Measured; MIXES] {
+        let is_it = |(threads, _): &&(usize, Measured)| *threads == crowds[crowd];
+        std::array::from_fn(|mix| runs[mix].iter().find(is_it).map(|(_, run)| *run).unwrap_or_default())
+    };
+    let saturated = capacity(std::array::from_fn(|crowd| by_share(&of_crowd(crowd))));
+    let limits = &system.limits;
+    let holds = Holds { loads: limits.loads, ownership: limits.ownership, prefetches: conditions.prefetches };
+    let local = load_rows(&runs, &saturated[CROWDS - 1], holds);
     let remote = match system.sockets {
         1 => local,
-        _ => farther(&local, &loads[0], &run(1, reads, true)?),
+        _ => farther(local, &of_crowd(0)[MIXES - 1], &run(1, Mix::Stores(0), true)?),
     };
     let writers = crowds.map(|crowd| crowd as u32);
-    let (store_fs, media) = (rows[0][0].line_fs(), media(&rows[CROWDS - 1]));
+    let (store_fs, media) = (of_crowd(0)[0].line_fs(), media(&of_crowd(CROWDS - 1)));
     Ok(TierBehaviour { writers, saturated, loads: [local, remote], store_fs, media })
+}
+
+/// What holds lines on their way.
+#[derive(Clone, Copy, Debug)]
+struct Holds {
+    loads: usize,
+    ownership: usize,
+    prefetches: bool,
+}
+
+impl Holds {
+    /// Femtoseconds that a load holds one of so many cores in a run. Loads and fetches for stores have buffers of
+    /// their own; what the prefetcher fetches is in the same ones, whichever it is for.
+    fn line_fs(self, threads: usize, mix: Mix, run: &Measured) -> u64 {
+        let line_fs = run.line_fs() * threads as u64;
+        match mix {
+            _ if self.prefetches => line_fs,
+            Mix::Stores(MIX_PERIOD) => line_fs * self.ownership as u64 / self.loads as u64,
+            Mix::Stores(stores) => line_fs * MIX_PERIOD / (MIX_PERIOD - stores),
+            Mix::NonTemporal => line_fs,
+        }
+    }
 }
 
 /// Near memory of the runs: so small that it is full of dirty lines before the part that counts.
@@ -311,45 +388,56 @@ fn mode_of(system: &System, tier: usize) -> &'static str {
     if system.tiers[tier].name == "dram" { "dram-only" } else { "pmem-only" }
 }
 
-/// Time and latency per line at steps of utilisation, interpolated between runs.
-fn load_table(threads: &[usize], runs: &[Measured], saturated: &[Saturated; MIXES]) -> [Load; LOAD_STEPS] {
-    let points: Vec<(f64, Load)> = threads
-        .iter()
-        .zip(runs)
-        .map(|(threads, run)| {
-            let line_fs = run.line_fs() * *threads as u64;
-            let busy_fs = at_share(saturated, run.read_share()) as f64;
-            (busy_fs / run.interface_fs().max(1) as f64, Load { line_fs, latency_ps: run.latency_ps })
-        })
+/// Tables of load for the mixes with reads, by rising share. `runs` has the runs of each mix by number of cores.
+fn load_rows(
+    runs: &[Vec<(usize, Measured)>],
+    saturated: &[Saturated; MIXES],
+    holds: Holds,
+) -> [Loads; READ_MIXES] {
+    let load = |mix: usize, (threads, run): &(usize, Measured)| Load {
+        line_fs: holds.line_fs(*threads, RUNS[mix], run),
+        latency_ps: run.latency_ps,
+    };
+    // Without load it does not matter what the load is made of.
+    let idle = load(MIXES - 1, &runs[MIXES - 1][0]);
+    let mut rows: [Loads; READ_MIXES] = std::array::from_fn(|mix| {
+        let runs = &runs[mix + 1];
+        let points = runs.iter().map(|run| {
+            let busy_fs = at_share(saturated, run.1.read_share()) as f64;
+            (busy_fs / run.1.interface_fs().max(1) as f64, load(mix + 1, run))
+        });
         // At saturation the time per line is the queue's, which servers keep themselves.
-        .filter(|(utilisation, _)| *utilisation < KNEE)
-        .collect();
-    let idle = Load { line_fs: runs[0].line_fs() * threads[0] as u64, latency_ps: runs[0].latency_ps };
-    std::array::from_fn(|step| interpolate(&points, (step as f64 + 0.5) / LOAD_STEPS as f64, idle))
+        let points = points.filter(|(utilisation, _)| *utilisation < KNEE);
+        let points: Vec<(f64, Load)> = std::iter::once((0.0, idle)).chain(points).collect();
+        let step = |step: usize| interpolate(&points, (step as f64 + 0.5) / LOAD_STEPS as f64);
+        let read_share = runs[runs.len() - 1].1.read_share();
+        Loads { read_share, steps: std::array::from_fn(step) }
+    });
+    rows.sort_by(|one, other| one.read_share.total_cmp(&other.read_share));
+    rows
 }
 
 /// Utilisation from which a run counts as saturated.
 const KNEE: f64 = 0.93;
 
-fn interpolate(points: &[(f64, Load)], at: f64, idle: Load) -> Load {
+/// The value at a utilisation, between points of which there is one at least.
+fn interpolate(points: &[(f64, Load)], at: f64) -> Load {
     let above = points.iter().position(|point| point.0 >= at);
     let (low, high) = match above {
         Some(0) => return points[0].1,
         Some(above) => (points[above - 1], points[above]),
-        None => return points.last().map_or(idle, |point| point.1),
+        None => return points[points.len() - 1].1,
     };
     let part = (at - low.0) / (high.0 - low.0).max(f64::MIN_POSITIVE);
-    Load {
-        line_fs: between(low.1.line_fs, high.1.line_fs, part),
-        latency_ps: between(low.1.latency_ps, high.1.latency_ps, part),
-    }
+    low.1.towards(high.1, part)
 }
 
 /// The same loads from another socket: what an idle remote read costs more is added throughout.
-fn farther(local: &[Load; LOAD_STEPS], near: &Measured, far: &Measured) -> [Load; LOAD_STEPS] {
+fn farther(local: [Loads; READ_MIXES], near: &Measured, far: &Measured) -> [Loads; READ_MIXES] {
     let line_fs = far.line_fs().saturating_sub(near.line_fs());
     let latency_ps = far.latency_ps.saturating_sub(near.latency_ps);
-    local.map(|load| Load { line_fs: load.line_fs + line_fs, latency_ps: load.latency_ps + latency_ps })
+    let add = |load: Load| Load { line_fs: load.line_fs + line_fs, latency_ps: load.latency_ps + latency_ps };
+    local.map(|row| Loads { steps: row.steps.map(add), ..row })
 }
 
 /// Media bytes per byte of each direction: of reads from the run that only reads; of writes from the run that stores

@@ -18,8 +18,10 @@ const MOST: usize = 16;
 /// What a segment's traffic cost so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Toll {
-    /// Femtoseconds that lines hold the core.
+    /// Femtoseconds that lines hold the core's buffers for loads.
     hold_fs: u64,
+    /// The same of its buffers for what is fetched to be stored to.
+    own_fs: u64,
     /// When everything is there.
     done_ps: u64,
     /// Source of most of the time, by [`Source`].
@@ -192,7 +194,7 @@ impl Engine<'_> {
             }
         }
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
-        let busy_fs = segment.compute_fs.max(toll.hold_fs).max(wait_fs);
+        let busy_fs = segment.compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
         let stalled_ps = (busy_fs - segment.compute_fs) / 1000;
         if stalled_ps > 0 {
             self.stall(number, site.callee, toll.source, stalled_ps);
@@ -239,6 +241,7 @@ impl Engine<'_> {
         let block = self.cores[number].slots[usize::from(event.slot)];
         let entry = self.heap.blocks.blocks[block as usize];
         let home = self.cores[number].socket;
+        let held_fs = toll.hold_fs;
         let mut left = event.lines;
         toll.class = entry.class;
         // 1. Other cores.
@@ -276,6 +279,13 @@ impl Engine<'_> {
             toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
             let lines = Lines { lines: left, dirty: 0, parts: event.parts };
             self.read_memory(number, site, block, lines, now_ps, toll)?;
+        }
+        // 4. Lines fetched for stores have buffers of their own.
+        if event.marked > 0 && self.times.stores != 0 {
+            let added_fs = toll.hold_fs - held_fs;
+            let own_fs = added_fs * u64::from(event.marked) / u64::from(event.lines.max(1));
+            toll.hold_fs -= own_fs;
+            toll.own_fs += own_fs * self.times.stores / 1024;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@
 
 use hetier_traces::{LINE_BYTES, seeded};
 
-use crate::cache::{FirstLevel, Intent};
+use crate::cache::{FirstLevel, Intent, Word};
 use crate::core::{Source, State};
 use crate::device::Counters;
 use crate::device::literal::DeviceConfig;
@@ -25,7 +25,7 @@ use crate::{Error, Picoseconds};
 const PAGE_LINES: u64 = 64;
 
 /// Lines of the sequence that a mix repeats.
-const MIX_PERIOD: u64 = 6;
+pub const MIX_PERIOD: u64 = 6;
 
 /// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
 const WARM_PAGES: u64 = 1 << 14;
@@ -96,10 +96,10 @@ impl Measured {
         (u128::from(self.time.0) * 1000 / u128::from(lines.max(1))) as u64
     }
 
-    /// Reads among those lines, in [0, 1].
+    /// Reads among those lines, in [0, 1]; of six decimals, which survive the way through a file unchanged.
     pub fn read_share(&self) -> f64 {
         let [reads, writes] = self.interface;
-        reads as f64 / (reads + writes).max(1) as f64
+        (reads as f64 / (reads + writes).max(1) as f64 * 1e6).round() / 1e6
     }
 }
 
@@ -255,13 +255,21 @@ fn warm(machine: &mut Machine, threads: &Threads) -> Result<(), Error> {
 fn fill(machine: &mut Machine, threads: &mut Threads, system: &System) {
     let Mix::Stores(stores @ 1..) = threads.micro.mix else { return };
     let cores = threads.at.len();
-    // A quarter more, because sets fill unevenly.
-    let each = cache_bytes(system, cores) / LINE_BYTES * 5 / 4 / cores as u64;
+    // More than they hold, because sets fill unevenly.
+    let each = cache_bytes(system, cores) / LINE_BYTES * 2 / cores as u64;
+    // What has left the private caches before the walk starts need not pass through them.
+    let first = each.saturating_sub(system.l2.capacity_bytes() / LINE_BYTES * 3 / 2);
     let mut leaving = Vec::new();
     for at in 0..each {
         for core in 0..cores {
             let intent = if is_store(at, stores) { Intent::Store } else { Intent::Load };
             let line = threads.line(core, at);
+            if at < first {
+                let word = Word::new(line, 0).with_dirty(intent == Intent::Store);
+                machine.caches.give_up(core, word, &mut leaving);
+                leaving.clear();
+                continue;
+            }
             match machine.caches.try_l1(core, line, intent) {
                 FirstLevel::Hit => {}
                 first => drop(machine.caches.access(core, line, 0, intent, first, &mut leaving)),

@@ -2,6 +2,8 @@
 //! memoises.
 //!
 //! An object is cut into at least 16 pieces, none larger than 1/64 of the cache; a piece comes and goes as a whole.
+//! Pieces are powers of two, as limbs are, so that a sweep over one limb ends where a piece does: what a second sweep
+//! wants of a piece that is there in part counts as there.
 //! So the cache is fully associative here; conflicts of a set-associative cache are left out, known to be too kind
 //! where a call needs more than about three quarters of the cache.
 
@@ -25,7 +27,8 @@ pub struct Shape {
 impl Shape {
     /// Cuts an object of `lines` for a cache of `cache_lines`.
     pub fn new(lines: u64, cache_lines: u64) -> Self {
-        let piece = lines.div_ceil(16).min(cache_lines / 64).max(1).max(lines.div_ceil(1 << 14));
+        let piece = lines.div_ceil(16).min(cache_lines / 64).max(1);
+        let piece = (1 << piece.ilog2()).max(lines.div_ceil(1 << 14));
         Self { lines: lines as u32, piece_lines: piece.min(u64::from(u16::MAX)) as u32 }
     }
 
@@ -412,4 +415,30 @@ fn overlap(lane: &LanePlan, shape: Shape, number: u16) -> u32 {
     // Spread touched lines evenly over the extent, rounding so that the parts add up.
     let until = |line: u64| (line - lane.first_line) * lane.touched_lines / lane.extent_lines;
     if inside == 0 { 0 } else { (until(to) - until(from)) as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limb_after_limb_of_a_ciphertext_fetches_every_line_once() {
+        // Six limbs of 32 lines: a sixteenth of the object is 12 lines, of which limbs are no multiple.
+        let mut cache = Cache::new(&Contents::default(), 1024, 32);
+        let slot = cache.claim(Shape::new(192, 1024));
+        let fetched = (0..6).map(|limb| {
+            let lane = LanePlan {
+                operand: 0,
+                access: Access::Read,
+                first_line: limb * 32,
+                extent_lines: 32,
+                touched_lines: 32,
+                accesses: 32,
+                bypasses: false,
+            };
+            cache.sweep(&SweepPlan { lanes: vec![lane], compute_fs: 0 }, &[Some(slot)]).fetched
+        });
+
+        assert_eq!(fetched.collect::<Vec<_>>(), [32; 6]);
+    }
 }

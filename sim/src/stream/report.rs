@@ -151,7 +151,7 @@ fn latency(engine: &Engine<'_>) -> Option<Latency> {
     for server in engine.memory.servers() {
         for step in 0..LOAD_STEPS {
             let lines = server.read_at_step[step];
-            let latency = server.behaviour().loads[0][step].latency_ps;
+            let latency = server.behaviour().load(server.read_share(), step)[0].latency_ps;
             if lines > 0 {
                 histogram.record_many(Picoseconds(latency), lines);
             }

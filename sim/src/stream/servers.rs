@@ -5,7 +5,7 @@
 //! and the queue (when the server has served everything asked of it before, and these). Utilisation is measured over
 //! a window that grows with the number of cores, so it follows the phases of a run.
 
-use super::behaviour::{LOAD_STEPS, TierBehaviour};
+use super::behaviour::{LOAD_STEPS, Load, TierBehaviour};
 use super::calendar::Calendar;
 
 /// What a fetch costs.
@@ -51,6 +51,8 @@ pub struct Server {
     share: f64,
     /// Step of the load tables.
     step: usize,
+    /// Reading from the own socket and from another, at the present mix and step.
+    load: [Load; 2],
     /// All lines by direction.
     pub lines: [u64; 2],
     /// Lines read at each step, for the latency histogram.
@@ -61,6 +63,7 @@ impl Server {
     /// An idle server shared by so many cores.
     pub fn new(behaviour: TierBehaviour, cores: usize) -> Self {
         let line_fs = behaviour.service_fs(1.0, 1);
+        let load = behaviour.load(1.0, 0);
         Self {
             behaviour,
             calendar: Calendar::new(),
@@ -75,6 +78,7 @@ impl Server {
             crowd: 1,
             share: 1.0,
             step: 0,
+            load,
             lines: [0; 2],
             read_at_step: [0; LOAD_STEPS],
         }
@@ -85,10 +89,16 @@ impl Server {
         &self.behaviour
     }
 
+    /// Reads among all lines so far, in [0, 1].
+    pub fn read_share(&self) -> f64 {
+        let [reads, writes] = self.lines;
+        reads as f64 / (reads + writes).max(1) as f64
+    }
+
     /// Femtoseconds between the lines of one core's stream: as it holds a core of the same socket at the present load,
     /// or as the server takes the cores in turn.
     pub fn pace_fs(&self) -> u64 {
-        self.behaviour.loads[0][self.step].line_fs.max(self.line_fs * u64::from(self.crowd))
+        self.load[0].line_fs.max(self.line_fs * u64::from(self.crowd))
     }
 
     /// Takes work off the server's time, for a core of the same socket or another.
@@ -107,8 +117,7 @@ impl Server {
             self.roll();
         }
         self.read_at_step[self.step] += work.awaited;
-        let load = &self.behaviour.loads[usize::from(is_remote)][self.step];
-        Fetched { line_fs: load.line_fs, done_ps }
+        Fetched { line_fs: self.load[usize::from(is_remote)].line_fs, done_ps }
     }
 
     /// Starts a window, setting load and mix from the last.
@@ -121,6 +130,7 @@ impl Server {
         self.share = reads as f64 / (reads + writes).max(1) as f64;
         self.crowd = self.window_cores.count_ones();
         self.line_fs = self.behaviour.service_fs(self.share, self.crowd);
+        self.load = self.behaviour.load(self.share, self.step);
         self.begin(self.window_end_ps);
     }
 
@@ -140,6 +150,7 @@ impl Server {
     pub fn rest(&mut self, now_ps: u64, cores: usize) {
         self.step = 0;
         self.line_fs = self.behaviour.service_fs(self.share, cores as u32);
+        self.load = self.behaviour.load(self.share, self.step);
         self.begin(now_ps);
     }
 }
