@@ -81,8 +81,10 @@ pub struct PageTable {
     page_lines: u64,
     numa: Numa,
     sockets: Vec<Frames>,
-    /// First physical line of each virtual page plus one; 0 while untouched.
-    mapped: Vec<u64>,
+    /// Bits of a socket's number.
+    socket_bits: u32,
+    /// Frame and, in the last bits, socket of each virtual page, plus one; 0 while untouched.
+    mapped: Vec<u32>,
 }
 
 /// Capacity of one socket's part of a tier, in bytes.
@@ -95,10 +97,13 @@ pub struct SocketBytes {
 }
 
 impl PageTable {
-    /// An empty table of a tier.
+    /// An empty table of a tier. Of a socket's frames 2³² are used at most, shared by as many sockets: 8 TiB of 4 KiB each
+    /// for two.
     pub fn new(tier: usize, pages: Pages, numa: Numa, seed: u64, sockets: &[SocketBytes]) -> Self {
+        let socket_bits = sockets.len().next_power_of_two().trailing_zeros();
         let frames = |(socket, bytes): (usize, &SocketBytes)| {
-            let installed = (bytes.installed / pages.bytes()).max(1);
+            let numbered = (1 << (u32::BITS - socket_bits)) - 1;
+            let installed = (bytes.installed / pages.bytes()).clamp(1, numbered);
             let seed = hetier_traces::seeded::draw(seed, (tier * 64 + socket) as u64);
             let permutation = (pages != Pages::Contiguous).then(|| Permutation::new(installed, seed));
             // The last page of a budget may be begun, not only filled.
@@ -109,6 +114,7 @@ impl PageTable {
             page_lines: pages.bytes() / hetier_traces::LINE_BYTES,
             numa,
             sockets: sockets.iter().enumerate().map(frames).collect(),
+            socket_bits,
             mapped: Vec::new(),
         }
     }
@@ -121,7 +127,8 @@ impl PageTable {
     /// First physical line of a page, if it was touched.
     #[inline]
     pub fn find(&self, page: u64) -> Option<u64> {
-        self.mapped.get(page as usize).and_then(|line| line.checked_sub(1))
+        let place = self.mapped.get(page as usize)?.checked_sub(1)?;
+        Some(self.line(u64::from(place >> self.socket_bits), place as usize & ((1 << self.socket_bits) - 1)))
     }
 
     /// Gives an untouched page its frame, for a core on `socket`; `None` if all frames are used.
@@ -139,12 +146,17 @@ impl PageTable {
         let frame =
             frames.permutation.as_ref().map_or(frames.used, |permutation| permutation.apply(frames.used));
         frames.used += 1;
-        let line = Line { tier: self.tier, socket, local: frame * self.page_lines }.pack();
         if self.mapped.len() <= page as usize {
             self.mapped.resize(page as usize + 1, 0);
         }
-        self.mapped[page as usize] = line + 1;
-        Some(line)
+        self.mapped[page as usize] = (frame << self.socket_bits | socket as u64) as u32 + 1;
+        Some(self.line(frame, socket))
+    }
+
+    /// First physical line of a frame.
+    #[inline]
+    const fn line(&self, frame: u64, socket: usize) -> u64 {
+        Line { tier: self.tier, socket, local: frame * self.page_lines }.pack()
     }
 
     /// Takes the frames of a run of pages away; touching them again faults again, into new frames.

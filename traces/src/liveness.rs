@@ -9,7 +9,7 @@ const PAGE_ELEMENTS: u64 = 4096;
 /// The bit that stands for an element's own allocation; the bits below count references of views.
 pub(crate) const OWN: u32 = 1 << 31;
 
-/// Reference counts of every element of every array and view, paged in as elements come to life.
+/// Reference counts of every element of every array and view, in pages that come as elements come to life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Liveness {
     arrays: Vec<Vec<Option<Box<[u32]>>>>,
@@ -125,6 +125,17 @@ impl Liveness {
         }
     }
 
+    /// [`Liveness::change`] that takes references away; pages without any go too.
+    fn lessen(&mut self, stretch: Stretch, change: impl FnMut(&mut u32)) {
+        self.change(stretch, change);
+        for chunk in chunks(stretch) {
+            let page = &mut self.arrays[stretch.array.0 as usize][chunk.page];
+            if page.as_ref().is_some_and(|counts| counts.iter().all(|count| *count == 0)) {
+                *page = None;
+            }
+        }
+    }
+
     /// [`Liveness::alloc`] of dead elements.
     pub fn alloc_all(&mut self, stretch: Stretch) {
         self.change(stretch, |count| *count = OWN);
@@ -134,7 +145,7 @@ impl Liveness {
     /// [`Liveness::free`] of owned elements; gives how many died.
     pub fn free_all(&mut self, stretch: Stretch) -> u64 {
         let mut died = 0;
-        self.change(stretch, |count| {
+        self.lessen(stretch, |count| {
             *count &= !OWN;
             died += u64::from(*count == 0);
         });
@@ -149,7 +160,7 @@ impl Liveness {
 
     /// Marks elements of a view as referring to nothing.
     pub fn clear_all(&mut self, view: Stretch) {
-        self.change(view, |count| *count = 0);
+        self.lessen(view, |count| *count = 0);
     }
 
     /// Gives each of the live objects one reference more.
@@ -160,7 +171,7 @@ impl Liveness {
     /// Takes one reference of each; gives how many died.
     pub fn release_all(&mut self, objects: Stretch) -> u64 {
         let mut died = 0;
-        self.change(objects, |count| {
+        self.lessen(objects, |count| {
             *count -= 1;
             died += u64::from(*count == 0);
         });

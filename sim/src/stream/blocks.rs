@@ -3,11 +3,13 @@
 //! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
 //! So everything here is kept per block, and an object is a number that points to one.
 
-/// No block.
-pub const NONE: u32 = u32::MAX;
+use super::objects::Objects;
 
-/// What is known of a block.
+pub use super::objects::NONE;
+
+/// What is known of a block: one line of the host's caches.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub struct Block {
     /// Cores that hold lines of it in their private caches, as a bit set.
     pub holders: u128,
@@ -23,6 +25,8 @@ pub struct Block {
     pub place: u32,
     /// Number of entries.
     pub places: u16,
+    /// References to the object in it: its own allocation and those of views.
+    references: u16,
     /// Class of the object in it.
     pub class: u8,
     /// Number of its shape.
@@ -43,9 +47,7 @@ pub struct Block {
 #[derive(Clone, Debug)]
 pub struct Blocks {
     /// Block of each object.
-    of: Vec<u32>,
-    /// References to each object: its own allocation and those of views.
-    references: Vec<u16>,
+    objects: Objects,
     /// The blocks.
     pub blocks: Vec<Block>,
 }
@@ -53,29 +55,31 @@ pub struct Blocks {
 impl Blocks {
     /// No block, and `objects` objects that are not alive.
     pub fn new(objects: u32) -> Self {
-        // Zero stands for no block, so that memory of objects never touched costs nothing.
-        let objects = objects as usize;
-        Self { of: vec![0; objects], references: vec![0; objects], blocks: Vec::new() }
+        Self { objects: Objects::new(objects), blocks: Vec::new() }
     }
 
     /// The block of an object; [`NONE`] if it is not alive.
     #[inline]
     pub fn of(&self, object: u32) -> u32 {
-        self.of[object as usize].wrapping_sub(1)
+        self.objects.block(object)
     }
 
     /// Puts an object into a block.
     #[inline]
     pub fn put(&mut self, object: u32, block: u32) {
-        self.of[object as usize] = block + 1;
-        self.references[object as usize] = 1;
+        self.objects.put(object, block);
+        self.blocks[block as usize].references = 1;
     }
 
     /// Adds a reference to an object; false if it is not alive.
     pub fn refer(&mut self, object: u32) -> bool {
-        let references = &mut self.references[object as usize];
+        let block = self.of(object);
+        if block == NONE {
+            return false;
+        }
+        let references = &mut self.blocks[block as usize].references;
         *references = references.saturating_add(1);
-        self.of[object as usize] != 0
+        true
     }
 
     /// Drops a reference; gives the block if it was the last, [`NONE`] if not, and `None` if the object is not alive.
@@ -85,12 +89,12 @@ impl Blocks {
         if block == NONE {
             return None;
         }
-        let references = &mut self.references[object as usize];
+        let references = &mut self.blocks[block as usize].references;
         *references -= 1;
         if *references > 0 {
             return Some(NONE);
         }
-        self.of[object as usize] = 0;
+        self.objects.remove(object);
         Some(block)
     }
 
@@ -104,6 +108,7 @@ impl Blocks {
             carried: 0,
             place: 0,
             places: 0,
+            references: 0,
             class: 0,
             shape,
             tier,

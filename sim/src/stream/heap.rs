@@ -381,16 +381,14 @@ impl Heap {
     /// Adds a page to the places of the block being mapped: each by itself in near memory, by server without.
     fn lay(&mut self, tier: usize, line: Line, lines: u8, memory: &mut Memory) {
         let server = memory.server(self.tiers[tier], line.socket);
-        let home = memory.near().map(|near| near.home(line.socket, line.local / PAGE_LINES));
-        if let (None, Some(place)) = (home, self.scratch.iter_mut().find(|place| place.server == server)) {
-            place.weight += u32::from(lines);
-            return;
-        }
-        let place = Place {
-            home: home.unwrap_or_default(),
-            server,
-            socket: line.socket as u8,
-            weight: u32::from(lines),
+        let place = if let Some(near) = memory.near() {
+            Place::page(near.home(line.socket, line.local / PAGE_LINES), server, lines)
+        } else {
+            let known = self.scratch.iter_mut().find(|place| place.server() == usize::from(server));
+            if let Some(place) = known {
+                return place.add(lines.into());
+            }
+            Place::on(server, lines.into())
         };
         self.scratch.push(place);
     }

@@ -9,17 +9,50 @@ use crate::device::Kind;
 use crate::machine::TrafficCounters;
 use crate::system::{DirectoryPlace, System};
 
-/// A part of a block: pages of one home.
+/// A part of a block: a page in Memory Mode, otherwise all that lies on one server. A terabyte has tens of millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where the page belongs in near memory, in Memory Mode.
-    pub home: Home,
+    /// Entry of the page in near memory; without near memory the weight.
+    entry: u32,
+    /// Tag of the page in near memory, from 1; 0 without.
+    tag: u16,
     /// Server of the tier on the home socket.
-    pub server: u16,
-    /// Home socket.
-    pub socket: u8,
+    server: u8,
+    /// Weight of the page.
+    weight: u8,
+}
+
+impl Place {
+    /// A page in Memory Mode.
+    pub const fn page(home: Home, server: u8, weight: u8) -> Self {
+        Self { entry: home.entry, tag: home.tag, server, weight }
+    }
+
+    /// All that lies on one server.
+    pub const fn on(server: u8, weight: u32) -> Self {
+        Self { entry: weight, tag: 0, server, weight: 0 }
+    }
+
+    /// Where the page belongs in near memory, in Memory Mode.
+    const fn home(self) -> Home {
+        Home { entry: self.entry, tag: self.tag }
+    }
+
+    /// Server of the tier on the home socket.
+    pub const fn server(self) -> usize {
+        self.server as usize
+    }
+
     /// Parts of the block's lines here, relative to the other places.
-    pub weight: u32,
+    #[inline]
+    pub const fn weight(self) -> u64 {
+        if self.tag == 0 { self.entry as u64 } else { self.weight as u64 }
+    }
+
+    /// Adds what lies on the same server.
+    pub const fn add(&mut self, lines: u32) {
+        self.entry += lines;
+    }
 }
 
 /// Lines that one server has of a request.
@@ -151,14 +184,12 @@ impl Memory {
 
     /// Femtoseconds that a non-temporal line holds a core, by the first place of its block.
     pub fn store_fs(&self, place: u32) -> u64 {
-        let server = self.places[place as usize].server;
-        self.servers[usize::from(server)].behaviour().store_fs
+        self.servers[self.places[place as usize].server()].behaviour().store_fs
     }
 
     /// Femtoseconds between the lines of one core's stream from memory, by the first place of its block.
     pub fn pace_fs(&self, place: u32) -> u64 {
-        let server = self.places[place as usize].server;
-        self.servers[usize::from(server)].pace_fs()
+        self.servers[self.places[place as usize].server()].pace_fs()
     }
 
     /// Near memory, in Memory Mode.
@@ -177,8 +208,13 @@ impl Memory {
     }
 
     /// Number of the server of a tier on a socket.
-    pub const fn server(&self, tier: usize, socket: usize) -> u16 {
-        (tier * self.sockets + socket) as u16
+    pub const fn server(&self, tier: usize, socket: usize) -> u8 {
+        (tier * self.sockets + socket) as u8
+    }
+
+    /// Home socket of a place.
+    const fn socket(&self, place: Place) -> usize {
+        place.server() % self.sockets
     }
 
     /// Keeps the places of a block; gives the number of the first.
@@ -196,7 +232,7 @@ impl Memory {
     pub fn is_remote(&self, first: u32, count: u16, socket: usize) -> bool {
         self.places[first as usize..first as usize + usize::from(count)]
             .iter()
-            .any(|place| usize::from(place.socket) != socket)
+            .any(|place| self.socket(*place) != socket)
     }
 
     /// The queues are empty at a barrier, and so many cores go on.
@@ -229,7 +265,7 @@ impl Memory {
         for Passage { place, places, lines, is_write, client } in passages {
             self.gather(*place, *places, *lines, *is_write, |memory, part| {
                 if part.found.dirty > 0 {
-                    let far_server = usize::from(part.place.server);
+                    let far_server = part.place.server();
                     memory.count(far_server, Kind::Write, part.found.dirty, *client);
                     memory.servers[far_server].lines[1] += part.found.dirty;
                 }
@@ -242,7 +278,7 @@ impl Memory {
     fn look_at(&self, first: u32, count: u16) {
         let Some(near) = &self.near else { return };
         let places = &self.places[first as usize..first as usize + usize::from(count)];
-        std::hint::black_box(places.iter().fold(0, |seen, place| seen ^ near.peek(place.home)));
+        std::hint::black_box(places.iter().fold(0, |seen, place| seen ^ near.peek(place.home())));
     }
 
     /// Reads lines of a block at places `first .. first + count`.
@@ -250,7 +286,7 @@ impl Memory {
     pub fn read(&mut self, first: u32, count: u16, lines: u64, client: Client) -> Cost {
         let mut cost = Cost::default();
         self.gather(first, count, lines, false, |memory, part| {
-            let is_remote = usize::from(part.place.socket) != client.socket;
+            let is_remote = memory.socket(part.place) != client.socket;
             let (fetched, tier) = memory.read_part(part, is_remote, client);
             let mut done_ps = fetched.done_ps;
             if is_remote {
@@ -268,7 +304,7 @@ impl Memory {
     pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) -> u64 {
         let mut done_ps = 0;
         self.gather(first, count, lines, true, |memory, part| {
-            let home = usize::from(part.place.socket);
+            let home = memory.socket(part.place);
             if home != client.socket
                 && let Some(links) = &mut memory.links
             {
@@ -292,12 +328,12 @@ impl Memory {
     ) {
         let range = first as usize..first as usize + usize::from(count);
         self.look_at(first, count);
-        let total: u64 = self.places[range.clone()].iter().map(|place| u64::from(place.weight)).sum();
+        let total: u64 = self.places[range.clone()].iter().map(|place| place.weight()).sum();
         let (mut weight, mut given) = (0, 0);
         let mut gathered: Option<Part> = None;
         for number in range {
             let place = self.places[number];
-            weight += u64::from(place.weight);
+            weight += place.weight();
             let until = lines * weight / total;
             let lines = until - given;
             if lines == 0 {
@@ -305,9 +341,9 @@ impl Memory {
             }
             given = until;
             let all_hit = Found { hits: lines, ..Found::default() };
-            let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home, is_write, lines));
+            let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home(), is_write, lines));
             match &mut gathered {
-                Some(part) if part.place.server == place.server => part.add(lines, found),
+                Some(part) if part.place.server() == place.server() => part.add(lines, found),
                 _ => {
                     if let Some(part) = gathered.replace(Part { place, lines, found }) {
                         to(self, part);
@@ -323,7 +359,7 @@ impl Memory {
     /// Rows of reads in the table of Memory Mode, or a read of the one tier there is.
     fn read_part(&mut self, part: Part, is_remote: bool, client: Client) -> (Fetched, usize) {
         let Part { place, lines, found } = part;
-        let far_server = usize::from(place.server);
+        let far_server = place.server();
         // A remote reader is noted where the line is found first.
         let noted = if is_remote && client.is_noted { lines } else { 0 };
         if self.near.is_none() {
@@ -331,7 +367,7 @@ impl Memory {
             return (self.serve(far_server, work, is_remote, client), far_server / self.sockets);
         }
         let misses = found.clean + found.dirty;
-        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
+        let near_server = self.near_tier * self.sockets + self.socket(place);
         let work = Work { reads: lines, writes: misses + noted, awaited: found.hits };
         let near = self.serve(near_server, work, is_remote, client);
         if misses == 0 {
@@ -347,12 +383,12 @@ impl Memory {
     /// Rows of writes, or a write to the one tier there is.
     fn write_part(&mut self, part: Part, client: Client) -> u64 {
         let Part { place, lines, found } = part;
-        let far_server = usize::from(place.server);
+        let far_server = place.server();
         if self.near.is_none() {
             return self.serve(far_server, Work { writes: lines, ..Work::default() }, false, client).done_ps;
         }
         let misses = if self.write_miss_fetches { found.clean + found.dirty } else { 0 };
-        let near_server = self.near_tier * self.sockets + usize::from(place.socket);
+        let near_server = self.near_tier * self.sockets + self.socket(place);
         let work = Work { reads: lines, writes: lines + misses, awaited: 0 };
         let near = self.serve(near_server, work, false, client);
         if misses + found.dirty == 0 {
@@ -381,7 +417,7 @@ impl Memory {
     }
 
     fn cross(&mut self, place: Place, lines: u64, client: Client) -> u64 {
-        let home = usize::from(place.socket);
+        let home = self.socket(place);
         self.links.as_mut().map_or(0, |links| links.pass(home, 0, client.now_ps, lines))
     }
 }

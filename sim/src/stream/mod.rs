@@ -48,6 +48,7 @@ mod heap;
 mod memory;
 pub mod micro;
 mod near;
+mod objects;
 mod options;
 mod passing;
 mod pieces;
