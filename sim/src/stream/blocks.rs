@@ -3,6 +3,8 @@
 //! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
 //! So everything here is kept per block, and an object is a number that points to one.
 
+use std::ops::{Index, IndexMut};
+
 use super::objects::Objects;
 
 pub use super::objects::NONE;
@@ -41,21 +43,42 @@ pub struct Block {
     pub is_mapped: bool,
     /// Whether home memory says that a remote socket may hold it.
     pub is_remote: bool,
+    /// Sockets whose last-level cache holds lines of it, as a bit set.
+    pub shared: u8,
 }
+
+/// Blocks that are made room for at once, as a power of two: 256 KiB of them. None is ever moved.
+const CHUNK_BITS: u32 = 12;
 
 /// Blocks of all sizes, and which object is where.
 #[derive(Clone, Debug)]
 pub struct Blocks {
     /// Block of each object.
     objects: Objects,
-    /// The blocks.
-    pub blocks: Vec<Block>,
+    /// The blocks, in chunks of equal length but for the last.
+    chunks: Vec<Vec<Block>>,
+}
+
+impl Index<u32> for Blocks {
+    type Output = Block;
+
+    #[inline]
+    fn index(&self, block: u32) -> &Block {
+        &self.chunks[(block >> CHUNK_BITS) as usize][(block & ((1 << CHUNK_BITS) - 1)) as usize]
+    }
+}
+
+impl IndexMut<u32> for Blocks {
+    #[inline]
+    fn index_mut(&mut self, block: u32) -> &mut Block {
+        &mut self.chunks[(block >> CHUNK_BITS) as usize][(block & ((1 << CHUNK_BITS) - 1)) as usize]
+    }
 }
 
 impl Blocks {
     /// No block, and `objects` objects that are not alive.
     pub fn new(objects: u32) -> Self {
-        Self { objects: Objects::new(objects), blocks: Vec::new() }
+        Self { objects: Objects::new(objects), chunks: Vec::new() }
     }
 
     /// The block of an object; [`NONE`] if it is not alive.
@@ -68,7 +91,7 @@ impl Blocks {
     #[inline]
     pub fn put(&mut self, object: u32, block: u32) {
         self.objects.put(object, block);
-        self.blocks[block as usize].references = 1;
+        self[block].references = 1;
     }
 
     /// Adds a reference to an object; false if it is not alive.
@@ -77,7 +100,7 @@ impl Blocks {
         if block == NONE {
             return false;
         }
-        let references = &mut self.blocks[block as usize].references;
+        let references = &mut self[block].references;
         *references = references.saturating_add(1);
         true
     }
@@ -89,7 +112,7 @@ impl Blocks {
         if block == NONE {
             return None;
         }
-        let references = &mut self.blocks[block as usize].references;
+        let references = &mut self[block].references;
         *references -= 1;
         if *references > 0 {
             return Some(NONE);
@@ -100,7 +123,12 @@ impl Blocks {
 
     /// Adds a block at a virtual line of a tier.
     pub fn add(&mut self, line: u64, lines: u32, shape: u8, tier: u8) -> u32 {
-        self.blocks.push(Block {
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == 1 << CHUNK_BITS) {
+            self.chunks.push(Vec::with_capacity(1 << CHUNK_BITS));
+        }
+        let full = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[full];
+        chunk.push(Block {
             holders: 0,
             line,
             lines,
@@ -116,8 +144,9 @@ impl Blocks {
             before: 0,
             is_mapped: false,
             is_remote: false,
+            shared: 0,
         });
-        self.blocks.len() as u32 - 1
+        ((full << CHUNK_BITS) + chunk.len()) as u32 - 1
     }
 }
 

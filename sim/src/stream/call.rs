@@ -60,7 +60,7 @@ impl Engine<'_> {
             if block == NONE {
                 return Err(self.dead(*object));
             }
-            let entry = &self.heap.blocks.blocks[block as usize];
+            let entry = &self.heap.blocks[block];
             others |= entry.holders & !me;
             whereabouts[at] = if entry.holders & me != 0 {
                 let slot = self.cores[number].slots.iter().position(|held| *held == block);
@@ -161,7 +161,7 @@ impl Engine<'_> {
                 core.slots.resize(place + 1, NONE);
             }
             core.slots[place] = *block;
-            let entry = &mut self.heap.blocks.blocks[*block as usize];
+            let entry = &mut self.heap.blocks[*block];
             entry.holders |= 1 << number;
             entry.before = entry.last;
             entry.last = number as u8;
@@ -218,7 +218,7 @@ impl Engine<'_> {
             let event = self.private.events[event];
             let block = self.cores[number].slots[usize::from(event.slot)];
             if event.kind == EventKind::Fetch && block != NONE {
-                let entry = &mut self.heap.blocks.blocks[block as usize];
+                let entry = &mut self.heap.blocks[block];
                 entry.ready_ps = entry.ready_ps.max(ready_ps);
             }
         }
@@ -239,7 +239,7 @@ impl Engine<'_> {
         toll: &mut Toll,
     ) -> Result<(), Error> {
         let block = self.cores[number].slots[usize::from(event.slot)];
-        let entry = self.heap.blocks.blocks[block as usize];
+        let entry = self.heap.blocks[block];
         let home = self.cores[number].socket;
         let held_fs = toll.hold_fs;
         let mut left = event.lines;
@@ -307,7 +307,7 @@ impl Engine<'_> {
     /// two cores that used the block last, if it holds it still: its lines are the most recent.
     #[inline]
     fn held_by(&self, cores: u128, block: u32) -> ((u32, u64), u64) {
-        let entry = &self.heap.blocks.blocks[block as usize];
+        let entry = &self.heap.blocks[block];
         let (last, before) = (usize::from(entry.last), usize::from(entry.before));
         let other = match () {
             () if cores >> last & 1 == 1 => last,
@@ -324,14 +324,28 @@ impl Engine<'_> {
 
     /// Finds lines in a last level; a victim cache gives them away.
     fn take_shared(&mut self, socket: usize, block: u32, wanted: u32, parts: u64) -> u32 {
-        let shared = &mut self.shared[socket];
         if self.inclusion == Inclusion::Inclusive {
+            let shared = &mut self.shared[socket];
             shared.refresh(block);
             return shared.lines(block).0.min(wanted);
         }
-        let (lines, dirty) = shared.take(block, wanted, parts);
-        self.heap.blocks.blocks[block as usize].carried += dirty;
+        let (lines, dirty) = self.take_out(socket, block, wanted, parts);
+        self.heap.blocks[block].carried += dirty;
         lines
+    }
+
+    /// Takes lines out of a last level; gives how many, and how many of them were dirty.
+    #[inline]
+    fn take_out(&mut self, socket: usize, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
+        let entry = &mut self.heap.blocks[block];
+        if entry.shared >> socket & 1 == 0 {
+            return (0, 0);
+        }
+        let taken = self.shared[socket].take(block, wanted, parts);
+        if !self.shared[socket].holds(block) {
+            entry.shared &= !(1 << socket);
+        }
+        taken
     }
 
     fn read_memory(
@@ -345,7 +359,7 @@ impl Engine<'_> {
     ) -> Result<(), Error> {
         let socket = self.cores[number].socket;
         self.touch(block, socket, toll)?;
-        let entry = &mut self.heap.blocks.blocks[block as usize];
+        let entry = &mut self.heap.blocks[block];
         let (place, places, class) = (entry.place, entry.places, entry.class);
         let is_new_reader = !entry.is_remote
             && self.memory.has_memory_directory()
@@ -366,7 +380,7 @@ impl Engine<'_> {
     /// Maps a block's pages at its first touch.
     #[inline]
     fn touch(&mut self, block: u32, socket: usize, toll: &mut Toll) -> Result<(), Error> {
-        if !self.heap.blocks.blocks[block as usize].is_mapped {
+        if !self.heap.blocks[block].is_mapped {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             toll.fault_ps += faults * self.fault_ps;
@@ -382,7 +396,7 @@ impl Engine<'_> {
         if block == NONE {
             return;
         }
-        let entry = &mut self.heap.blocks.blocks[block as usize];
+        let entry = &mut self.heap.blocks[block];
         if event.kind == EventKind::Leave {
             entry.holders &= !(1 << number);
             self.cores[number].slots[slot] = NONE;
@@ -431,13 +445,16 @@ impl Engine<'_> {
     ) {
         let socket = self.cores[number].socket;
         let mut leaving = std::mem::take(&mut self.leaving);
-        let most = self.heap.blocks.blocks[block as usize].lines;
-        self.shared[socket].insert(block, lines, most, &mut leaving);
-        if !leaving.is_empty() {
-            for left in &leaving {
+        let entry = &mut self.heap.blocks[block];
+        entry.shared |= u8::from(lines.lines > 0) << socket;
+        self.shared[socket].insert(block, lines, entry.lines, &mut leaving);
+        for left in leaving.drain(..) {
+            if left.is_last {
+                self.heap.blocks[left.block].shared &= !(1 << socket);
+            }
+            if left.dirty > 0 {
                 self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
             }
-            leaving.clear();
         }
         self.leaving = leaving;
     }
@@ -451,7 +468,7 @@ impl Engine<'_> {
         now_ps: u64,
         toll: &mut Toll,
     ) {
-        let entry = &mut self.heap.blocks.blocks[block as usize];
+        let entry = &mut self.heap.blocks[block];
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
         let client = self.client(number, site, class, now_ps);
@@ -471,10 +488,10 @@ impl Engine<'_> {
         let block = self.cores[number].slots[usize::from(event.slot)];
         let socket = self.cores[number].socket;
         self.touch(block, socket, toll)?;
-        for shared in &mut self.shared {
-            shared.take(block, event.lines, event.parts);
+        for socket in 0..self.shared.len() {
+            self.take_out(socket, block, event.lines, event.parts);
         }
-        let entry = &self.heap.blocks.blocks[block as usize];
+        let entry = &self.heap.blocks[block];
         toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(entry.place);
         self.write_memory(number, site, block, event.lines, now_ps, toll);
         Ok(())
@@ -487,18 +504,18 @@ impl Engine<'_> {
             if written >> (at % 64) & 1 == 0 {
                 continue;
             }
-            let mut others = self.heap.blocks.blocks[*block as usize].holders & !me;
+            let mut others = self.heap.blocks[*block].holders & !me;
             if others == 0 {
                 continue;
             }
-            self.heap.blocks.blocks[*block as usize].holders &= me;
+            self.heap.blocks[*block].holders &= me;
             while others != 0 {
                 let other = others.trailing_zeros() as usize;
                 others &= others - 1;
                 self.drop_private(other, *block);
             }
-            for shared in &mut self.shared {
-                shared.take(*block, u32::MAX, ALL);
+            for socket in 0..self.shared.len() {
+                self.take_out(socket, *block, u32::MAX, ALL);
             }
         }
     }

@@ -203,7 +203,7 @@ impl Heap {
             Some(block) => block,
             None => self.fresh(tier, size, bytes)?,
         };
-        self.blocks.blocks[block as usize].class = class as u8;
+        self.blocks[block].class = class as u8;
         self.blocks.put(object, block);
         let live = self.arrays[array].capacity_bytes;
         self.held.live[class as usize] += live;
@@ -220,7 +220,7 @@ impl Heap {
         if block == NONE {
             return true;
         }
-        let entry = &self.blocks.blocks[block as usize];
+        let entry = &self.blocks[block];
         let (size, class) = (usize::from(entry.shape), entry.class);
         let bytes = self.sizes[size].bytes;
         let tier = usize::from(entry.tier);
@@ -290,7 +290,7 @@ impl Heap {
     }
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
-        let line = self.blocks.blocks[block as usize].line;
+        let line = self.blocks[block].line;
         self.allocator.free(crate::allocator::Block { tier, line }, bytes);
         self.held.resident -= bytes;
         let page = self.tables[tier].page_lines();
@@ -305,7 +305,7 @@ impl Heap {
     /// - [`Error::Capacity`] if no frame is left.
     #[cold]
     pub fn map(&mut self, block: u32, socket: usize, memory: &mut Memory) -> Result<u64, Error> {
-        let entry = self.blocks.blocks[block as usize];
+        let entry = self.blocks[block];
         let lines = self.sizes[usize::from(entry.shape)].bytes / hetier_traces::LINE_BYTES;
         let tier = usize::from(entry.tier);
         let (first, last) = (entry.line / PAGE_LINES, (entry.line + lines - 1) / PAGE_LINES);
@@ -330,7 +330,7 @@ impl Heap {
             // Pages that begin in the block are its own.
             faults = (entry.line + lines).div_ceil(PAGE_LINES) - entry.line.div_ceil(PAGE_LINES);
         }
-        let entry = &mut self.blocks.blocks[block as usize];
+        let entry = &mut self.blocks[block];
         entry.place = memory.settle(&self.scratch);
         entry.places = self.scratch.len() as u16;
         entry.is_mapped = true;

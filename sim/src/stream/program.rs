@@ -148,8 +148,6 @@ pub struct Emit {
 pub struct Field {
     /// Index as an affine form.
     pub form: Form,
-    /// The same as it stands in the trace.
-    pub affine: Affine,
     /// From index to object number.
     pub map: Map,
     /// Elements of the array or view less those that a run needs beyond the first.
@@ -163,7 +161,7 @@ pub struct Field {
 impl Field {
     /// Coefficient of a variable.
     pub fn coefficient(&self, variable: usize) -> i64 {
-        self.affine.terms.iter().find(|term| usize::from(term.0) == variable).map_or(0, |term| term.1)
+        self.form.coefficient(variable)
     }
 
     /// Object number of an index that was checked.
@@ -498,7 +496,7 @@ impl<'t> Compiler<'t> {
         let limit = (*elements as i64 + 1).saturating_sub_unsigned(count.max(1));
         let form = Form::new(index, in_scope)?;
         let is_passing = self.passing[array.0 as usize];
-        Ok(Field { form, affine: index.clone(), map: map.clone(), limit, array, is_passing })
+        Ok(Field { form, map: map.clone(), limit, array, is_passing })
     }
 
     fn repeated(&mut self, ranges: &[Range], first: &[Body], body: &[Body], in_scope: usize) -> Result<Code> {
@@ -572,7 +570,7 @@ fn scratch(emits: &[&Emit], levels: std::ops::Range<usize>) -> usize {
             && is_steady(birth)
             && is_steady(death)
             && birth.fields[0].array == death.fields[0].array
-            && birth.fields[0].affine == death.fields[0].affine
+            && birth.fields[0].form == death.fields[0].form
             && birth.tail == death.tail
     };
     let pairs = emits.iter().zip(emits.iter().rev()).take(emits.len() / 2);

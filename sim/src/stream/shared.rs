@@ -40,19 +40,21 @@ pub struct Lines {
     pub parts: u64,
 }
 
-/// Dirty lines that leave the cache.
+/// Dirty lines that leave the cache, or the last of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaving {
     /// The block.
     pub block: u32,
     /// Dirty lines.
     pub dirty: u32,
+    /// Whether nothing of the block is left.
+    pub is_last: bool,
 }
 
 /// The last-level cache of one socket.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// Slot by block.
+    /// Slot by block, plus one; 0 for none.
     of: Vec<u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -81,31 +83,40 @@ impl Shared {
         }
     }
 
+    /// Slot of a block.
+    #[inline]
+    fn place(&self, block: u32) -> Option<u32> {
+        self.of.get(block as usize)?.checked_sub(1)
+    }
+
+    /// Whether lines of a block are here.
+    #[inline]
+    pub fn holds(&self, block: u32) -> bool {
+        self.place(block).is_some()
+    }
+
     /// Lines of a block that are here, and how many of them are dirty.
     #[inline]
     pub fn lines(&self, block: u32) -> (u32, u32) {
-        match self.of.get(block as usize) {
-            Some(&slot) if slot != NONE => (self.slots[slot as usize].lines, self.slots[slot as usize].dirty),
-            _ => (0, 0),
+        match self.place(block) {
+            Some(place) => (self.slots[place as usize].lines, self.slots[place as usize].dirty),
+            None => (0, 0),
         }
     }
 
     /// Parts of a block that are here.
     #[inline]
     fn parts(&self, block: u32) -> u64 {
-        match self.of.get(block as usize) {
-            Some(&slot) if slot != NONE => self.slots[slot as usize].parts,
-            _ => 0,
+        match self.place(block) {
+            Some(place) => self.slots[place as usize].parts,
+            None => 0,
         }
     }
 
     /// Takes up to `wanted` lines of some parts out; gives how many were there, and how many of those were dirty.
     #[inline]
     pub fn take(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
-        let Some(&place) = self.of.get(block as usize) else { return (0, 0) };
-        if place == NONE {
-            return (0, 0);
-        }
+        let Some(place) = self.place(block) else { return (0, 0) };
         let slot = &mut self.slots[place as usize];
         let found = slot.parts & parts;
         let of_parts = match found {
@@ -144,14 +155,14 @@ impl Shared {
 
     /// Marks lines that are here as dirty; gives how many could be.
     pub fn soil(&mut self, block: u32, dirty: u32) -> u32 {
-        match self.of.get(block as usize) {
-            Some(&place) if place != NONE => {
+        match self.place(block) {
+            Some(place) => {
                 let slot = &mut self.slots[place as usize];
                 let stays = dirty.min(slot.lines);
                 slot.dirty = (slot.dirty + stays).min(slot.lines);
                 stays
             }
-            _ => 0,
+            None => 0,
         }
     }
 
@@ -192,9 +203,9 @@ impl Shared {
         }
         self.newest = place;
         if self.of.len() <= block as usize {
-            self.of.resize((block as usize + 1).next_power_of_two(), NONE);
+            self.of.resize(block as usize + 1, 0);
         }
-        self.of[block as usize] = place;
+        self.of[block as usize] = place + 1;
         for quarter in 0..QUARTERS {
             self.depth[quarter] += u64::from(lines);
             if self.oldest[quarter] == NONE {
@@ -220,11 +231,12 @@ impl Shared {
         slot.gone = quarter as u8 + 1;
         self.oldest[quarter] = slot.after;
         self.depth[quarter] -= u64::from(nominal);
-        if quarter + 1 == QUARTERS {
+        let is_last = quarter + 1 == QUARTERS;
+        if is_last {
             self.remove(place);
         }
-        if dirty > 0 {
-            leaving.push(Leaving { block, dirty });
+        if is_last || dirty > 0 {
+            leaving.push(Leaving { block, dirty, is_last });
         }
     }
 
@@ -244,7 +256,7 @@ impl Shared {
             NONE => self.newest = before,
             after => self.slots[after as usize].before = before,
         }
-        self.of[block as usize] = NONE;
+        self.of[block as usize] = 0;
         self.free.push(place);
     }
 }

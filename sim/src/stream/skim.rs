@@ -330,14 +330,14 @@ impl Engine<'_> {
     fn see(&mut self, block: u32, primitive: u16, is_write: bool, skim: &mut Skim) -> Result<(), Error> {
         let core = skim.core;
         let socket = self.cores[core].socket;
-        if !self.heap.blocks.blocks[block as usize].is_mapped {
+        if !self.heap.blocks[block].is_mapped {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             self.cores[core].stalls[usize::from(Source::FAULT.0)] += faults * self.fault_ps;
             skim.fault_ps += faults * self.fault_ps;
         }
         if self.memory.near().is_some() {
-            let entry = &self.heap.blocks.blocks[block as usize];
+            let entry = &self.heap.blocks[block];
             let (place, places, lines, class) =
                 (entry.place, entry.places, u64::from(entry.lines), entry.class);
             let now_ps = self.cores[core].clock_ps;

@@ -95,7 +95,7 @@ impl Form {
     }
 
     /// What the value grows by when a variable grows by 1.
-    pub(crate) fn coefficient(&self, variable: usize) -> i64 {
+    pub fn coefficient(&self, variable: usize) -> i64 {
         let inline = 0..usize::from(self.length);
         let terms =
             inline.map(|at| (self.variables[at], self.coefficients[at])).chain(self.rest.iter().copied());
