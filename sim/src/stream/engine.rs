@@ -275,7 +275,7 @@ impl<'p> Engine<'p> {
             charged_ciphertexts: 0,
             cpu_use: CpuUse::default(),
             sampling: Sampling::new(share),
-            seen: Seen::default(),
+            seen: Seen::new(program.objects),
         }
     }
 

@@ -6,6 +6,11 @@
 //! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps. Which
 //! parts of an object are here is kept as a set, so that a limb is not found in the place of another.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use super::private::Mixer;
+
 const NONE: u32 = u32::MAX;
 
 /// Parts in which an object leaves.
@@ -54,8 +59,8 @@ pub struct Leaving {
 /// The last-level cache of one socket.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// Slot by block, plus one; 0 for none.
-    of: Vec<u32>,
+    /// Slot by block.
+    of: HashMap<u32, u32, BuildHasherDefault<Mixer>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     newest: u32,
@@ -73,7 +78,7 @@ impl Shared {
             (lines as f64 * poisson_rate(ways, survival) / ways as f64).round() as u64
         };
         Self {
-            of: Vec::new(),
+            of: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,
@@ -86,13 +91,13 @@ impl Shared {
     /// Slot of a block.
     #[inline]
     fn place(&self, block: u32) -> Option<u32> {
-        self.of.get(block as usize)?.checked_sub(1)
+        self.of.get(&block).copied()
     }
 
     /// Whether lines of a block are here.
     #[inline]
     pub fn holds(&self, block: u32) -> bool {
-        self.place(block).is_some()
+        self.of.contains_key(&block)
     }
 
     /// Lines of a block that are here, and how many of them are dirty.
@@ -202,10 +207,7 @@ impl Shared {
             self.slots[self.newest as usize].after = place;
         }
         self.newest = place;
-        if self.of.len() <= block as usize {
-            self.of.resize(block as usize + 1, 0);
-        }
-        self.of[block as usize] = place + 1;
+        self.of.insert(block, place);
         for quarter in 0..QUARTERS {
             self.depth[quarter] += u64::from(lines);
             if self.oldest[quarter] == NONE {
@@ -256,7 +258,7 @@ impl Shared {
             NONE => self.newest = before,
             after => self.slots[after as usize].before = before,
         }
-        self.of[block as usize] = 0;
+        self.of.remove(&block);
         self.free.push(place);
     }
 }

@@ -30,6 +30,11 @@ struct Marks {
 }
 
 impl Marks {
+    /// None of so many numbers. Memory of those that are never added costs nothing.
+    fn new(numbers: u32) -> Self {
+        Self { words: vec![0; numbers as usize / 64 + 1], used: Vec::new() }
+    }
+
     fn clear(&mut self) {
         self.used.drain(..).for_each(|word| self.words[word as usize] = 0);
     }
@@ -64,6 +69,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Nothing of so many objects.
+    pub fn new(objects: u32) -> Self {
+        Self { read: Marks::new(objects), ..Self::default() }
+    }
+
     /// Nothing.
     pub fn clear(&mut self) {
         self.read.clear();
