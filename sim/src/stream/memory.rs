@@ -341,7 +341,8 @@ impl Memory {
             }
             given = until;
             let all_hit = Found { hits: lines, ..Found::default() };
-            let found = self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home(), is_write, lines));
+            let found =
+                self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home(), is_write, lines));
             match &mut gathered {
                 Some(part) if part.place.server() == place.server() => part.add(lines, found),
                 _ => {

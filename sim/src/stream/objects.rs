@@ -89,9 +89,9 @@ mod tests {
         for object in 0..5 * RUN {
             objects.put(object, object ^ 1);
         }
-        (0..5 * RUN).filter(|object| object % 3 == 0).for_each(|object| objects.remove(object));
+        (0..5 * RUN).filter(|object| object.is_multiple_of(3)).for_each(|object| objects.remove(object));
 
-        let expected = |object: u32| if object % 3 == 0 { NONE } else { object ^ 1 };
+        let expected = |object: u32| if object.is_multiple_of(3) { NONE } else { object ^ 1 };
         assert!((0..5 * RUN).all(|object| objects.block(object) == expected(object)));
     }
 
