@@ -142,6 +142,7 @@ fn trace_of<'t>(place: &'t OnceLock<Trace>, entry: &NetworkEntry) -> Outcome<&'t
         complex: entry.complex,
         block: entry.block,
         liveness: entry.liveness.clone(),
+        client: entry.client.clone(),
     };
     let trace = shape(&workload::for_shape(&arguments)?.program()?)?;
     Ok(place.get_or_init(|| trace))

@@ -1,7 +1,7 @@
 //! Turns the arguments of a workload into a network, parameters and a batch.
 
 use hetier_workloads::network::{Entry, Images, Network, Pruning, Weights};
-use hetier_workloads::program::{Kernel, Liveness, Options, Program, Zeros};
+use hetier_workloads::program::{Client, Kernel, Liveness, Options, Program, Zeros};
 use hetier_workloads::ring::Packing;
 use hetier_workloads::{Dataflow, Literal, Parameters};
 
@@ -99,6 +99,9 @@ fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<
     }
     if let Some(name) = &arguments.liveness {
         options.liveness = chosen("liveness", name, &Liveness::ALL.map(|choice| (choice.name(), choice)))?;
+    }
+    if let Some(name) = &arguments.client {
+        options.client = chosen("client", name, &Client::ALL.map(|choice| (choice.name(), choice)))?;
     }
     if arguments.complex {
         options.packing = Packing::Complex;

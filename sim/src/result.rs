@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use hetier_traces::Stage;
+pub use hetier_traces::Stage;
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the form of [`RunResult`]; a change of meaning changes it.

@@ -126,6 +126,10 @@ pub struct Workload {
     /// When tensors die: after-last-use, or at-end as before he-transformer's liveness pass [default: the network's]
     #[arg(long, value_name = "NAME")]
     pub liveness: Option<String>,
+    /// Who rectifies, with faithful kernels: process, a client on the same machine that gets messages, or none, the
+    /// server itself [default: process]
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
 }
 
 /// On which machine, and how.

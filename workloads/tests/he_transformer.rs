@@ -6,7 +6,7 @@ use std::time::Instant;
 use hetier_traces::{Definition, Trace, binary, check, facts};
 use hetier_workloads::interpret::shape;
 use hetier_workloads::network::{Entry, Weights};
-use hetier_workloads::program::{Kernel, Liveness, Options};
+use hetier_workloads::program::{Client, Kernel, Liveness, Options};
 use hetier_workloads::{Error, Literal, Parameters};
 
 /// Threads of the published runs.
@@ -136,6 +136,26 @@ fn tensors_that_live_to_the_end_need_several_times_the_memory() {
     println!("live: {} bytes, kept: {} bytes", dying.peak_footprint_bytes, kept.peak_footprint_bytes);
     assert!(kept.peak_footprint_bytes > 3 * dying.peak_footprint_bytes);
     assert_eq!(kept.activity, dying.activity);
+}
+
+#[test]
+fn requests_of_an_activation_wait_in_a_queue_all_at_once() {
+    // he-transformer's server serialises all batches before it waits for the first answer.
+    let peak = |client| {
+        let trace = shaped("mobilenetv2-0.35-96", |options| Options { client, ..options });
+        let facts = facts(&trace, THREADS).unwrap();
+        let phase = facts.phases.iter().find(|phase| phase.name == "block1.expand.relu").unwrap();
+        (phase.peak_footprint_bytes, phase.end_footprint_bytes)
+    };
+    let ((queued, end), (in_place, other_end)) = (peak(Client::Process), peak(Client::None));
+
+    // 48 channels of 48 x 48, two limbs of 4096 words in each of two polynomials, and a header of 65 bytes.
+    let queue: u64 = 48 * 48 * 48 * (2 * 2 * 4096 * 8 + 65);
+    let input = 48 * 48 * 48 * (2 * 2 * 4096 * 8);
+    assert_eq!(end, other_end);
+    // At the end of the queue's growth no output is alive; in place, all outputs are at the end.
+    assert!(queued >= queue + input, "{queued}");
+    assert!(in_place < queued, "{in_place} {queued}");
 }
 
 #[test]

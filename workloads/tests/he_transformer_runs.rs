@@ -5,7 +5,7 @@
 use hetier_traces::{Trace, equal};
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
 use hetier_workloads::network::{Entry, Images, MobileNetV2, Network, Pruning, ResNet, Weights};
-use hetier_workloads::program::{Kernel, Liveness, Options, Packing, Zeros};
+use hetier_workloads::program::{Client, Kernel, Liveness, Options, Packing, Zeros};
 use hetier_workloads::ring::Seed;
 use hetier_workloads::{Context, Dataflow, Error, Literal, Parameters};
 
@@ -77,6 +77,12 @@ fn blocks_of_output_channels_and_tensors_kept_to_the_end_change_no_answer() {
     let options = Options { block: 3, liveness: Liveness::AtEnd, ..Options::he_transformer(IMAGES) };
     verify(&mobilenet(&Weights::Seeded(3)), &options);
     verify(&mobilenet(&Weights::Seeded(3)), &Options { kernel: Kernel::Fused, ..options });
+}
+
+#[test]
+fn activations_without_a_client_change_no_answer() {
+    let options = Options { client: Client::None, ..Options::he_transformer(IMAGES) };
+    verify(&mobilenet(&Weights::Seeded(3)), &options);
 }
 
 #[test]

@@ -123,6 +123,8 @@ pub struct NetworkEntry {
     pub block: Option<usize>,
     /// `after-last-use` or `at-end`.
     pub liveness: Option<String>,
+    /// `process` or `none`.
+    pub client: Option<String>,
     /// Whether it is only lowered, for points of its trace, and replayed nowhere.
     #[serde(default)]
     pub trace_only: bool,

@@ -1,8 +1,9 @@
 //! The page of an experiment: what came out, what differs from the publication, and why, made from the numbers.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use hetier_sim::result::RunResult;
+use hetier_sim::result::{PhaseResult, RunResult, Stage};
 
 use super::figures::Named;
 use super::judgement::Judged;
@@ -102,6 +103,7 @@ fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
             percent(most)
         ));
     }
+    sentences.extend(judged.iter().filter_map(|judged| penalty_by_operation(sweep, judged)));
     sentences.extend(judged.iter().filter_map(|judged| missing_penalty(sweep, judged)));
     let noted = judged.iter().filter(|judged| !judged.passes);
     sentences.extend(noted.filter_map(|judged| {
@@ -153,6 +155,35 @@ const STREAM_RATES: &str = " At stream fidelity this is the rate of short sequen
 
 fn is_stream(sweep: &Sweep) -> bool {
     ran(sweep).any(|result| result.fidelity == "stream")
+}
+
+/// Operations that a slowdown is made of, those with the most seconds first.
+fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
+    let point = &judged.point;
+    let against = point.against.as_ref()?;
+    let (slow, base) =
+        (sweep.result(&point.network, point.run.as_ref()?)?, sweep.result(&point.network, against)?);
+    let seconds = |result: &RunResult, name: &str| result.by_operation.get(name)?.simulated_seconds;
+    let is_server = |phase: &&PhaseResult| phase.stage == Stage::Server;
+    let of_server: BTreeSet<&str> =
+        slow.phases.iter().filter(is_server).map(|phase| phase.operation.as_str()).collect();
+    let more = slow.by_operation.keys().filter(|name| of_server.contains(name.as_str()));
+    let mut more: Vec<(f64, &str)> = more
+        .filter_map(|name| Some((seconds(slow, name)? - seconds(base, name)?, name.as_str())))
+        .filter(|(more, _)| *more > 0.0)
+        .collect();
+    more.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let parts: Vec<String> =
+        more.iter().take(3).map(|(more, name)| format!("{} s of {name}", significant(*more, 3))).collect();
+    let total = slow.simulated_seconds - base.simulated_seconds;
+    (!parts.is_empty()).then(|| {
+        format!(
+            "\"{}\": of the {} s that the simulated run takes longer than on {against}, {}.",
+            point.name,
+            significant(total, 3),
+            parts.join(", ")
+        )
+    })
 }
 
 /// What a slowdown that is off amounts to in seconds, and what share of the overhead would explain it.

@@ -124,6 +124,16 @@ impl Lowering {
         Tensor { array, holder: array, shape, layout: Layout::ChannelsFirst, limbs, scale }
     }
 
+    /// A new tensor of ciphertexts as a message holds them: full ones with `limbs` limbs and `header_bytes` more.
+    pub fn serialised(&mut self, label: &str, count: usize, like: &Tensor, header_bytes: u64) -> Tensor {
+        let tensor = self.tensor(label, Shape::flat(count), (like.limbs, like.limbs), like.scale);
+        if let Some(Definition::Array(array)) = self.definitions.last_mut() {
+            array.capacity_bytes += header_bytes;
+            array.used_bytes += header_bytes;
+        }
+        tensor
+    }
+
     /// A new tensor for products of ciphertexts with `input`: its objects have room for the three polynomials before
     /// relinearisation. After the rescale it has one limb fewer than `input`, and the scale is `scale` divided by the
     /// prime dropped.

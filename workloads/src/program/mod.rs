@@ -15,7 +15,7 @@ use hetier_traces::{ArrayId, Definition, Header, Phase};
 pub use crate::ring::Packing;
 pub use constant::Addend;
 pub use lowering::{Lowering, Site, operand, run, site};
-pub use options::{Kernel, Liveness, Options, Zeros};
+pub use options::{Client, Kernel, Liveness, Options, Zeros};
 pub use product::{Ending, Weighted};
 pub(crate) use tensor::CHANNELS_LAST;
 pub use tensor::{Layout, Tensor};

@@ -76,6 +76,29 @@ impl Liveness {
     }
 }
 
+/// Who decrypts, applies an activation and encrypts again, with faithful kernels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// A client process on the same machine, which gets messages and sends messages back.
+    #[default]
+    Process,
+    /// The server itself, in place: he-transformer with `enable_client` off.
+    None,
+}
+
+impl Client {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Process, Self::None];
+
+    /// Name in traces and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Choices of a lowering. Any combination is valid; whether a layer can use it, [`Network::lower`] says.
 ///
 /// [`Network::lower`]: crate::network::Network::lower
@@ -96,6 +119,8 @@ pub struct Options {
     pub block: usize,
     /// Death of tensors.
     pub liveness: Liveness,
+    /// Holder of the key of activations.
+    pub client: Client,
 }
 
 impl Default for Options {
@@ -109,6 +134,7 @@ impl Default for Options {
             zeros: Zeros::Multiply,
             block: 1,
             liveness: Liveness::AfterLastUse,
+            client: Client::Process,
         }
     }
 }
@@ -117,6 +143,11 @@ impl Options {
     /// he-transformer's kernels over SEAL 3.4.5, which it pins.
     pub fn he_transformer(images: usize) -> Self {
         Self { images, dataflow: Dataflow::Seal345, kernel: Kernel::Faithful, ..Self::default() }
+    }
+
+    /// Whether activations go to a client and back in messages.
+    pub fn has_messages(&self) -> bool {
+        self.kernel == Kernel::Faithful && self.client == Client::Process
     }
 
     /// Most images that this many slots hold.
@@ -147,6 +178,9 @@ impl Options {
         }
         if self.liveness != Liveness::default() {
             facts.push(("liveness", self.liveness.name().to_owned()));
+        }
+        if self.client != Client::default() {
+            facts.push(("client", self.client.name().to_owned()));
         }
         facts
     }

@@ -5,7 +5,7 @@ use hetier_traces::{Affine, Body, Operand, Range};
 use super::client::{copy_to_new, serialised};
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
-use crate::program::{Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
+use crate::program::{Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
 
@@ -111,10 +111,10 @@ impl ClientMaxPool {
         let sent = site(&format!("{name}.send"), places.tap.clone(), places.taps);
         let received = site(&format!("{name}.receive"), places.at.clone(), output.shape.elements());
 
-        let from = (input, places.source.clone());
-        let send = copy_to_new(lowering, from, (&request, places.tap.clone()), &sent)?;
+        let from = (input, &places.source);
+        let send = copy_to_new(lowering, from, (&request, &places.tap), &sent)?;
         let compare = Self::compare(lowering, name, (&request, &response), places, true)?;
-        let (from, to) = ((&response, places.at.clone()), (output, places.at.clone()));
+        let (from, to) = ((&response, &places.at), (output, &places.at));
         let mut receive = copy_to_new(lowering, from, to, &received)?;
         receive.push(Body::Free(run(response.array, places.at.clone(), 1)));
         let message = vec![
@@ -145,14 +145,12 @@ impl Layer for ClientMaxPool {
         let output = lowering.tensor(&format!("{name}.maxima"), shape, (limbs, limbs), scale);
         let output = Tensor { layout: Layout::ChannelsFirst, ..output };
         let places = self.places(&input, &output);
-        let body = match lowering.options().kernel {
-            Kernel::Faithful => Self::rows(lowering, name, (&input, &output), &places)?,
-            Kernel::Fused => {
-                let body = Self::compare(lowering, name, (&input, &output), &places, false)?;
-                let nest =
-                    [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64));
-                Body::Parallel { nest: nest.to_vec(), nowait: false, body }
-            }
+        let body = if lowering.options().has_messages() {
+            Self::rows(lowering, name, (&input, &output), &places)?
+        } else {
+            let body = Self::compare(lowering, name, (&input, &output), &places, false)?;
+            let nest = [shape.channels, shape.height, shape.width].map(|extent| Range::count(extent as u64));
+            Body::Parallel { nest: nest.to_vec(), nowait: false, body }
         };
         lowering.server_phase(name, "MaxPool", vec![body]);
         lowering.free_after(&input);
