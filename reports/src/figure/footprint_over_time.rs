@@ -174,7 +174,11 @@ fn capacity_legend(results: &[RunResult], peak: u64) -> Vec<(Sample, String)> {
             .filter(|(result, _)| dram_below(result, peak) == Some(size))
             .map(|(_, name)| name.as_str())
             .collect();
-        (Sample::Line(CAPACITY), format!("DRAM, {} ({})", of.join(", "), binary_bytes(size)))
+        let whose = match of[..] {
+            [first, .., _] if !Legend::fits(&of.join(", ")) => format!("{first} and {} more", of.len() - 1),
+            _ => of.join(", "),
+        };
+        (Sample::Line(CAPACITY), format!("DRAM, {whose} ({})", binary_bytes(size)))
     };
     capacities(results, peak).into_iter().map(entry).collect()
 }

@@ -1,7 +1,7 @@
 //! Level bars in groups, with published numbers as diamonds.
 
 use super::Figure;
-use super::canvas::{Anchor, LINE, POINT, UNITS, draw, text_width};
+use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, text_width};
 use super::palette::{Dash, INK, Stroke, series_fill};
 use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
@@ -64,74 +64,107 @@ impl Figure<Groups> for GroupedBars {
     }
 
     fn svg(&self, data: &Groups) -> Option<String> {
-        let bars = || data.groups.iter().flat_map(|(_, bars)| bars);
-        let values = bars().flat_map(|bar| [bar.value, bar.published]).flatten();
-        let largest = values.chain(data.line.iter().map(|(at, _)| *at)).fold(0.0, f64::max);
+        let rows = rows(data);
+        let bars = || rows.iter().flat_map(|row| row.bars.iter().map(|(_, bar)| *bar));
+        let values = || bars().flat_map(|bar| [bar.value, bar.published]).flatten();
+        let largest = values().chain(data.line.iter().map(|(at, _)| *at)).fold(0.0, f64::max);
         if largest <= 0.0 || bars().all(|bar| bar.value.is_none()) {
             return None;
         }
-        let legend = legend(data);
-        let names = short(&data.groups);
+        let smallest = values().filter(|value| *value > 0.0).fold(largest, f64::min);
+        let is_wide = largest > SPAN * smallest;
+        let legend = legend(data, &rows);
+        let names = short(&rows);
         let room = names.iter().map(|name| text_width(name)).fold(0.0, f64::max);
-        let pitch = (data.series.len() as f64 * BAR + GAP).max(0.9 * LINE);
         let top = legend.height() + 0.2 * LINE;
         let panel = Panel {
             left: room + 8.0 * POINT,
             right: WIDTH - RIGHT_MARGIN,
             top,
-            bottom: top + data.groups.len() as f64 * pitch + GAP,
-            x: Scale::from_zero(largest),
+            bottom: top + rows.iter().map(Row::height).sum::<f64>() + GAP,
+            x: if is_wide { Scale::logarithmic(smallest / 2.0, largest) } else { Scale::from_zero(largest) },
             y: Scale::exactly(1.0),
         };
         Some(draw(panel.bottom + X_AXIS_ROOM, self.caption, |canvas| {
             legend.draw(canvas);
             panel.x_grid(canvas);
-            for (at, ((_, bars), name)) in data.groups.iter().zip(&names).enumerate() {
-                let from = top + GAP + at as f64 * pitch;
-                let middle = from + bars.len() as f64 * BAR / 2.0;
+            let mut from = top + GAP;
+            for (row, name) in rows.iter().zip(&names) {
+                let middle = from + (row.height() - GAP) / 2.0;
                 canvas.text((panel.left - 3.5 * POINT, middle), name, Anchor::End);
-                for (number, bar) in bars.iter().enumerate() {
-                    let upper = from + number as f64 * BAR;
-                    if let Some(value) = bar.value {
-                        let end = panel.across(value);
-                        canvas.rectangle(
-                            (panel.left, upper + 4.0),
-                            (end, upper + BAR - 4.0),
-                            series_fill(number),
-                        );
-                    }
-                    if let Some(published) = bar.published {
-                        canvas.diamond((panel.across(published), upper + BAR / 2.0), INK);
-                    }
-                }
+                row.draw(canvas, &panel, middle);
+                from += row.height();
             }
             if let Some((at, _)) = &data.line {
                 let x = panel.across(*at);
                 canvas.line(&[(x, panel.top), (x, panel.bottom)], MARK);
             }
             panel.frame(canvas);
-            panel.x_axis(canvas, self.axis);
+            let suffix = if is_wide { ", logarithmic" } else { "" };
+            panel.x_axis(canvas, &format!("{}{suffix}", self.axis));
         }))
     }
 }
 
+/// Values further apart than this stand on a logarithmic axis: short bars could not be told apart.
+const SPAN: f64 = 30.0;
+
+/// A group with the bars that there are, each with the number of its series.
+struct Row<'g> {
+    name: &'g str,
+    bars: Vec<(usize, &'g Bar)>,
+}
+
+impl Row<'_> {
+    fn height(&self) -> f64 {
+        (self.bars.len() as f64 * BAR).max(0.9 * LINE - GAP) + GAP
+    }
+
+    fn draw(&self, canvas: &Canvas<'_>, panel: &Panel, middle: f64) {
+        let first = middle - self.bars.len() as f64 * BAR / 2.0;
+        for (place, (series, bar)) in self.bars.iter().enumerate() {
+            let upper = first + place as f64 * BAR;
+            if let Some(value) = bar.value {
+                let end = (panel.across(value), upper + BAR - 4.0);
+                canvas.rectangle((panel.left, upper + 4.0), end, series_fill(*series));
+            }
+            if let Some(published) = bar.published {
+                canvas.diamond((panel.across(published), upper + BAR / 2.0), INK);
+            }
+        }
+    }
+}
+
+/// The groups that have bars.
+fn rows(data: &Groups) -> Vec<Row<'_>> {
+    data.groups
+        .iter()
+        .map(|(name, bars)| Row {
+            name,
+            bars: bars.iter().enumerate().filter(|(_, bar)| **bar != Bar::default()).collect(),
+        })
+        .filter(|row| row.bars.iter().any(|(_, bar)| bar.value.is_some()))
+        .collect()
+}
+
 const MARK: Stroke = Stroke { colour: INK, points: 0.9, dash: Dash::Long };
 
-fn legend(data: &Groups) -> Legend {
-    let series = data.series.iter().enumerate();
+/// The series that have bars, and the line.
+fn legend(data: &Groups, rows: &[Row<'_>]) -> Legend {
+    let is_drawn = |number: usize| rows.iter().flat_map(|row| &row.bars).any(|(series, _)| *series == number);
+    let series = data.series.iter().enumerate().filter(|(number, _)| is_drawn(*number));
     let series = series.map(|(number, name)| (Sample::Box(series_fill(number)), name.clone()));
     let line = data.line.iter().map(|(_, name)| (Sample::Line(MARK), name.clone()));
     Legend::new(series.chain(line))
 }
 
 /// Names without a family's name that several of them begin with.
-fn short(groups: &[(String, Vec<Bar>)]) -> Vec<String> {
+fn short(rows: &[Row<'_>]) -> Vec<String> {
     let family = |name: &str| name.split_once('-').map(|(family, _)| family.to_owned());
-    let is_shared =
-        |of: &str| groups.iter().filter(|(name, _)| family(name).as_deref() == Some(of)).count() > 1;
-    let shortened = groups.iter().map(|(name, _)| match name.split_once('-') {
+    let is_shared = |of: &str| rows.iter().filter(|row| family(row.name).as_deref() == Some(of)).count() > 1;
+    let shortened = rows.iter().map(|row| match row.name.split_once('-') {
         Some((family, rest)) if is_shared(family) => rest.to_owned(),
-        _ => name.clone(),
+        _ => row.name.to_owned(),
     });
     shortened.collect()
 }
@@ -165,7 +198,35 @@ mod tests {
 
     #[test]
     fn a_shared_family_name_is_left_out() {
-        assert_eq!(short(&groups().groups), ["1", "2", "other-1"]);
+        let groups = groups();
+
+        // The third group has a published number and no bar.
+        assert_eq!(short(&rows(&groups)), ["1", "2"]);
+    }
+
+    #[test]
+    fn bars_that_are_not_there_take_no_room() {
+        let few = groups();
+        let mut more = groups();
+        more.groups[0].1[1] = Bar { value: Some(1.0), published: None };
+        let height = |groups: &Groups| {
+            let svg = FIGURE.svg(groups).unwrap();
+            let (_, rest) = svg.split_once("viewBox=\"0 0 3330 ").unwrap();
+            rest.split('"').next().unwrap().parse::<f64>().unwrap()
+        };
+
+        // Three bars of the first network instead of two; its name needs the room of one.
+        assert!((height(&more) - height(&few) - (2.0 * BAR + GAP - 0.9 * LINE).max(0.0)).abs() <= 1.0);
+        assert!(!FIGURE.svg(&few).unwrap().contains("other"));
+    }
+
+    #[test]
+    fn values_far_apart_stand_on_a_logarithmic_axis() {
+        let mut wide = groups();
+        wide.groups[1].1[1].value = Some(3000.0);
+
+        assert!(FIGURE.svg(&wide).unwrap().contains("x, logarithmic"));
+        assert!(!FIGURE.svg(&groups()).unwrap().contains("logarithmic"));
     }
 
     #[test]

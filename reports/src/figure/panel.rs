@@ -85,9 +85,11 @@ impl Panel {
             let x = self.across(value);
             canvas.line(&[(x, self.bottom), (x, self.bottom + 2.0 * POINT)], ink(0.5));
             let half = text_width(&text) / 2.0;
-            if x - half >= free {
-                canvas.text((x, self.bottom + 2.5 * POINT + 0.5 * LINE), &text, Anchor::Middle);
-                free = x + half + 3.0 * POINT;
+            // A long text at the right end stays on the page.
+            let middle = x.min(WIDTH - half);
+            if middle - half >= free {
+                canvas.text((middle, self.bottom + 2.5 * POINT + 0.5 * LINE), &text, Anchor::Middle);
+                free = middle + half + 3.0 * POINT;
             }
         }
         let middle = f64::midpoint(self.left, self.right);
@@ -153,6 +155,11 @@ impl Legend {
         }
         let lines = if set.is_empty() { 0 } else { line + 1 };
         Self { entries: set, lines }
+    }
+
+    /// Whether names leave room on a line for a sample and a word and a number beside them.
+    pub fn fits(names: &str) -> bool {
+        SAMPLE_WIDTH + SAMPLE_GAP + text_width(names) + text_width("DRAM,  (000 GiB)") < WIDTH
     }
 
     /// Room above the first panel.
