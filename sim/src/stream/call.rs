@@ -13,7 +13,7 @@ use crate::core::Source;
 use crate::system::Inclusion;
 
 /// Tracked operands of one call.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// What a segment's traffic cost so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,7 +76,7 @@ impl Engine<'_> {
         // 2. What do the private caches make of it?
         let transition = match self.private.find(self.cores[number].state, key) {
             Some(transition) => *transition,
-            None => self.learn(number, key, site, &whereabouts[..blocks.len()]),
+            None => self.learn(number, key, site, &whereabouts[..blocks.len()])?,
         };
         self.seat(number, &transition, blocks);
         // 3. Time, and traffic beyond the private caches.
@@ -92,24 +92,48 @@ impl Engine<'_> {
         if inside_stall > 0 {
             self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
         }
+        if self.is_long(&transition) {
+            self.put_under_way(number, site, transition, blocks);
+            self.spend(number, site, elapsed_fs);
+            return Ok(());
+        }
         let segments =
             transition.segments as usize..(transition.segments + transition.segment_count) as usize;
         for segment in segments {
             let segment = self.private.segments[segment];
             elapsed_fs += self.segment(number, site, segment, elapsed_fs / 1000)?;
         }
-        self.caches.l2.hits += transition.second_level;
-        self.caches.l2.misses += transition.fetched;
-        self.leave(number, &transition, blocks.len());
+        self.spend(number, site, elapsed_fs);
+        self.end_call(number, site, &transition, blocks, others != 0);
+        Ok(())
+    }
+
+    /// Moves a core's clock by the time of a call or a part of it, what was carried included.
+    #[inline]
+    pub(super) fn spend(&mut self, number: usize, site: SiteFacts, elapsed_fs: u64) {
         self.tallies[site.callee as usize].total_ps += elapsed_fs / 1000;
         let core = &mut self.cores[number];
         core.clock_ps += elapsed_fs / 1000;
         core.carry_fs = elapsed_fs % 1000;
+    }
+
+    /// Leaves a core in the state that a call puts it into.
+    #[inline]
+    pub(super) fn end_call(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        transition: &Transition,
+        blocks: &[u32],
+        is_shared: bool,
+    ) {
+        self.caches.l2.hits += transition.second_level;
+        self.caches.l2.misses += transition.fetched;
+        self.leave(number, transition, blocks.len());
         // 4. Stores leave no other copy.
-        if others != 0 && site.written != 0 {
+        if is_shared && site.written != 0 {
             self.own(number, site.written, blocks);
         }
-        Ok(())
     }
 
     #[cold]
@@ -126,8 +150,15 @@ impl Engine<'_> {
     }
 
     #[cold]
-    fn learn(&mut self, number: usize, key: Key, site: SiteFacts, operands: &[Whereabouts]) -> Transition {
+    fn learn(
+        &mut self,
+        number: usize,
+        key: Key,
+        site: SiteFacts,
+        operands: &[Whereabouts],
+    ) -> Result<Transition, Error> {
         if self.private.is_full() {
+            self.finish_all()?;
             let mut states: Vec<u32> = self.cores.iter().map(|core| core.state).collect();
             self.private.compact(&mut states);
             self.cores.iter_mut().zip(states).for_each(|(core, state)| core.state = state);
@@ -135,7 +166,7 @@ impl Engine<'_> {
         let plan = &self.plans[site.callee as usize];
         let state = self.cores[number].state;
         let learnt = self.private.learn(state, key, plan, site.signature, operands);
-        *self.private.transition(learnt)
+        Ok(*self.private.transition(learnt))
     }
 
     /// Puts the core into its next state, in which slots have other numbers.
@@ -175,7 +206,7 @@ impl Engine<'_> {
     }
 
     /// Femtoseconds of a segment that starts `elapsed_ps` into the call.
-    fn segment(
+    pub(super) fn segment(
         &mut self,
         number: usize,
         site: SiteFacts,
@@ -239,6 +270,9 @@ impl Engine<'_> {
         toll: &mut Toll,
     ) -> Result<(), Error> {
         let block = self.cores[number].slots[usize::from(event.slot)];
+        if block == NONE {
+            return Ok(());
+        }
         let entry = self.heap.blocks[block];
         let home = self.cores[number].socket;
         let held_fs = toll.hold_fs;
@@ -294,7 +328,11 @@ impl Engine<'_> {
     fn forward(&mut self, number: usize, block: u32, others: u128, event: Event, toll: &mut Toll) -> u32 {
         let ((held, parts), sockets) = self.held_by(others, block);
         let found = (parts & event.parts).count_ones();
-        let most = if found == parts.count_ones() { held } else { held * found / parts.count_ones() };
+        let most = match () {
+            () if self.cores[number].is_in_parts => self.held_of(others, block, event.parts),
+            () if found == parts.count_ones() => held,
+            () => held * found / parts.count_ones(),
+        };
         let is_local = sockets >> self.cores[number].socket & 1 == 1;
         let lines = most.min(event.lines);
         let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
@@ -316,7 +354,7 @@ impl Engine<'_> {
         };
         let core = &self.cores[other];
         let slot = core.slots.iter().position(|held| *held == block);
-        let lines = slot.map_or((0, 0), |slot| self.private.resident(core.state, slot as u16));
+        let lines = slot.map_or((0, 0), |slot| self.holds(core, slot as u16));
         let sockets = self.socket_cores.iter().enumerate();
         let mask = sockets.fold(0, |mask, (socket, own)| mask | u64::from(cores & own != 0) << socket);
         (lines, mask)
@@ -416,6 +454,9 @@ impl Engine<'_> {
                 let shared = if others == 0 { 0 } else { self.held_by(others, block).0.0.min(total) };
                 let clean = event.lines - dirty;
                 let lines = match shared {
+                    _ if others != 0 && self.cores[number].is_in_parts => {
+                        event.lines - self.held_of(others, block, event.parts).min(clean)
+                    }
                     0 => event.lines,
                     shared if shared == total => dirty,
                     _ => event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32,
@@ -486,6 +527,9 @@ impl Engine<'_> {
         toll: &mut Toll,
     ) -> Result<(), Error> {
         let block = self.cores[number].slots[usize::from(event.slot)];
+        if block == NONE {
+            return Ok(());
+        }
         let socket = self.cores[number].socket;
         self.touch(block, socket, toll)?;
         for socket in 0..self.shared.len() {
@@ -526,8 +570,8 @@ impl Engine<'_> {
     fn drop_private(&mut self, other: usize, block: u32) {
         let core = &mut self.cores[other];
         let Some(slot) = core.slots.iter().position(|held| *held == block) else { return };
-        self.caches.invalidated_lines += u64::from(self.private.resident(core.state, slot as u16).0);
         core.slots[slot] = NONE;
+        self.caches.invalidated_lines += u64::from(self.holds(&self.cores[other], slot as u16).0);
     }
 }
 

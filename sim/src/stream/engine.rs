@@ -19,6 +19,7 @@ use super::queue::{NEVER, Queue};
 use super::sample::{Sampling, Window};
 use super::shared::{Leaving, Shared};
 use super::skim::Seen;
+use super::under_way::UnderWay;
 use crate::Error;
 use crate::core::Source;
 use crate::replay::cpu_use::CpuUse;
@@ -75,6 +76,10 @@ pub(super) struct Core<'p> {
     pub stalls: [u64; Source::COUNT],
     /// Calls, whether simulated or counted by others.
     pub calls: u64,
+    /// A long call that goes on in the core's next turns.
+    pub under_way: Option<Box<UnderWay>>,
+    /// Whether the call that it is in is such a one.
+    pub is_in_parts: bool,
     words: Vec<u32>,
     at: usize,
     share: Option<Share<'p>>,
@@ -399,6 +404,7 @@ impl<'p> Engine<'p> {
                 self.run_others_until(self.cores[0].clock_ps)?;
             }
             at = self.step(0, &words, at)?;
+            while self.go_on(0)? {}
         }
         self.cores[0].words = words;
         self.cores[0].at = usize::MAX;
@@ -520,9 +526,14 @@ impl<'p> Engine<'p> {
         Ok(())
     }
 
-    /// One event of a core: everything up to the end of its next call.
+    /// One event of a core: everything up to the end of its next call, or a part of a long one.
     #[inline]
     fn turn(&mut self, number: usize) -> Result<(), Error> {
+        if self.cores[number].under_way.is_some() {
+            self.go_on(number)?;
+            self.queue.set(number, self.cores[number].clock_ps);
+            return Ok(());
+        }
         let core = &mut self.cores[number];
         if core.at >= core.words.len() && !self.refill(number)? {
             let core = &mut self.cores[number];
@@ -661,6 +672,8 @@ impl Core<'_> {
             compute_fs: 0,
             stalls: [0; Source::COUNT],
             calls: 0,
+            under_way: None,
+            is_in_parts: false,
             words: Vec::new(),
             at: usize::MAX,
             share: None,

@@ -369,6 +369,11 @@ impl Private {
         number
     }
 
+    /// Lines of the second level.
+    pub const fn lines(&self) -> u64 {
+        self.geometry.lines
+    }
+
     /// A transition by the number that [`Private::learn`] gave.
     pub fn transition(&self, number: u32) -> &Transition {
         &self.transitions[number as usize]
