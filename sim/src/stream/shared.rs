@@ -4,9 +4,10 @@
 //! sets of `w` ways a line survives while fewer than `w` younger ones share its set, a Poisson variable. So an object
 //! leaves in four quarters, each with a depth of its own: the quantiles of that distribution (for 11 ways about
 //! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps. Which
-//! parts of an object are here is kept as a set, so that a limb is not found in the place of another.
+//! parts of an object are here is kept as a set, so that a limb is not found in the place of another. An object that is
+//! large against the cache, as keys can be, is kept in chunks, because a use of one end says nothing of the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
 use super::private::Mixer;
@@ -16,8 +17,29 @@ const NONE: u32 = u32::MAX;
 /// Parts in which an object leaves.
 const QUARTERS: usize = 4;
 
+/// Objects of more than one part in so many of the cache are kept in chunks. At 8 and 16 ciphertexts of reduced instances
+/// are, and agree no better with line fidelity.
+const LARGE_PART: u64 = 4;
+
+/// Chunks of a large object.
+const CHUNKS: u32 = 8;
+
+/// Block numbers end where numbers of chunks begin.
+const CHUNK_SHIFT: u32 = 28;
+
+/// Number under which a chunk of a block is kept; those that are whole are kept under their own.
+const fn chunk_of(block: u32, chunk: u32) -> u32 {
+    block | (chunk + 1) << CHUNK_SHIFT
+}
+
+/// Parts of a chunk.
+const fn parts_of(chunk: u32) -> u64 {
+    0xff << (8 * chunk)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Slot {
+    /// The block, or one of its chunks.
     block: u32,
     lines: u32,
     dirty: u32,
@@ -68,6 +90,9 @@ pub struct Shared {
     oldest: [u32; QUARTERS],
     depth: [u64; QUARTERS],
     limits: [u64; QUARTERS],
+    /// Lines from which on an object is large, and those that are.
+    large_lines: u64,
+    large: HashSet<u32, BuildHasherDefault<Mixer>>,
 }
 
 impl Shared {
@@ -85,7 +110,14 @@ impl Shared {
             oldest: [NONE; QUARTERS],
             depth: [0; QUARTERS],
             limits: std::array::from_fn(limit),
+            large_lines: lines / LARGE_PART,
+            large: HashSet::default(),
         }
+    }
+
+    #[inline]
+    fn is_large(&self, block: u32) -> bool {
+        !self.large.is_empty() && self.large.contains(&block)
     }
 
     /// Slot of a block.
@@ -97,12 +129,23 @@ impl Shared {
     /// Whether lines of a block are here.
     #[inline]
     pub fn holds(&self, block: u32) -> bool {
-        self.of.contains_key(&block)
+        match self.is_large(block) {
+            false => self.of.contains_key(&block),
+            true => (0..CHUNKS).any(|chunk| self.of.contains_key(&chunk_of(block, chunk))),
+        }
     }
 
     /// Lines of a block that are here, and how many of them are dirty.
-    #[inline]
     pub fn lines(&self, block: u32) -> (u32, u32) {
+        if !self.is_large(block) {
+            return self.lines_of(block);
+        }
+        let chunks = (0..CHUNKS).map(|chunk| self.lines_of(chunk_of(block, chunk)));
+        chunks.fold((0, 0), |sum, chunk| (sum.0 + chunk.0, sum.1 + chunk.1))
+    }
+
+    #[inline]
+    fn lines_of(&self, block: u32) -> (u32, u32) {
         match self.place(block) {
             Some(place) => (self.slots[place as usize].lines, self.slots[place as usize].dirty),
             None => (0, 0),
@@ -121,6 +164,17 @@ impl Shared {
     /// Takes up to `wanted` lines of some parts out; gives how many were there, and how many of those were dirty.
     #[inline]
     pub fn take(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
+        if !self.is_large(block) {
+            return self.take_of(block, wanted, parts);
+        }
+        (0..CHUNKS).fold((0, 0), |sum, chunk| {
+            let more = self.take_of(chunk_of(block, chunk), wanted - sum.0, parts & parts_of(chunk));
+            (sum.0 + more.0, sum.1 + more.1)
+        })
+    }
+
+    #[inline]
+    fn take_of(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
         let Some(place) = self.place(block) else { return (0, 0) };
         let slot = &mut self.slots[place as usize];
         let found = slot.parts & parts;
@@ -151,15 +205,29 @@ impl Shared {
 
     /// Makes the block the most recently used without taking it out.
     pub fn refresh(&mut self, block: u32) {
+        match self.is_large(block) {
+            false => self.refresh_of(block),
+            true => (0..CHUNKS).for_each(|chunk| self.refresh_of(chunk_of(block, chunk))),
+        }
+    }
+
+    fn refresh_of(&mut self, block: u32) {
         let parts = self.parts(block);
-        let (lines, dirty) = self.take(block, u32::MAX, ALL);
+        let (lines, dirty) = self.take_of(block, u32::MAX, ALL);
         if lines > 0 {
-            self.insert(block, Lines { lines, dirty, parts }, lines, &mut Vec::new());
+            self.insert_of(block, Lines { lines, dirty, parts }, lines, &mut Vec::new());
         }
     }
 
     /// Marks lines that are here as dirty; gives how many could be.
     pub fn soil(&mut self, block: u32, dirty: u32) -> u32 {
+        if !self.is_large(block) {
+            return self.soil_of(block, dirty);
+        }
+        (0..CHUNKS).fold(0, |sum, chunk| sum + self.soil_of(chunk_of(block, chunk), dirty - sum))
+    }
+
+    fn soil_of(&mut self, block: u32, dirty: u32) -> u32 {
         match self.place(block) {
             Some(place) => {
                 let slot = &mut self.slots[place as usize];
@@ -175,11 +243,40 @@ impl Shared {
     /// what has to leave is appended to `leaving`.
     #[inline]
     pub fn insert(&mut self, block: u32, more: Lines, most: u32, leaving: &mut Vec<Leaving>) {
+        if u64::from(most) > self.large_lines && block >> CHUNK_SHIFT == 0 {
+            return self.insert_chunks(block, more, leaving);
+        }
+        if !self.large.is_empty() {
+            self.large.remove(&block);
+        }
+        self.insert_of(block, more, most, leaving);
+    }
+
+    /// Deals lines to the chunks of a block by its parts.
+    fn insert_chunks(&mut self, block: u32, more: Lines, leaving: &mut Vec<Leaving>) {
+        self.large.insert(block);
+        let count = more.parts.count_ones().max(1);
+        let share = |lines: u32, parts: u32| (u64::from(lines) * u64::from(parts) / u64::from(count)) as u32;
+        let mut before = 0;
+        for chunk in 0..CHUNKS {
+            let parts = more.parts & parts_of(chunk);
+            let after = before + parts.count_ones();
+            let of = |lines: u32| share(lines, after) - share(lines, before);
+            let part = Lines { lines: of(more.lines), dirty: of(more.dirty), parts };
+            let number = chunk_of(block, chunk);
+            let most = more.lines.div_ceil(count) * (parts | self.parts(number)).count_ones();
+            self.insert_of(number, part, most, leaving);
+            before = after;
+        }
+    }
+
+    #[inline]
+    fn insert_of(&mut self, block: u32, more: Lines, most: u32, leaving: &mut Vec<Leaving>) {
         if more.lines == 0 {
             return;
         }
         let parts = more.parts | self.parts(block);
-        let (held, held_dirty) = self.take(block, u32::MAX, ALL);
+        let (held, held_dirty) = self.take_of(block, u32::MAX, ALL);
         let lines = (more.lines + held).min(most.max(more.lines));
         self.link(block, Lines { lines, dirty: (more.dirty + held_dirty).min(lines), parts });
         for quarter in 0..QUARTERS {
@@ -233,10 +330,12 @@ impl Shared {
         slot.gone = quarter as u8 + 1;
         self.oldest[quarter] = slot.after;
         self.depth[quarter] -= u64::from(nominal);
-        let is_last = quarter + 1 == QUARTERS;
-        if is_last {
+        let is_gone = quarter + 1 == QUARTERS;
+        if is_gone {
             self.remove(place);
         }
+        let block = block & ((1 << CHUNK_SHIFT) - 1);
+        let is_last = is_gone && !self.holds(block);
         if is_last || dirty > 0 {
             leaving.push(Leaving { block, dirty, is_last });
         }
@@ -338,6 +437,23 @@ mod tests {
 
         assert_eq!(cache.take(7, 25, ALL), (25, 10));
         assert_eq!(cache.lines(7), (75, 30));
+    }
+
+    #[test]
+    fn using_one_end_of_a_large_object_lets_the_other_grow_old() {
+        let mut cache = Shared::new(1000, 11);
+        let mut leaving = Vec::new();
+        cache.insert(7, Lines { lines: 640, dirty: 0, parts: ALL }, 640, &mut leaving);
+        for other in 0..40 {
+            assert_eq!(cache.take(7, 80, 0xff), (80, 0));
+            cache.insert(7, Lines { lines: 80, dirty: 0, parts: 0xff }, 640, &mut leaving);
+            cache.insert(100 + other, Lines { lines: 50, dirty: 0, parts: ALL }, 50, &mut leaving);
+        }
+
+        assert_eq!(cache.lines(7), (80, 0));
+        assert!(leaving.iter().all(|left| left.block != 7), "nothing dirty left, and one end stayed");
+        assert_eq!(cache.take(7, 80, 0xff), (80, 0));
+        assert!(!cache.holds(7));
     }
 
     #[test]
