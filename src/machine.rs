@@ -68,6 +68,9 @@ pub fn replay_all(
     settings: &[Settings],
 ) -> Outcome<Vec<Timed>> {
     let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
+    if settings.iter().any(|settings| settings.sample.is_none()) {
+        note_if_long(trace)?;
+    }
     let bars = indicatif::MultiProgress::new();
     let seeds = arguments.seeds;
     let replays = settings.par_iter().map(|settings| {
@@ -75,6 +78,24 @@ pub fn replay_all(
         Ok(replay_one(trace, system, settings, (fidelity, seeds), &bar)?)
     });
     replays.collect()
+}
+
+/// Calls from which on a whole replay takes minutes.
+const MANY_CALLS: u64 = 100_000_000;
+
+/// Tells on standard error how long a replay of all calls takes, if it is long, and what would be shorter.
+fn note_if_long(trace: &Trace) -> Outcome {
+    let calls = hetier_traces::facts(trace, 1)?.activity.calls;
+    if calls >= MANY_CALLS {
+        let minutes = calls as f64 * hetier_sim::stream::SECONDS_PER_CALL / 60.0;
+        eprintln!(
+            "note: all {} calls are simulated, about {} minutes of one core for each replay; --sample 1e7 simulates 10 \
+             million of them (docs/sampling.md has the error)",
+            hetier_reports::units::count(calls),
+            minutes.ceil()
+        );
+    }
+    Ok(())
 }
 
 /// Replays a trace under one setting with a bar of its own.

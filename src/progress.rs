@@ -1,10 +1,11 @@
 //! Progress bars on standard error, on a terminal only.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use hetier_traces::PhaseHead;
 use hetier_workloads::interpret::Observer;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 /// Steps of a bar that shows a fraction.
 const STEPS: u64 = 1000;
@@ -12,9 +13,15 @@ const STEPS: u64 = 1000;
 /// A bar for work whose fraction is known; hidden if standard error is no terminal.
 pub fn bar(what: &str) -> ProgressBar {
     let bar = ProgressBar::new(STEPS);
-    let style = ProgressStyle::with_template("{msg:24} [{bar:40}] {percent:>3} % {elapsed:>4}");
+    let style = ProgressStyle::with_template("{msg:24} [{bar:40}] {percent:>3} % {elapsed:>4}{left}");
     if let Ok(style) = style {
-        bar.set_style(style.progress_chars("=> "));
+        let left = |state: &ProgressState, text: &mut dyn Write| {
+            if state.pos() > 0 {
+                // A bar that cannot be written is no failure of the work.
+                let _ = write!(text, ", {:#} left", HumanDuration(state.eta()));
+            }
+        };
+        bar.set_style(style.with_key("left", left).progress_chars("=> "));
     }
     bar.set_message(what.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));

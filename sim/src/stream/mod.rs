@@ -92,6 +92,10 @@ use crate::replay::{Progress, Settings, capacity, charge};
 use crate::result::RunResult;
 use crate::system::{Charges, System};
 
+/// Host seconds of one core for a call, between DRAM only and Memory Mode: to tell a user how long a replay will take.
+/// From `hetier replay` of MobileNetV2 0.35/96.
+pub const SECONDS_PER_CALL: f64 = 0.7e-6;
+
 /// Replays a trace at stream fidelity, with [`Options::default`].
 ///
 /// Costs 0.5–1 µs of host time a call. The same trace, system and settings give the same result on any host.
