@@ -5,7 +5,7 @@ mod synthetic;
 
 use std::ops::ControlFlow;
 
-use hetier_sim::replay::{self, DramSize, Settings};
+use hetier_sim::replay::{self, DramSize, Settings, Stores};
 use hetier_sim::stream::{self, Behaviour, Conditions, Options};
 use hetier_sim::{RunResult, System};
 use hetier_traces::Trace;
@@ -138,6 +138,29 @@ fn fused_convolutions_agree_in_every_mode() {
 fn key_switching_on_objects_of_the_size_of_a_cache_agrees_less_in_bytes() {
     let bounds = [("dram-only", DramSize::System, 0.06, 0.05), ("pmem-only", DramSize::System, 0.08, 0.14)];
     agree("key switching", &key_switches(), 1056, &bounds);
+}
+
+#[test]
+fn stores_past_the_caches_to_another_socket_look_up_who_has_the_line() {
+    // Half of the pages are on the other socket, and its directory is in memory: every other store reads first.
+    let system = System::load("xeon-8260-optane").unwrap();
+    let settings = Settings {
+        mode: Some("dram-only".to_owned()),
+        threads: Some(4),
+        numa: Some("interleave".to_owned()),
+        stores: Stores::NonTemporal,
+        ..Settings::default()
+    };
+    let trace = convolutions(Kernel::Faithful, 2, 6);
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+
+    let line = replay::replay(&trace, &system, &settings, &mut quiet).unwrap();
+    let stream = stream::replay(&trace, &system, &settings, &mut quiet).unwrap();
+
+    let errors = compare("non-temporal", &line, &stream);
+    assert!(errors.bytes < 0.08, "{errors:?}");
+    let dram = &stream.devices["dram"];
+    assert!(dram.read_bytes * 5 > dram.write_bytes * 2, "{} {}", dram.read_bytes, dram.write_bytes);
 }
 
 #[test]

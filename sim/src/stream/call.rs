@@ -513,6 +513,11 @@ impl Engine<'_> {
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
         let client = self.client(number, site, class, now_ps);
+        self.send(place, places, lines, client, toll);
+    }
+
+    /// Writes lines at places to memory.
+    fn send(&mut self, place: u32, places: u16, lines: u32, client: Client, toll: &mut Toll) {
         let done_ps = self.memory.write(place, places, u64::from(lines), client);
         toll.done_ps = toll.done_ps.max(done_ps);
     }
@@ -535,9 +540,13 @@ impl Engine<'_> {
         for socket in 0..self.shared.len() {
             self.take_out(socket, block, event.lines, event.parts);
         }
-        let entry = &self.heap.blocks[block];
-        toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(entry.place);
-        self.write_memory(number, site, block, event.lines, now_ps, toll);
+        let entry = &mut self.heap.blocks[block];
+        entry.is_remote = false;
+        let (place, places, class) = (entry.place, entry.places, entry.class);
+        toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(place);
+        let mut client = self.client(number, site, class, now_ps);
+        client.is_noted = self.memory.has_memory_directory();
+        self.send(place, places, event.lines, client, toll);
         Ok(())
     }
 

@@ -87,7 +87,7 @@ pub struct Client {
     pub primitive: u16,
     /// When.
     pub now_ps: u64,
-    /// Whether home memory has to note a remote reader.
+    /// Whether home memory has to note a remote reader, or to look up who has what is stored past a remote core's caches.
     pub is_noted: bool,
 }
 
@@ -386,7 +386,10 @@ impl Memory {
         let Part { place, lines, found } = part;
         let far_server = place.server();
         if self.near.is_none() {
-            return self.serve(far_server, Work { writes: lines, ..Work::default() }, false, client).done_ps;
+            // With near memory, its lookup reads the line anyway.
+            let is_asked = client.is_noted && self.socket(place) != client.socket;
+            let work = Work { reads: if is_asked { lines } else { 0 }, writes: lines, awaited: 0 };
+            return self.serve(far_server, work, false, client).done_ps;
         }
         let misses = if self.write_miss_fetches { found.clean + found.dirty } else { 0 };
         let near_server = self.near_tier * self.sockets + self.socket(place);
