@@ -9,26 +9,25 @@ use super::objects::Objects;
 
 pub use super::objects::NONE;
 
-/// What is known of a block: one line of the host's caches.
+/// What is known of a block. A terabyte has eight million of them.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
 pub struct Block {
     /// Cores that hold lines of it in their private caches, as a bit set.
     pub holders: u128,
-    /// First virtual line in its tier.
-    pub line: u64,
     /// When the latest fill from memory is complete, picoseconds.
     pub ready_ps: u64,
-    /// Lines of it.
-    pub lines: u32,
     /// Dirty lines that came out of a last-level cache and are dirty still in a private one.
     pub carried: u32,
     /// First entry in the memory side's list of places.
     pub place: u32,
-    /// Number of entries.
+    /// First virtual line in its tier, the low bits.
+    line_low: u32,
+    /// Number of entries in the list of places; 0 as long as its pages are not mapped.
     pub places: u16,
     /// References to the object in it: its own allocation and those of views.
     references: u16,
+    /// Those above them.
+    line_high: u8,
     /// Class of the object in it.
     pub class: u8,
     /// Number of its shape.
@@ -39,24 +38,32 @@ pub struct Block {
     pub last: u8,
     /// The core that used it before that.
     pub before: u8,
-    /// Whether its pages are mapped.
-    pub is_mapped: bool,
     /// Whether home memory says that a remote socket may hold it.
     pub is_remote: bool,
     /// Sockets whose last-level cache holds lines of it, as a bit set.
     pub shared: u8,
 }
 
-/// Blocks that are made room for at once, as a power of two: 256 KiB of them. None is ever moved.
-const CHUNK_BITS: u32 = 12;
+impl Block {
+    /// First virtual line in its tier.
+    pub const fn line(&self) -> u64 {
+        (self.line_high as u64) << u32::BITS | self.line_low as u64
+    }
+
+    /// Whether its pages are mapped.
+    pub const fn is_mapped(&self) -> bool {
+        self.places > 0
+    }
+}
+
+const _: () = assert!(size_of::<Block>() == 48);
 
 /// Blocks of all sizes, and which object is where.
 #[derive(Clone, Debug)]
 pub struct Blocks {
     /// Block of each object.
     objects: Objects,
-    /// The blocks, in chunks of equal length but for the last.
-    chunks: Vec<Vec<Block>>,
+    blocks: Vec<Block>,
 }
 
 impl Index<u32> for Blocks {
@@ -64,21 +71,22 @@ impl Index<u32> for Blocks {
 
     #[inline]
     fn index(&self, block: u32) -> &Block {
-        &self.chunks[(block >> CHUNK_BITS) as usize][(block & ((1 << CHUNK_BITS) - 1)) as usize]
+        &self.blocks[block as usize]
     }
 }
 
 impl IndexMut<u32> for Blocks {
     #[inline]
     fn index_mut(&mut self, block: u32) -> &mut Block {
-        &mut self.chunks[(block >> CHUNK_BITS) as usize][(block & ((1 << CHUNK_BITS) - 1)) as usize]
+        &mut self.blocks[block as usize]
     }
 }
 
 impl Blocks {
-    /// No block, and `objects` objects that are not alive.
-    pub fn new(objects: u32) -> Self {
-        Self { objects: Objects::new(objects), chunks: Vec::new() }
+    /// No block, and `objects` objects that are not alive. Room for so many blocks is asked for at once, and costs nothing
+    /// until they are there: moving them would take all of it twice.
+    pub fn new(objects: u32, blocks: usize) -> Self {
+        Self { objects: Objects::new(objects), blocks: Vec::with_capacity(blocks.min(objects as usize)) }
     }
 
     /// The block of an object; [`NONE`] if it is not alive.
@@ -121,20 +129,15 @@ impl Blocks {
         Some(block)
     }
 
-    /// Adds a block at a virtual line of a tier.
-    pub fn add(&mut self, line: u64, lines: u32, shape: u8, tier: u8) -> u32 {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == 1 << CHUNK_BITS) {
-            self.chunks.push(Vec::with_capacity(1 << CHUNK_BITS));
-        }
-        let full = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[full];
-        chunk.push(Block {
+    /// Adds a block at a virtual line of a tier, below 2⁴⁰.
+    pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
+        self.blocks.push(Block {
             holders: 0,
-            line,
-            lines,
             ready_ps: 0,
             carried: 0,
             place: 0,
+            line_low: line as u32,
+            line_high: (line >> u32::BITS) as u8,
             places: 0,
             references: 0,
             class: 0,
@@ -142,11 +145,10 @@ impl Blocks {
             tier,
             last: 0,
             before: 0,
-            is_mapped: false,
             is_remote: false,
             shared: 0,
         });
-        ((full << CHUNK_BITS) + chunk.len()) as u32 - 1
+        self.blocks.len() as u32 - 1
     }
 }
 
@@ -156,8 +158,8 @@ mod tests {
 
     #[test]
     fn object_lives_until_its_last_reference_is_dropped() {
-        let mut blocks = Blocks::new(4);
-        let block = blocks.add(4096, 64, 0, 0);
+        let mut blocks = Blocks::new(4, 1);
+        let block = blocks.add(4096, 0, 0);
         blocks.put(2, block);
 
         assert!(blocks.refer(2) && !blocks.refer(3));

@@ -3,7 +3,7 @@
 use hetier_traces::Class;
 
 use super::blocks::NONE;
-use super::engine::{Engine, SiteFacts};
+use super::engine::{Core, Engine, SiteFacts};
 use super::memory::Client;
 use super::pieces::{Event, EventKind};
 use super::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
@@ -61,10 +61,11 @@ impl Engine<'_> {
                 return Err(self.dead(*object));
             }
             let entry = &self.heap.blocks[block];
-            others |= entry.holders & !me;
+            if site.written >> (at % 64) & 1 == 1 {
+                others |= entry.holders & !me;
+            }
             whereabouts[at] = if entry.holders & me != 0 {
-                let slot = self.cores[number].slots.iter().position(|held| *held == block);
-                slot.map_or(Whereabouts::Absent(entry.shape), |slot| Whereabouts::Slot(slot as u16))
+                self.slot(number, at, block).map_or(Whereabouts::Absent(entry.shape), Whereabouts::Slot)
             } else {
                 let earlier = blocks[..at].iter().position(|earlier| *earlier == block);
                 earlier.map_or(Whereabouts::Absent(entry.shape), |earlier| Whereabouts::Same(earlier as u8))
@@ -136,6 +137,19 @@ impl Engine<'_> {
         }
     }
 
+    /// Slot of a block in a core's private caches: of the same operand of the call before, if it has not moved.
+    #[inline]
+    fn slot(&self, number: usize, operand: usize, block: u32) -> Option<u16> {
+        let Core { slots, left: (first, count), .. } = &self.cores[number];
+        if operand < *count as usize {
+            let slot = self.private.places[*first as usize + operand];
+            if slots.get(usize::from(slot)) == Some(&block) {
+                return Some(slot);
+            }
+        }
+        slots.iter().position(|held| *held == block).map(|slot| slot as u16)
+    }
+
     #[cold]
     fn crowded(&self, site: SiteFacts, operands: usize) -> Error {
         let name = self.names[usize::from(site.primitive)].clone();
@@ -161,7 +175,10 @@ impl Engine<'_> {
             self.finish_all()?;
             let mut states: Vec<u32> = self.cores.iter().map(|core| core.state).collect();
             self.private.compact(&mut states);
-            self.cores.iter_mut().zip(states).for_each(|(core, state)| core.state = state);
+            self.cores
+                .iter_mut()
+                .zip(states)
+                .for_each(|(core, state)| (core.state, core.left) = (state, (0, 0)));
         }
         let plan = &self.plans[site.callee as usize];
         let state = self.cores[number].state;
@@ -174,6 +191,7 @@ impl Engine<'_> {
     fn leave(&mut self, number: usize, transition: &Transition, operands: usize) {
         let core = &mut self.cores[number];
         core.state = transition.next;
+        core.left = (transition.places + operands as u32 + transition.remain, operands as u32);
         let first = transition.places as usize + operands;
         let order = &self.private.places[first..first + transition.remain as usize];
         std::mem::swap(&mut core.slots, &mut self.seats);
@@ -418,7 +436,7 @@ impl Engine<'_> {
     /// Maps a block's pages at its first touch.
     #[inline]
     fn touch(&mut self, block: u32, socket: usize, toll: &mut Toll) -> Result<(), Error> {
-        if !self.heap.blocks[block].is_mapped {
+        if !self.heap.blocks[block].is_mapped() {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             toll.fault_ps += faults * self.fault_ps;
@@ -447,7 +465,8 @@ impl Engine<'_> {
         entry.carried -= carried;
         let dirty = event.marked + share(carried, event.lines - event.marked, event.lines);
         let others = entry.holders & !(1 << number);
-        let total = entry.lines;
+        let shape = entry.shape;
+        let total = self.heap.lines(shape);
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim => {
@@ -488,7 +507,8 @@ impl Engine<'_> {
         let mut leaving = std::mem::take(&mut self.leaving);
         let entry = &mut self.heap.blocks[block];
         entry.shared |= u8::from(lines.lines > 0) << socket;
-        self.shared[socket].insert(block, lines, entry.lines, &mut leaving);
+        let shape = entry.shape;
+        self.shared[socket].insert(block, lines, self.heap.lines(shape), &mut leaving);
         for left in leaving.drain(..) {
             if left.is_last {
                 self.heap.blocks[left.block].shared &= !(1 << socket);

@@ -72,6 +72,8 @@ pub(super) struct Core<'p> {
     pub state: u32,
     /// Block by slot of the private caches.
     pub slots: Vec<u32>,
+    /// Where the latest call left its operands: first and number in the arena of places.
+    pub left: (u32, u32),
     pub compute_fs: u64,
     pub stalls: [u64; Source::COUNT],
     /// Calls, whether simulated or counted by others.
@@ -669,6 +671,7 @@ impl Core<'_> {
             carry_fs: 0,
             state: 0,
             slots: Vec::new(),
+            left: (0, 0),
             compute_fs: 0,
             stalls: [0; Source::COUNT],
             calls: 0,

@@ -94,6 +94,8 @@ pub struct HeapParts {
     pub sample: u64,
     /// Whether near memory holds an earlier run's data.
     pub is_warm: bool,
+    /// Blocks that are expected.
+    pub blocks: usize,
     /// Name of the system, for messages.
     pub system: String,
 }
@@ -116,7 +118,7 @@ impl Heap {
         let shapes = shapes.collect();
         let page_lines = parts.pages.bytes() / hetier_traces::LINE_BYTES;
         let heap = Self {
-            blocks: Blocks::new(program.objects),
+            blocks: Blocks::new(program.objects, parts.blocks),
             kind: parts.kind,
             allocator: Allocator::new(parts.kind, parts.tiers.len(), page_lines),
             free: vec![vec![Vec::new(); sizes.len()]; parts.tiers.len()],
@@ -160,6 +162,12 @@ impl Heap {
     /// Lines of a page.
     pub const fn page_lines(&self) -> u64 {
         self.pages.bytes() / hetier_traces::LINE_BYTES
+    }
+
+    /// Lines of blocks of a shape.
+    #[inline]
+    pub fn lines(&self, shape: u8) -> u32 {
+        (self.sizes[usize::from(shape)].bytes / hetier_traces::LINE_BYTES) as u32
     }
 
     /// Whether pages have 2 MiB.
@@ -286,11 +294,11 @@ impl Heap {
         let line = self.allocator.alloc(tier, bytes).line;
         self.held.resident += bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);
-        Ok(self.blocks.add(line, (bytes / hetier_traces::LINE_BYTES) as u32, size as u8, tier as u8))
+        Ok(self.blocks.add(line, size as u8, tier as u8))
     }
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
-        let line = self.blocks[block].line;
+        let line = self.blocks[block].line();
         self.allocator.free(crate::allocator::Block { tier, line }, bytes);
         self.held.resident -= bytes;
         let page = self.tables[tier].page_lines();
@@ -306,9 +314,9 @@ impl Heap {
     #[cold]
     pub fn map(&mut self, block: u32, socket: usize, memory: &mut Memory) -> Result<u64, Error> {
         let entry = self.blocks[block];
-        let lines = self.sizes[usize::from(entry.shape)].bytes / hetier_traces::LINE_BYTES;
+        let (start, lines) = (entry.line(), u64::from(self.lines(entry.shape)));
         let tier = usize::from(entry.tier);
-        let (first, last) = (entry.line / PAGE_LINES, (entry.line + lines - 1) / PAGE_LINES);
+        let (first, last) = (start / PAGE_LINES, (start + lines - 1) / PAGE_LINES);
         let step = self.sample;
         let mut page = first.next_multiple_of(step);
         if page > last {
@@ -322,18 +330,17 @@ impl Heap {
             if let Some(near) = memory.near_mut().filter(|_| self.is_warm) {
                 near.warm(near.home(line.socket, line.local / PAGE_LINES));
             }
-            let lines = self.lines_inside(page, entry.line, lines);
+            let lines = self.lines_inside(page, start, lines);
             self.lay(tier, line, lines, memory);
             page += step;
         }
         if step > 1 && self.pages != Pages::Random2m {
             // Pages that begin in the block are its own.
-            faults = (entry.line + lines).div_ceil(PAGE_LINES) - entry.line.div_ceil(PAGE_LINES);
+            faults = (start + lines).div_ceil(PAGE_LINES) - start.div_ceil(PAGE_LINES);
         }
         let entry = &mut self.blocks[block];
         entry.place = memory.settle(&self.scratch);
         entry.places = self.scratch.len() as u16;
-        entry.is_mapped = true;
         Ok(faults)
     }
 

@@ -329,17 +329,22 @@ impl Memory {
         let range = first as usize..first as usize + usize::from(count);
         self.look_at(first, count);
         let total: u64 = self.places[range.clone()].iter().map(|place| place.weight()).sum();
-        let (mut weight, mut given) = (0, 0);
+        // What a unit of weight has, and what is left over, a unit's part of a line at a time.
+        let (each, rest) = (lines / total, lines % total);
+        let mut over = 0;
         let mut gathered: Option<Part> = None;
         for number in range {
             let place = self.places[number];
-            weight += place.weight();
-            let until = lines * weight / total;
-            let lines = until - given;
+            let weight = place.weight();
+            over += rest * weight;
+            let mut lines = each * weight;
+            if over >= total {
+                lines += over / total;
+                over %= total;
+            }
             if lines == 0 {
                 continue;
             }
-            given = until;
             let all_hit = Found { hits: lines, ..Found::default() };
             let found =
                 self.near.as_mut().map_or(all_hit, |near| near.exchange(place.home(), is_write, lines));

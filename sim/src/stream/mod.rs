@@ -16,9 +16,10 @@
 //! State is carried from phase to phase.
 //!
 //! **Budget**, written down before the first line of code (ResNet-50: 3.9·10⁹ calls, 48 cores, 60 s on two host
-//! cores): 30 ns a call: words 5, queue 6, transition 5, last level 5, near memory 4, servers 3, tallies 2. State: 64
-//! bytes a block and 4 for each socket (2 million blocks: 150 MB), 6 bytes an object (20 million: 120 MB), tags of the
-//! sampled pages 4 MB for 32 GB of near memory, private states 64 MB at most. **Missed**: MobileNetV2 0.35/96 has
+//! cores): 30 ns a call: words 5, queue 6, transition 5, last level 5, near memory 4, servers 3, tallies 2. State: 48
+//! bytes a block and 12 for each page that is followed (8 million blocks of two or three: 600 MB), 4 bytes a living object,
+//! tags of the followed pages 4 MB for 32 GB of near memory, private states 64 MB at most; the compiled trace takes
+//! more than 100 MB where 10,000 depthwise channels are phases of their own. **Time missed**: MobileNetV2 0.35/96 has
 //! 18 million calls with 48 simulated cores and takes about 0.5 µs of host time for each on DRAM only and 1.1 µs in
 //! Memory Mode (`hetier replay`, one core of a shared virtual machine): the state of a call lies in the host's caches
 //! no more than the ciphertexts do in the simulated ones. Near memory takes a third of that, the call itself a fifth,
@@ -197,6 +198,7 @@ fn build<'p>(
         pages: settings.pages,
         sample,
         is_warm: near_start == NearStart::Warm,
+        blocks: (facts.peak_footprint_bytes / TYPICAL_BYTES) as usize,
         system: system.name.clone(),
     };
     let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES);
@@ -225,13 +227,18 @@ fn build<'p>(
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
 }
 
+/// Bytes of the smallest objects that networks hold many of: a ciphertext at the last level of N = 4096.
+const TYPICAL_BYTES: u64 = 64 << 10;
+
 /// Bytes of objects up to which every page is followed.
 const EXACT_BYTES: u64 = 1 << 30;
 
-/// Followed pages that the average block should have at least.
-const FOLLOWED_PAGES: u64 = 3;
+/// Followed pages that the average object should have at least; the ciphertexts of the seed paper have three then. With
+/// one page in 2, 8, 16 and 32 followed, MobileNetV2 0.35/96 takes 723.6, 723.8, 723.5 and 723.6 s in Memory Mode and hits in
+/// 84.5, 84.5, 84.5 and 84.1 % (`hetier replay` on `bsc-8260l-32g-6t`, [`Options::sample_pages`]).
+const FOLLOWED_PAGES: u64 = 2;
 
-/// One page in how many is followed: all of small traces; of large ones three of an average object.
+/// One page in how many is followed: all of small traces; of large ones two of an average object.
 fn sample_of(trace: &Trace, pages: Pages) -> u64 {
     let arrays = trace.definitions.iter().filter_map(|definition| match definition {
         hetier_traces::Definition::Array(array) if array.capacity_bytes >= SMALL_BYTES => Some(array),

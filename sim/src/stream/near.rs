@@ -57,6 +57,8 @@ pub struct Near {
     /// Pages of a far interleave granule, at least 1.
     granule_pages: u64,
     sample: u64,
+    /// `sample` as a power of two.
+    sample_bits: u32,
     /// Lines that hit, missed clean and missed dirty.
     pub lines: [u64; 3],
 }
@@ -80,6 +82,7 @@ impl Near {
             channels,
             granule_pages,
             sample,
+            sample_bits: sample.trailing_zeros(),
             lines: [0; 3],
         }
     }
@@ -106,9 +109,9 @@ impl Near {
     #[inline]
     pub fn exchange(&mut self, home: Home, is_write: bool, lines: u64) -> Found {
         // A followed page stands for `sample` in the same state: of each of them comes as much.
-        let of_page = lines.div_ceil(self.sample).min(PAGE_LINES);
+        let of_page = ((lines + self.sample - 1) >> self.sample_bits).min(PAGE_LINES);
         let found = self.frames[home.entry as usize].access(home.tag, is_write, of_page as u8);
-        let scaled = |part: u64| if of_page == lines { part } else { part * lines / of_page };
+        let scaled = |part: u64| if part == 0 || of_page == lines { part } else { part * lines / of_page };
         let (clean, dirty) = (scaled(found.clean), scaled(found.dirty));
         let found = Found { hits: lines - clean - dirty, clean, dirty };
         self.lines[0] += found.hits;

@@ -23,6 +23,9 @@ const MOST_PIECES: usize = 8 << 20;
 /// Transitions searched one by one before a state gets a hash table.
 const LINEAR: usize = 12;
 
+/// No slot.
+pub const GONE: u16 = u16::MAX;
+
 /// Where an operand of a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whereabouts {
@@ -95,7 +98,8 @@ pub struct Segment {
 pub struct Transition {
     /// The state afterwards.
     pub next: u32,
-    /// First in the arena of places: the slot of each tracked operand, then of each object that is there afterwards.
+    /// First in the arena of places: the slot of each tracked operand, then of each object that is there afterwards, then
+    /// the slot afterwards of each tracked operand ([`GONE`] for none).
     pub places: u32,
     /// Objects that are there afterwards.
     pub remain: u32,
@@ -310,6 +314,8 @@ impl Private {
         }
         transition.remain = order.len() as u32;
         self.places.extend_from_slice(&order);
+        let after = places.iter().map(|place| order.iter().position(|held| held == place));
+        self.places.extend(after.map(|slot| slot.map_or(GONE, |slot| slot as u16)));
         self.store(state, key, transition, &merged(parts), contents)
     }
 

@@ -340,7 +340,7 @@ impl Engine<'_> {
     fn see(&mut self, block: u32, primitive: u16, is_write: bool, skim: &mut Skim) -> Result<(), Error> {
         let core = skim.core;
         let socket = self.cores[core].socket;
-        if !self.heap.blocks[block].is_mapped {
+        if !self.heap.blocks[block].is_mapped() {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             self.cores[core].stalls[usize::from(Source::FAULT.0)] += faults * self.fault_ps;
@@ -348,8 +348,8 @@ impl Engine<'_> {
         }
         if self.memory.near().is_some() {
             let entry = &self.heap.blocks[block];
-            let (place, places, lines, class) =
-                (entry.place, entry.places, u64::from(entry.lines), entry.class);
+            let (place, places, class) = (entry.place, entry.places, entry.class);
+            let lines = u64::from(self.heap.lines(entry.shape));
             let now_ps = self.cores[core].clock_ps;
             let client = Client { core, socket, class, primitive, now_ps, is_noted: false };
             self.seen.pending.push(Passage { place, places, lines, is_write, client });
