@@ -20,7 +20,7 @@
 //! bytes a block and 12 for each page that is followed (8 million blocks of two or three: 600 MB), 4 bytes a living object,
 //! tags of the followed pages 4 MB for 32 GB of near memory, private states 64 MB at most; the compiled trace takes
 //! more than 100 MB where 10,000 depthwise channels are phases of their own. **Time missed**: MobileNetV2 0.35/96 has
-//! 18 million calls with 48 simulated cores and takes about 0.5 µs of host time for each on DRAM only and 1.1 µs in
+//! 20 million calls with 48 simulated cores and takes about 0.6 µs of host time for each on DRAM only and 0.8 µs in
 //! Memory Mode (`hetier replay`, one core of a shared virtual machine): the state of a call lies in the host's caches
 //! no more than the ciphertexts do in the simulated ones. Near memory takes a third of that, the call itself a fifth,
 //! calendars a tenth.
