@@ -101,24 +101,8 @@ pub fn find(name: &str) -> Result<&'static dyn Figure<[RunResult]>, Error> {
     RUN_FIGURES.into_iter().find(|figure| figure.name() == name).ok_or_else(|| Error::UnknownFigure {
         name: name.to_owned(),
         known: known().collect::<Vec<_>>().join(", "),
-        nearest: known().min_by_key(|known| distance(name, known)).unwrap_or_default().to_owned(),
+        nearest: known().min_by_key(|known| strsim::levenshtein(name, known)).unwrap_or_default().to_owned(),
     })
-}
-
-/// Levenshtein's distance: the least number of inserted, removed and changed letters.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, letter) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, &against) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != against);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[other.len()]
 }
 
 #[cfg(test)]
@@ -131,13 +115,6 @@ mod tests {
 
         assert!(error.to_string().contains("nearest: footprint-over-time"), "{error}");
         assert!(find("run-time").is_ok());
-    }
-
-    #[test]
-    fn distance_counts_edits() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("abc", "abc"), 0);
     }
 
     #[test]

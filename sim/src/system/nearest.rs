@@ -2,26 +2,11 @@
 
 /// The name of `known` with the least edit distance to `found`, if it is close enough to be meant.
 pub fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
-    let scored = known.iter().map(|name| (distance(found, name), *name));
+    let scored = known.iter().map(|name| (strsim::levenshtein(found, name), *name));
     scored
         .min_by_key(|&(distance, _)| distance)
         .filter(|&(distance, name)| distance <= name.len() / 2)
         .map(|best| best.1)
-}
-
-/// Levenshtein distance over bytes: fewest insertions, deletions and replacements.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]
