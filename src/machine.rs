@@ -68,7 +68,7 @@ pub fn replay_all(
     settings: &[Settings],
 ) -> Outcome<Vec<Timed>> {
     let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
-    if settings.iter().any(|settings| settings.sample.is_none()) {
+    if fidelity != Fidelity::Line && settings.iter().any(|settings| settings.sample.is_none()) {
         note_if_long(trace)?;
     }
     let bars = indicatif::MultiProgress::new();

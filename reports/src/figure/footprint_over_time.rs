@@ -174,11 +174,13 @@ fn capacity_legend(results: &[RunResult], peak: u64) -> Vec<(Sample, String)> {
             .filter(|(result, _)| dram_below(result, peak) == Some(size))
             .map(|(_, name)| name.as_str())
             .collect();
-        let whose = match of[..] {
-            [first, .., _] if !Legend::fits(&of.join(", ")) => format!("{first} and {} more", of.len() - 1),
-            _ => of.join(", "),
+        let text = |whose: &str| format!("DRAM, {whose} ({})", binary_bytes(size));
+        let whole = text(&of.join(", "));
+        let shown = match of[..] {
+            [first, .., _] if !Legend::fits(&whole) => text(&format!("{first} and {} more", of.len() - 1)),
+            _ => whole,
         };
-        (Sample::Line(CAPACITY), format!("DRAM, {whose} ({})", binary_bytes(size)))
+        (Sample::Line(CAPACITY), shown)
     };
     capacities(results, peak).into_iter().map(entry).collect()
 }

@@ -215,7 +215,7 @@ mod tests {
             rest.split('"').next().unwrap().parse::<f64>().unwrap()
         };
 
-        // Three bars of the first network instead of two; its name needs the room of one.
+        // Two bars of the first network instead of one, which takes the room of its name.
         assert!((height(&more) - height(&few) - (2.0 * BAR + GAP - 0.9 * LINE).max(0.0)).abs() <= 1.0);
         assert!(!FIGURE.svg(&few).unwrap().contains("other"));
     }

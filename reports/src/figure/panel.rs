@@ -157,9 +157,9 @@ impl Legend {
         Self { entries: set, lines }
     }
 
-    /// Whether names leave room on a line for a sample and a word and a number beside them.
-    pub fn fits(names: &str) -> bool {
-        SAMPLE_WIDTH + SAMPLE_GAP + text_width(names) + text_width("DRAM,  (000 GiB)") < WIDTH
+    /// Whether an entry with this text stays on the page.
+    pub fn fits(text: &str) -> bool {
+        SAMPLE_WIDTH + SAMPLE_GAP + text_width(text) <= WIDTH - 60.0
     }
 
     /// Room above the first panel.

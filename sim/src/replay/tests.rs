@@ -399,6 +399,22 @@ fn pool_reuses_blocks_where_mapping_faults_again() {
 }
 
 #[test]
+fn what_the_pool_keeps_of_the_dead_is_refused_where_it_does_not_fit_and_nowhere_else() {
+    // Eight blocks of 64 KiB die before eight of 32 KiB are born: no more than 512 KiB is ever alive.
+    let mut trace = sums(8, 64 * KIB, 1, 0);
+    trace.definitions.push(array("smaller", Class::Ciphertext, 8, 32 * KIB));
+    let body = vec![Body::Alloc(all(1, 8)), Body::Free(all(1, 8))];
+    trace.phases.push(phase("after", Stage::Server, body));
+    let with = |bytes| Settings { dram: DramSize::Bytes(bytes), ..settings("dram-only", 1) };
+    let needed = 8 * 64 * KIB + 8 * 32 * KIB;
+
+    assert_eq!(run(&trace, &with(needed)).peak_footprint_bytes, needed);
+    let error =
+        replay(&trace, &system(), &with(needed - 64), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().contains(&format!("needs at least {needed} bytes")), "{error}");
+}
+
+#[test]
 fn non_temporal_stores_read_nothing_back() {
     let trace = sums(64, 192 * KIB, 1, 0);
     let regular = run(&trace, &settings("dram-only", 1));
