@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
+use hetier_reports::units;
 use hetier_workloads::network::NETWORKS;
 
 use crate::interrupt;
@@ -28,6 +29,13 @@ impl Failure {
     /// Wrong usage.
     pub fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
+    }
+
+    /// The same failure, of the work that a file describes; the file is what is wrong, not the command line.
+    #[must_use]
+    pub fn in_file(self, place: &str) -> Self {
+        let (Self::Usage(message) | Self::Work(message)) = self;
+        Self::Work(format!("{place}: {message}"))
     }
 
     /// Prints the message to standard error and gives the exit code.
@@ -79,9 +87,27 @@ impl From<hetier_sim::Error> for Failure {
                 Self::work(format!("interrupted with {percent} % of a replay done: nothing was written"))
             }
             hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
-            source => Self::work(source),
+            source => Self::work(explained(&source)),
         }
     }
+}
+
+/// An error of a replay as people read it: sizes with units, and machines that would do.
+pub fn explained(error: &hetier_sim::Error) -> String {
+    let hetier_sim::Error::Capacity { system, what, needed_bytes, capacity_bytes } = error else {
+        return error.to_string();
+    };
+    let [needed, there, missing] =
+        [*needed_bytes, *capacity_bytes, needed_bytes.saturating_sub(*capacity_bytes)].map(units::bytes);
+    let holding = hetier_sim::system::holding(*needed_bytes);
+    let machines: Vec<String> =
+        holding.iter().map(|(name, modes)| format!("{name} in {}", modes.join(" or "))).collect();
+    let cure = if machines.is_empty() {
+        "no shipped system holds it".to_owned()
+    } else {
+        format!("{} would hold it", machines.join(", "))
+    };
+    format!("{system}: {what} needs at least {needed}, {there} are there: {missing} missing ({cure})")
 }
 
 impl From<serde_json::Error> for Failure {

@@ -19,17 +19,23 @@ use crate::{cache, interrupt, progress};
 /// A system with the settings that the command line names, without mode and DRAM size.
 pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
     let system = System::load(&arguments.system)?;
+    let threads = arguments.threads.map(|threads| threads as usize);
+    let mut settings = Settings { threads, ..settings(&arguments.run)? };
+    if let Some(placement) = &arguments.placement {
+        settings.placement.clone_from(placement);
+    }
+    Ok((system, settings))
+}
+
+/// The settings of a replay that do not depend on the machine.
+pub fn settings(arguments: &args::Run) -> Outcome<Settings> {
     let mut settings = Settings {
-        threads: arguments.threads.map(|threads| threads as usize),
         pages: arguments.pages.clone(),
         numa: arguments.numa.clone(),
         seed: arguments.seed,
         behaviour_cache: cache::folder(),
         ..Settings::default()
     };
-    if let Some(placement) = &arguments.placement {
-        settings.placement.clone_from(placement);
-    }
     if let Some(schedule) = &arguments.schedule {
         settings.schedule = Schedule::parse(schedule)?;
     }
@@ -42,7 +48,7 @@ pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
     if arguments.warm {
         settings.near_start = NearStart::Warm;
     }
-    Ok((system, settings))
+    Ok(settings)
 }
 
 /// DRAM of Memory Mode and App Direct: what the command line says, or `default`.
@@ -67,12 +73,11 @@ pub fn replay_all(
     arguments: &args::Machine,
     settings: &[Settings],
 ) -> Outcome<Vec<Timed>> {
-    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
-    if fidelity != Fidelity::Line && settings.iter().any(|settings| settings.sample.is_none()) {
-        note_if_long(trace)?;
-    }
+    let fidelity = choose("fidelity", &arguments.run.fidelity, &Fidelity::ALL)?;
+    settings.iter().try_for_each(|settings| settings.check(system))?;
+    note_if_long(trace, fidelity, arguments.run.sample.as_deref())?;
     let bars = indicatif::MultiProgress::new();
-    let seeds = arguments.seeds;
+    let seeds = arguments.run.seeds;
     let replays = settings.par_iter().map(|settings| {
         let bar = bars.add(progress::bar(settings.mode.as_deref().unwrap_or("replay")));
         Ok(replay_one(trace, system, settings, (fidelity, seeds), &bar)?)
@@ -84,7 +89,10 @@ pub fn replay_all(
 const MANY_CALLS: u64 = 100_000_000;
 
 /// Tells on standard error how long a replay of all calls takes, if it is long, and what would be shorter.
-fn note_if_long(trace: &Trace) -> Outcome {
+pub fn note_if_long(trace: &Trace, fidelity: Fidelity, sample: Option<&str>) -> Outcome {
+    if fidelity == Fidelity::Line || sample.is_some() {
+        return Ok(());
+    }
     let calls = hetier_traces::facts(trace, 1)?.activity.calls;
     if calls >= MANY_CALLS {
         let minutes = calls as f64 * hetier_sim::stream::SECONDS_PER_CALL / 60.0;

@@ -14,6 +14,7 @@ mod machine;
 mod progress;
 mod published_memory;
 mod range;
+mod real_run;
 mod size;
 mod study;
 mod workload;

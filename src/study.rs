@@ -25,7 +25,10 @@ use crate::{interrupt, machine, progress, workload};
 /// cell. `adjust` may change a system before it is used.
 pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Outcome<(Sweep, Vec<f64>)> {
     let jobs = Sweep::jobs(experiment);
-    let machines = experiment.run.iter().map(|run| prepare(experiment, run, adjust));
+    let machines = experiment.run.iter().map(|run| {
+        let place = format!("{}: run {}", experiment.file, run.name);
+        prepare(experiment, run, adjust).map_err(|failure| failure.in_file(&place))
+    });
     let machines: Vec<Prepared> = machines.collect::<Outcome<_>>()?;
     let traces: Vec<OnceLock<Trace>> = experiment.network.iter().map(|_| OnceLock::new()).collect();
     let bar = progress::bar(&experiment.name);
@@ -41,7 +44,7 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         let (network, run) = jobs[job];
         let (entry, machine) = (&experiment.network[network], &machines[run]);
         let started = Instant::now();
-        let trace = trace_of(&traces[network], entry)?;
+        let trace = trace_of(&traces[network], experiment, entry)?;
         let outcome = replay(trace, machine, &experiment.run[run], &|share| tell(job, share))?;
         let _ = tell(job, 1.0);
         let outcome = if entry.over_time { outcome } else { trimmed(outcome) };
@@ -62,7 +65,7 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
 fn facts(experiment: &Experiment, traces: &[OnceLock<Trace>]) -> Outcome<BTreeMap<String, TraceFacts>> {
     let facts = experiment.traced().map(|entry| {
         let place = experiment.network.iter().position(|other| other.label() == entry.label());
-        let trace = trace_of(&traces[place.expect("it is one of them")], entry)?;
+        let trace = trace_of(&traces[place.expect("it is one of them")], experiment, entry)?;
         Ok((entry.label().to_owned(), trace_facts(trace)?))
     });
     facts.collect()
@@ -102,26 +105,33 @@ fn prepare(
         dram_fraction: run.dram_fraction,
         dram: run.dram_gib.map(|gib| Size((gib * (1_u64 << 30) as f64).round() as u64)),
         placement: run.placement.clone(),
-        fidelity: shared.fidelity.clone(),
-        pages: run.pages.clone(),
-        numa: run.numa.clone(),
-        schedule: run.schedule.clone(),
-        allocator: run.allocator.clone(),
-        warm: run.warm,
-        sample: shared.sample.clone(),
-        seed: shared.seed,
-        seeds: shared.seeds,
+        run: args::Run {
+            fidelity: shared.fidelity.clone(),
+            pages: run.pages.clone(),
+            numa: run.numa.clone(),
+            schedule: run.schedule.clone(),
+            allocator: run.allocator.clone(),
+            warm: run.warm,
+            sample: shared.sample.clone(),
+            seed: shared.seed,
+            seeds: shared.seeds,
+        },
     };
     let (mut system, settings) = machine::load(&arguments)?;
     adjust(&mut system);
     let dram = machine::dram_size(&arguments, DramSize::System)?;
-    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
+    let fidelity = choose("fidelity", &arguments.run.fidelity, &Fidelity::ALL)?;
     let settings = Settings { mode: Some(run.mode.clone()), dram, ..settings };
+    settings.check(&system)?;
     Ok(Prepared { system, settings, fidelity, seeds: shared.seeds })
 }
 
 /// The trace of a network, shaped by the first job that needs it.
-fn trace_of<'t>(place: &'t OnceLock<Trace>, entry: &NetworkEntry) -> Outcome<&'t Trace> {
+fn trace_of<'t>(
+    place: &'t OnceLock<Trace>,
+    experiment: &Experiment,
+    entry: &NetworkEntry,
+) -> Outcome<&'t Trace> {
     if let Some(trace) = place.get() {
         return Ok(trace);
     }
@@ -144,7 +154,10 @@ fn trace_of<'t>(place: &'t OnceLock<Trace>, entry: &NetworkEntry) -> Outcome<&'t
         liveness: entry.liveness.clone(),
         client: entry.client.clone(),
     };
-    let trace = shape(&workload::for_shape(&arguments)?.program()?)?;
+    let shaped = || Ok(shape(&workload::for_shape(&arguments)?.program()?)?);
+    let named =
+        |failure: Failure| failure.in_file(&format!("{}: network {}", experiment.file, entry.label()));
+    let trace = shaped().map_err(named)?;
     Ok(place.get_or_init(|| trace))
 }
 

@@ -77,12 +77,21 @@ fn parameters(arguments: &args::Workload, literal: &Literal) -> Outcome<Paramete
         literal.degree = degree;
         literal.prime_bits.clone_from(primes);
     }
-    if let Some(bits) = arguments.scale_bits {
+    if let Some(bits) =
+        arguments.scale_bits.or_else(|| arguments.primes.as_deref().and_then(default_scale_bits))
+    {
         literal.scale = f64::from(bits).exp2();
     }
     let checked =
         if arguments.insecure { Parameters::insecure_for_tests(&literal) } else { Parameters::new(&literal) };
     Ok(checked?)
+}
+
+/// Bits of the scale that goes with primes: those of the second-last, as he-transformer has it, which the first rescale
+/// drops. A single prime or two leave none to be dropped: the network's scale stays.
+fn default_scale_bits(primes: &[u32]) -> Option<u32> {
+    let [_, .., second_last, _] = primes else { return None };
+    Some(*second_last)
 }
 
 /// The network's choices, unless the command line names others.
@@ -106,7 +115,14 @@ fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<
     if arguments.complex {
         options.packing = Packing::Complex;
     }
-    options.block = arguments.block.unwrap_or(options.block);
+    options.block = match arguments.block {
+        Some(0) => {
+            return Err(Failure::usage(
+                "--block: found 0, need at least 1 (1 computes each output by itself)",
+            ));
+        }
+        block => block.unwrap_or(options.block),
+    };
     Ok(options)
 }
 

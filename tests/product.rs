@@ -381,7 +381,14 @@ fn wrong_settings_are_refused_before_any_work() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
     std::fs::write(folder.path().join("x.json"), "{}").unwrap();
-    let cases: [(&[&str], i32, &str); 8] = [
+    let cases: [(&[&str], i32, &str); 15] = [
+        (&["replay", "d.trace", "--mode", "foo"], 2, "mode: found foo, need one of dram-only"),
+        (&["replay", "d.trace", "--placement", "foo"], 2, "placement: found foo"),
+        (&["sweep", "d.trace", "--allocator", "foo"], 2, "allocator: found foo"),
+        (&["sweep", "d.trace", "--sample", "0"], 2, "sample: found 0"),
+        (&["record", "digits", "--block", "0", "-o", "x"], 2, "--block: found 0, need at least 1"),
+        (&["replay", "d.trace", "--mode", "memory-mode", "--dram", "8TiB"], 1, "need at most"),
+        (&["compare", "digits", "--modes", "app-direct", "--system", "ddr4-2666-1ch"], 1, "mode app-direct"),
         (&["place", "d.trace", "--mode", "dram-only"], 2, "need one with several"),
         (&["replay", "d.trace", "--seeds", "0"], 2, "0 is not in 1.."),
         (&["replay", "d.trace", "--system", "none.toml"], 1, "none.toml: cannot be read"),
@@ -402,6 +409,103 @@ fn wrong_settings_are_refused_before_any_work() {
     assert_eq!(code, Some(1));
     assert!(message.starts_with("error: writing /dev/full: No space left"), "{message}");
     assert_eq!(files(folder.path()).len(), 2);
+}
+
+#[test]
+fn network_that_fits_no_tier_of_its_placement_says_so_with_machines_that_hold_it() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "resnet50", "-o", "r.trace"]);
+    let on = ["--system", "bsc-8260l-32g-6t", "--mode", "app-direct", "--placement", "all-dram"];
+
+    let (code, message) = fail(folder.path(), &[&["replay", "r.trace"][..], &on].concat());
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("placement all-dram: the process needs at least"), "{message}");
+    // 421 GB live at once; the pool keeps more.
+    let needed = message.split("at least ").nth(1).unwrap();
+    assert!(needed.contains("GB") || needed.contains("TB"), "{message}");
+    assert!(message.contains("34.4 GB are there"), "{message}");
+    assert!(message.contains("bsc-8260l-192g-6t in app-direct or memory-mode"), "{message}");
+}
+
+#[test]
+fn sweep_refuses_what_the_dram_of_a_system_cannot_hold_in_its_row() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "resnet50", "-o", "r.trace"]);
+    let on = ["--systems", "bsc-8260l-192g", "--modes", "dram-only", "--sample", "1e5", "--json"];
+
+    let swept = succeed(folder.path(), &[&["sweep", "r.trace"][..], &on].concat());
+
+    let row = &serde_json::from_str::<Value>(&swept).unwrap()["rows"][0];
+    assert!(row["simulated_seconds"].is_null());
+    assert!(row["note"].as_str().unwrap().contains("206 GB are there"), "{row}");
+}
+
+#[test]
+fn sweep_takes_the_settings_of_a_replay() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let settings = ["--fidelity", "stream", "--pages", "random-4k", "--schedule", "dynamic,1"];
+    let settings = [&settings[..], &["--allocator", "map", "--sample", "0.5", "--json"]].concat();
+
+    let swept =
+        succeed(folder.path(), &[&["sweep", "d.trace", "--modes", "dram-only"][..], &settings].concat());
+    let alone =
+        succeed(folder.path(), &[&["replay", "d.trace", "--mode", "dram-only"][..], &settings].concat());
+
+    let [swept, alone] = [swept, alone].map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    assert_eq!(swept["rows"][0]["simulated_seconds"], alone["simulated_seconds"]);
+}
+
+#[test]
+fn compare_takes_the_modes_that_a_system_has() {
+    let folder = TempDir::new().unwrap();
+
+    let joined = compare(folder.path(), &["--shape", "--system", "bsc-8260l-32g-6t", "--threads", "2"]);
+
+    let runs = joined["runs"].as_array().unwrap();
+    let modes: Vec<&str> = runs.iter().map(|run| run["mode"].as_str().unwrap()).collect();
+    assert_eq!(modes, ["memory-mode", "app-direct"]);
+}
+
+#[test]
+fn scale_is_that_of_the_second_last_prime_unless_it_is_given() {
+    let folder = TempDir::new().unwrap();
+    let scale = |more: &[&str]| -> String {
+        let primes = ["--degree", "1024", "--primes", "60,31,24,31,60", "--insecure", "-o", "d.trace"];
+        succeed(folder.path(), &[&["record", "digits"][..], &primes, more].concat());
+        let text = succeed(folder.path(), &["info", "d.trace"]);
+        let line = text.lines().find(|line| line.starts_with("scale")).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+
+    assert_eq!(scale(&[]), "2^31");
+    assert_eq!(scale(&["--scale-bits", "28"]), "2^28");
+}
+
+#[test]
+fn a_study_with_a_wrong_name_fails_as_work_with_its_file() {
+    let folder = TempDir::new().unwrap();
+    for (right, wrong, expected) in [
+        ("mode = \"dram-only\"", "mode = \"foo\"", "small.toml: run fast: mode: found foo"),
+        ("system = \"optane-slice\"", "system = \"foo\"", "small.toml: run fast: system: found foo"),
+        ("name = \"digits\"", "name = \"digitz\"", "small.toml: network digitz: network: found digitz"),
+        ("batch = 32", "batch = 32\nblock = 0", "small.toml: network digits: --block: found 0"),
+        ("published = 1.0", "published = -1.0", "small.toml: point convolutions: found published = -1"),
+    ] {
+        let text = STUDY.replace("PUBLISHED", "1.0");
+        let text = if wrong.contains("digitz") {
+            text.replace("network = \"digits\"", "network = \"digitz\"").replacen(right, wrong, 1)
+        } else {
+            text.replacen(right, wrong, 1)
+        };
+        std::fs::write(folder.path().join("small.toml"), text).unwrap();
+
+        let (code, message) = fail(folder.path(), &["reproduce", "small.toml"]);
+
+        assert_eq!(code, Some(1), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[test]

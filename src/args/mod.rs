@@ -49,6 +49,9 @@ pub enum Verb {
     /// Print published measurements beside what the models say
     Calibrate(Calibrate),
     /// Redo a published study: every network on every machine, with figures, tables and a page
+    ///
+    /// Published points out of their tolerance are marked in the tables, and the exit code is 0: the study was done. `hetier
+    /// validate --experiment NAME` fails on them.
     Reproduce(Reproduce),
     /// Hold every published number against the simulation; fails if one is out of its tolerance
     Validate(Validate),
@@ -99,7 +102,7 @@ pub struct Workload {
     /// Bits of the primes, the special one last [default: the network's]
     #[arg(long, value_name = "BITS,BITS,...", value_delimiter = ',', requires = "degree")]
     pub primes: Option<Vec<u32>>,
-    /// Bits of the scale of encodings [default: the network's]
+    /// Bits of the scale of encodings [default: those of the second-last of three or more `--primes`, else the network's]
     #[arg(long, value_name = "BITS")]
     pub scale_bits: Option<u32>,
     /// Accept parameters that are not 128-bit secure; everything made with them says `security: none`
@@ -150,6 +153,14 @@ pub struct Machine {
     /// Placement policy of App Direct (`hetier list placements`)
     #[arg(long, value_name = "POLICY")]
     pub placement: Option<String>,
+    /// How it is replayed.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// Settings of a replay that are neither machine nor placement.
+#[derive(Debug, Args)]
+pub struct Run {
     /// Every line, whole calls (stream), or auto: line for at most 10⁸ line accesses, stream beyond
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub fidelity: String,
@@ -191,7 +202,7 @@ pub struct Compare {
     /// What to replay it on.
     #[command(flatten)]
     pub machine: Machine,
-    /// Modes to compare, the reference first [default: dram-only, memory-mode, app-direct]
+    /// Modes to compare, the reference first [default: those of dram-only, memory-mode, app-direct that the system has]
     #[arg(long, value_name = "MODE,...", value_delimiter = ',')]
     pub modes: Option<Vec<String>>,
     /// Folder for the report, figures, trace and results

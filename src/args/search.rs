@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Machine;
+use super::{Machine, Run};
 use crate::range::Values;
 
 /// Arguments of `place`.
@@ -45,7 +45,8 @@ pub struct Sweep {
         default_value = "dram-only,memory-mode,app-direct"
     )]
     pub modes: Vec<String>,
-    /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only gets as much as it takes
+    /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only has the
+    /// system's, and a row without numbers where that is too little
     #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "0.25")]
     pub dram_fractions: Vec<f64>,
     /// Simulated threads, such as 1..24 [default: all cores of the system]
@@ -54,15 +55,9 @@ pub struct Sweep {
     /// Placement policies of App Direct (`hetier list placements`)
     #[arg(long, value_name = "POLICY,...", value_delimiter = ',', default_value = "by-class")]
     pub placements: Vec<String>,
-    /// line, stream or auto
-    #[arg(long, value_name = "NAME", default_value = "auto")]
-    pub fidelity: String,
-    /// Seed of page placement and everything else drawn at random
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
-    pub seed: u64,
-    /// Replay this many seeds of each and report their median and spread
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seeds: u32,
+    /// How each is replayed.
+    #[command(flatten)]
+    pub run: Run,
     /// Write the rows here as CSV [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,

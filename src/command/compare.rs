@@ -19,6 +19,7 @@ use crate::command::record::host_threads;
 use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
 use crate::progress::{self, Phases};
+use crate::real_run;
 use crate::workload::{self, Prepared};
 
 /// Modes compared unless the command line names others, the reference first.
@@ -39,7 +40,8 @@ struct Recorded {
 /// Compares memory modes.
 pub fn run(arguments: &args::Compare) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
-    let settings = per_mode(arguments, &settings)?;
+    let settings = per_mode(arguments, &system, &settings)?;
+    settings.iter().try_for_each(|settings| settings.check(&system))?;
     output::check_folder(&arguments.output)?;
     let first = Path::new(&arguments.workload.network);
     if arguments.more.is_empty() {
@@ -124,6 +126,7 @@ fn compare(
     }
     let timed = machine::replay_all(&recorded.trace, system, &arguments.machine, settings)?;
     machine::warn_if_near_memory_is_small(system, &timed);
+    note_if_dram_is_exceeded(system, &timed);
     let (results, seconds): (Vec<_>, Vec<f64>) = timed.iter().cloned().unzip();
     let mut files = compare_report(&results, &recorded.facts)?;
     files.push(OutputFile::new(format!("{name}.trace"), bytes));
@@ -137,10 +140,15 @@ fn compare(
     Ok(Comparison::new(&results, &recorded.facts, &host))
 }
 
-/// Settings of every mode: DRAM only gets DRAM enough, the others the same share.
-fn per_mode(arguments: &args::Compare, settings: &Settings) -> Outcome<Vec<Settings>> {
+/// Settings of every mode: DRAM only gets DRAM enough, the others the same share. Unless modes are named, those that the
+/// system has.
+fn per_mode(arguments: &args::Compare, system: &System, settings: &Settings) -> Outcome<Vec<Settings>> {
     let shared = machine::dram_size(&arguments.machine, DramSize::Fraction(DRAM_FRACTION))?;
-    let default = || MODES.map(ToOwned::to_owned).to_vec();
+    let has = |mode: &&str| system.modes.iter().any(|known| known == mode);
+    let default = || match MODES.iter().filter(|mode| has(mode)).map(|mode| (*mode).to_owned()).collect() {
+        modes if Vec::is_empty(&modes) => system.modes.clone(),
+        modes => modes,
+    };
     let modes = arguments.modes.clone().unwrap_or_else(default);
     let known = hetier_sim::mode::names();
     for mode in &modes {
@@ -153,15 +161,30 @@ fn per_mode(arguments: &args::Compare, settings: &Settings) -> Outcome<Vec<Setti
         .collect())
 }
 
+/// Tells on standard error when the reference has more DRAM than the system.
+fn note_if_dram_is_exceeded(system: &System, timed: &[Timed]) {
+    let installed = system.tier_bytes("dram");
+    let dram_only = timed.iter().map(|(result, _)| result).find(|result| result.mode == "dram-only");
+    if let Some(result) = dram_only.filter(|result| result.peak_footprint_bytes > installed) {
+        eprintln!(
+            "note: dram-only is replayed with as much DRAM as it takes, {}; {} has {}",
+            units::bytes(result.peak_footprint_bytes),
+            system.name,
+            units::bytes(installed)
+        );
+    }
+}
+
 fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     if arguments.shape {
         let prepared = workload::for_shape(&arguments.workload)?;
         let trace = shape(&prepared.program()?)?;
         return Ok(Recorded { error_estimate: None, trace, facts: base_facts(&prepared), seconds: None });
     }
-    let prepared = workload::for_execution(&arguments.workload, Some(arguments.machine.seed))?;
+    let prepared = workload::for_execution(&arguments.workload, Some(arguments.machine.run.seed))?;
     let program = prepared.program()?;
-    let context = Context::with_seed(prepared.parameters.clone(), Seed::fixed(arguments.machine.seed));
+    real_run::check(&program)?;
+    let context = Context::with_seed(prepared.parameters.clone(), Seed::fixed(arguments.machine.run.seed));
     let bar = progress::bar("run");
     let run = Run { threads: host_threads(), record: true };
     let started = Instant::now();
@@ -219,7 +242,7 @@ fn print_run(arguments: &args::Compare, name: &str, recorded: &Recorded) {
         say!(
             "{name}: {images} images in {} slots, seed {} (fixed, so that runs repeat)",
             facts.slots.unwrap_or(0),
-            arguments.machine.seed
+            arguments.machine.run.seed
         );
         say!(
             "accuracy            encrypted {}, clear {}",

@@ -16,7 +16,7 @@ use crate::{interrupt, machine, progress};
 /// Replays a trace line by line and writes what reaches the memory controllers.
 pub fn run(arguments: &args::Export) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
-    if arguments.machine.fidelity == "stream" || arguments.machine.seeds > 1 {
+    if arguments.machine.run.fidelity == "stream" || arguments.machine.run.seeds > 1 {
         return Err(Failure::usage("export: lines come from one replay at line fidelity, of one seed"));
     }
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;

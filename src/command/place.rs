@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, explained};
 use crate::{machine, progress};
 
 /// A policy with its run, or why there is none.
@@ -73,14 +73,15 @@ fn try_all(
     system: &System,
     settings: &Settings,
 ) -> Outcome<Vec<Tried>> {
-    let fidelity = choose("fidelity", &arguments.machine.fidelity, &Fidelity::ALL)?;
+    let fidelity = choose("fidelity", &arguments.machine.run.fidelity, &Fidelity::ALL)?;
+    machine::note_if_long(trace, fidelity, arguments.machine.run.sample.as_deref())?;
     let bars = indicatif::MultiProgress::new();
     let tried = placement::names().into_par_iter().map(|name| {
         let settings = Settings { placement: name.to_owned(), ..settings.clone() };
         let bar = bars.add(progress::bar(name));
-        match machine::replay_one(trace, system, &settings, (fidelity, arguments.machine.seeds), &bar) {
+        match machine::replay_one(trace, system, &settings, (fidelity, arguments.machine.run.seeds), &bar) {
             Ok((result, _)) => Ok((name, Ok(result))),
-            Err(error @ Error::Capacity { .. }) => Ok((name, Err(error.to_string()))),
+            Err(error @ Error::Capacity { .. }) => Ok((name, Err(explained(&error)))),
             Err(error) => Err(error.into()),
         }
     });

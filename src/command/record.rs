@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::args;
 use crate::failure::Outcome;
 use crate::progress::{self, Phases};
+use crate::real_run;
 use crate::workload::{self, Prepared};
 
 /// Records a network.
@@ -39,6 +40,7 @@ pub fn run(arguments: &args::Record) -> Outcome {
 /// Runs a network for real, with a bar, and gives its trace.
 fn run_real(prepared: &Prepared, seed: Seed, observer: &mut dyn Observer) -> Outcome<Trace> {
     let program = prepared.program()?;
+    real_run::check(&program)?;
     let context = Context::with_seed(prepared.parameters.clone(), seed);
     let bar = progress::bar("run");
     let run = Run { threads: host_threads(), record: true };

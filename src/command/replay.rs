@@ -18,6 +18,7 @@ pub fn run(arguments: &args::Replay) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
     let settings = Settings { mode: arguments.mode.clone(), dram, ..settings };
+    settings.check(&system)?;
     if let Some(path) = &arguments.output {
         output::check_file(path)?;
     }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::args;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, explained};
 use crate::{machine, progress};
 
 /// Tiers that get columns.
@@ -34,12 +34,20 @@ type Row = (Point, Result<RunResult, String>);
 pub fn run(arguments: &args::Sweep) -> Outcome {
     let load = |name: &String| Ok(System::load(name)?);
     let systems = arguments.systems.iter().map(load).collect::<Outcome<Vec<_>>>()?;
+    let shared = machine::settings(&arguments.run)?;
     let points = points(arguments, &systems)?;
+    for point in &points {
+        // What a system cannot serve is an answer of its row.
+        match settings(&shared, point).check(&systems[point.system]) {
+            Ok(()) | Err(Error::Unsupported { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     if let Some(path) = &arguments.output {
         output::check_file(path)?;
     }
     let trace = read_file(&arguments.trace)?;
-    let rows = replay(arguments, &trace, &systems, &points)?;
+    let rows = replay(arguments, &shared, &trace, (&systems, &points))?;
     let table = table(arguments, &systems, &rows);
     if let Some(path) = &arguments.output {
         output::write_single(path, table.to_csv().as_bytes())?;
@@ -105,17 +113,23 @@ fn variants(arguments: &args::Sweep, point: &Point) -> Vec<Point> {
 }
 
 /// Replays all points on all host cores, in their order. Too little memory is an answer; other errors end it.
-fn replay(arguments: &args::Sweep, trace: &Trace, systems: &[System], points: &[Point]) -> Outcome<Vec<Row>> {
-    let fidelity = choose("fidelity", &arguments.fidelity, &Fidelity::ALL)?;
+fn replay(
+    arguments: &args::Sweep,
+    shared: &Settings,
+    trace: &Trace,
+    (systems, points): (&[System], &[Point]),
+) -> Outcome<Vec<Row>> {
+    let fidelity = choose("fidelity", &arguments.run.fidelity, &Fidelity::ALL)?;
+    machine::note_if_long(trace, fidelity, arguments.run.sample.as_deref())?;
     let bars = indicatif::MultiProgress::new();
     let rows = points.par_iter().map(|point| {
-        let settings = settings(arguments, point);
+        let settings = settings(shared, point);
         let bar = bars.add(progress::bar(&format!("{} {}", systems[point.system].name, point.mode)));
-        let run = (fidelity, arguments.seeds);
+        let run = (fidelity, arguments.run.seeds);
         match machine::replay_one(trace, &systems[point.system], &settings, run, &bar) {
             Ok((result, _)) => Ok((point.clone(), Ok(result))),
             Err(error @ (Error::Capacity { .. } | Error::Unsupported { .. })) => {
-                Ok((point.clone(), Err(error.to_string())))
+                Ok((point.clone(), Err(explained(&error))))
             }
             Err(error) => Err(error.into()),
         }
@@ -123,15 +137,14 @@ fn replay(arguments: &args::Sweep, trace: &Trace, systems: &[System], points: &[
     rows.collect()
 }
 
-fn settings(arguments: &args::Sweep, point: &Point) -> Settings {
-    let default = Settings::default();
+/// What all points share with what is a point's own. Without a fraction DRAM is the system's.
+fn settings(shared: &Settings, point: &Point) -> Settings {
     Settings {
         mode: Some(point.mode.clone()),
-        placement: point.placement.clone().unwrap_or_else(|| default.placement.clone()),
-        dram: point.dram_fraction.map_or(DramSize::Enough, DramSize::Fraction),
+        placement: point.placement.clone().unwrap_or_else(|| shared.placement.clone()),
+        dram: point.dram_fraction.map_or(DramSize::System, DramSize::Fraction),
         threads: point.threads,
-        seed: arguments.seed,
-        ..default
+        ..shared.clone()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::Parameters;
+
 /// Errors of parameters, primitives, layers and networks.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
@@ -221,7 +223,8 @@ pub enum Error {
     },
     /// The level budget is too short.
     #[error(
-        "{layer}: input has {found} levels left, needs {needed} (use parameters with {missing} more primes)"
+        "{layer}: input has {found} levels left, needs {needed}: found primes of {} bits, need {cure}",
+        join(prime_bits)
     )]
     Levels {
         /// Name of the layer.
@@ -230,8 +233,10 @@ pub enum Error {
         found: usize,
         /// Levels that the layer consumes.
         needed: usize,
-        /// Primes missing for the rest of the network.
-        missing: usize,
+        /// Bits of the primes asked for, the special one last.
+        prime_bits: Vec<u32>,
+        /// Parameters that the whole network can do with.
+        cure: String,
     },
     /// A layer that cannot work on two images in a slot.
     #[error("{layer}: found complex packing, need real packing")]
@@ -305,6 +310,19 @@ pub enum Error {
         /// What the grammar says.
         reason: String,
     },
+}
+
+impl Error {
+    /// An [`Error::Levels`] of one layer; the network that it is part of knows the cure.
+    pub(crate) fn levels(layer: &str, (found, needed): (usize, usize), parameters: &Parameters) -> Self {
+        let prime_bits = parameters.literal().prime_bits.clone();
+        Self::Levels { layer: layer.to_owned(), found, needed, prime_bits, cure: "more of them".to_owned() }
+    }
+}
+
+/// Numbers with commas, as the command line takes them.
+pub(crate) fn join(numbers: &[u32]) -> String {
+    numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
 impl From<hetier_traces::Error> for Error {

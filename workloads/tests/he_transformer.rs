@@ -189,6 +189,27 @@ fn levels_that_do_not_suffice_are_refused_with_the_layer() {
 
     let error = network.lower(&short, &entry.options()).unwrap_err();
 
-    let Error::Levels { layer, .. } = error else { unreachable!("{error}") };
+    let Error::Levels { layer, .. } = &error else { unreachable!("{error}") };
     assert_eq!(layer, "block0.depthwise.multiply");
+    let text = error.to_string();
+    // What he-transformer runs this network with.
+    assert!(text.contains("found primes of 30,22,30 bits, need 4 primes, such as 30,22,22,30"), "{text}");
+    let shorter = Parameters::new(&Literal::new(4096, &[30, 30], 22)).unwrap();
+    let text = network.lower(&shorter, &entry.options()).unwrap_err().to_string();
+    assert!(text.contains("found primes of 30,30 bits, need 4 primes, such as 30,22,22,30"), "{text}");
+}
+
+#[test]
+fn primes_that_a_network_needs_are_told_with_the_degree_that_makes_them_secure() {
+    // LeNet-5 has eleven data primes and a special one, of 60 and 31 bits: 430 bits need degree 16384.
+    let entry = Entry::find("lenet5").unwrap();
+    let network = entry.build(&Weights::Absent).unwrap();
+    let short = Parameters::new(&Literal::new(8192, &[60, 31, 60], 31)).unwrap();
+
+    let text = network.lower(&short, &entry.options()).unwrap_err().to_string();
+
+    assert!(
+        text.contains("need 12 primes, such as 60,31,31,31,31,31,31,31,31,31,31,60 at degree 16384"),
+        "{text}"
+    );
 }

@@ -30,6 +30,9 @@ pub struct Experiment {
     /// Published points that are not simulated, and why.
     #[serde(default)]
     pub unsimulated: Vec<Unsimulated>,
+    /// Name of its file in messages.
+    #[serde(skip)]
+    pub file: String,
 }
 
 /// Settings of all runs of an experiment.
@@ -225,9 +228,10 @@ impl Experiment {
     /// [`Error::Experiment`] for bad syntax, unknown and missing keys, names that are not there or twice there.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::Experiment { file: file.to_owned(), message };
-        let experiment: Self =
+        let mut experiment: Self =
             toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
         experiment.check().map_err(refuse)?;
+        file.clone_into(&mut experiment.file);
         Ok(experiment)
     }
 
@@ -315,10 +319,16 @@ impl Experiment {
                     point.name
                 ));
             }
-            if !point.published.is_finite() || !(0.0..=100.0).contains(&point.tolerance_percent) {
+            if !(point.published > 0.0 && point.published.is_finite()) {
                 return Err(format!(
-                    "point {}: need a finite number and a tolerance of 0 to 100",
-                    point.name
+                    "point {}: found published = {}, need a finite number above 0",
+                    point.name, point.published
+                ));
+            }
+            if !(0.0..=100.0).contains(&point.tolerance_percent) {
+                return Err(format!(
+                    "point {}: found tolerance_percent = {}, need 0 to 100",
+                    point.name, point.tolerance_percent
                 ));
             }
         }

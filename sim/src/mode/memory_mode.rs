@@ -30,6 +30,9 @@ pub enum NearStart {
     Warm,
 }
 
+/// Bytes, for messages.
+const GIB: f64 = (1_u64 << 30) as f64;
+
 /// Entries of tags that are brought to life together.
 const PAGE: usize = 4096;
 
@@ -83,7 +86,8 @@ impl MemoryMode {
     /// Builds the mode for a system.
     ///
     /// # Errors
-    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is smaller than a line a controller.
+    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is smaller than a line a controller
+    ///   or larger than the far tier.
     pub fn new(system: &System, layout: &Layout, settings: &ModeSettings) -> Result<Self, Error> {
         let dram = need_dram(system, "memory-mode")?;
         let far = need_far(system, "memory-mode")?;
@@ -93,6 +97,15 @@ impl MemoryMode {
         let controllers = if divides { wanted } else { 1 };
         let total = controllers * system.sockets as u64;
         let bytes = settings.near_bytes.unwrap_or_else(|| system.tier_bytes("dram"));
+        let far_bytes = system.tier_bytes(&system.tiers[far].name);
+        if bytes > far_bytes {
+            return Err(Error::Unsupported {
+                system: system.name.clone(),
+                what: "mode memory-mode".to_owned(),
+                found: format!("{:.0} GiB of near memory", bytes as f64 / GIB),
+                need: format!("at most the {:.0} GiB behind it", far_bytes as f64 / GIB),
+            });
+        }
         let near_lines = bytes / hetier_traces::LINE_BYTES / total;
         if near_lines == 0 {
             return Err(Error::Unsupported {

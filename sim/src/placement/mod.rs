@@ -112,6 +112,15 @@ pub fn summaries() -> Vec<(&'static str, &'static str)> {
     POLICIES.iter().map(|(name, summary, _)| (*name, *summary)).collect()
 }
 
+/// The tier that a policy puts everything in, if there is one.
+pub fn only(name: &str) -> Option<Choice> {
+    match name {
+        "all-dram" => Some(Choice::Fast),
+        "all-pmem" => Some(Choice::Slow),
+        _ => None,
+    }
+}
+
 /// Builds a policy.
 ///
 /// # Errors

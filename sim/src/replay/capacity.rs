@@ -8,6 +8,7 @@ use super::objects::Budget;
 use super::settings::Resolved;
 use crate::Error;
 use crate::allocator::{AllocatorKind, padded};
+use crate::placement::{self, Choice};
 use crate::system::System;
 
 /// Refuses a trace whose process cannot fit: its live objects, and what its pool keeps of objects that died.
@@ -22,7 +23,8 @@ pub(crate) fn check(
     budgets: &[Budget],
     facts: &Facts,
 ) -> Result<(), Error> {
-    let capacity_bytes = budgets.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
+    let (usable, what) = usable(settings, budgets);
+    let capacity_bytes = usable.iter().fold(0_u64, |sum, budget| sum.saturating_add(budget.bytes));
     let live = facts.peak_footprint_bytes;
     let sizes = sizes(trace) as u64;
     // No size has more than all objects together: most traces need no closer look.
@@ -35,8 +37,18 @@ pub(crate) fn check(
     if needed_bytes <= capacity_bytes {
         return Ok(());
     }
-    let what = format!("mode {}: the process", settings.mode);
     Err(Error::Capacity { system: system.name.clone(), what, needed_bytes, capacity_bytes })
+}
+
+/// The tiers that the process may fill, and whose they are.
+fn usable<'b>(settings: &Resolved, budgets: &'b [Budget]) -> (&'b [Budget], String) {
+    let Resolved { mode, placement, .. } = settings;
+    let named = || format!("mode {mode}, placement {placement}: the process");
+    match (placement::only(placement), budgets) {
+        (Some(Choice::Fast), [fast, _, ..]) => (std::slice::from_ref(fast), named()),
+        (Some(Choice::Slow), [_, slow, ..]) => (std::slice::from_ref(slow), named()),
+        _ => (budgets, format!("mode {mode}: the process")),
+    }
 }
 
 /// Number of sizes that objects have.

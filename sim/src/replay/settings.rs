@@ -8,7 +8,8 @@ use super::sample::Sample;
 use super::team::Schedule;
 use crate::Error;
 use crate::allocator::AllocatorKind;
-use crate::mode::NearStart;
+use crate::machine::Layout;
+use crate::mode::{self, ModeSettings, NearStart};
 use crate::pages::{Numa, Pages, choose};
 use crate::system::System;
 
@@ -154,6 +155,23 @@ pub(crate) struct Resolved {
 }
 
 impl Settings {
+    /// Checks names, threads and sizes against a system, without a trace.
+    ///
+    /// # Errors
+    /// - [`Error::UnknownName`] with the nearest name.
+    /// - [`Error::Unsupported`] if the system cannot serve a setting.
+    pub fn check(&self, system: &System) -> Result<(), Error> {
+        let settings = self.resolve(system)?;
+        let policies: Vec<_> = crate::placement::names().into_iter().map(|name| (name, ())).collect();
+        choose("placement", &settings.placement, &policies)?;
+        settings.pinning.sockets(system, settings.threads)?;
+        // Sizes that depend on the trace are checked with it.
+        let near_bytes = self.dram.bytes(1 << 30, system.tier_bytes("dram"));
+        let mode_settings = ModeSettings { near_bytes, ..ModeSettings::default() };
+        mode::build(&settings.mode, system, &Layout::new(system), &mode_settings)?;
+        Ok(())
+    }
+
     /// Fills in the system's defaults and checks names.
     pub(crate) fn resolve(&self, system: &System) -> Result<Resolved, Error> {
         let mode = self.mode.clone().unwrap_or_else(|| system.modes[0].clone());

@@ -342,7 +342,8 @@ fn footprint_that_does_not_fit_says_how_much_is_missing() {
         ..settings("app-direct", 1)
     };
     let error = replay(&trace, &system(), &strict, &mut |_| ControlFlow::Continue(())).unwrap_err();
-    assert!(matches!(error, Error::Capacity { .. }), "{error}");
+    let Error::Capacity { needed_bytes, capacity_bytes, .. } = error else { panic!("{error}") };
+    assert_eq!((needed_bytes, capacity_bytes), (needed, needed / 2), "all of it, before any work");
 }
 
 #[test]

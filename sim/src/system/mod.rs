@@ -4,6 +4,7 @@
 
 mod check;
 pub mod fit;
+mod holding;
 mod literal;
 mod nearest;
 mod overhead;
@@ -14,6 +15,7 @@ use std::path::Path;
 
 use hetier_traces::Arithmetic;
 
+pub use holding::holding;
 pub use literal::{DirectoryPlace, Inclusion, Literal};
 pub use nearest::nearest;
 pub use overhead::Overhead;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::budget;
 use crate::Error;
 use crate::layer::{Layer, Shape};
 use crate::parameters::Parameters;
@@ -117,9 +118,22 @@ impl Network {
     /// Lowers the network for a batch of `options.images` under `parameters`.
     ///
     /// # Errors
-    /// - [`Error::Batch`] if the batch does not fit the slots, [`Error::Levels`] if the parameters have too few levels;
+    /// - [`Error::Batch`] if the batch does not fit the slots;
+    /// - [`Error::Levels`] if the parameters have too few levels, with primes that are enough for the whole network;
     /// - [`Error::Packing`] if a layer cannot work on complex slots.
     pub fn lower(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
+        let lowered = self.lower_under(parameters, options);
+        lowered.map_err(|error| match error {
+            Error::Levels { layer, found, needed, prime_bits, .. } => {
+                let cure = budget::cure(self, parameters, options);
+                Error::Levels { layer, found, needed, prime_bits, cure }
+            }
+            other => other,
+        })
+    }
+
+    /// [`Network::lower`], whose error about levels knows no cure.
+    pub(super) fn lower_under(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
         if let Some(node) = self.nodes.iter().find(|node| !node.layer.takes(options.packing)) {
             return Err(Error::Packing { layer: node.name.clone() });
         }
@@ -127,7 +141,7 @@ impl Network {
         let mut tensors: Vec<Tensor> = vec![lowering.input(self.input)?];
         for (at, node) in self.nodes.iter().enumerate() {
             let inputs: Vec<Tensor> = node.inputs.iter().map(|input| tensors[input.0].clone()).collect();
-            self.check_levels(node, &inputs)?;
+            self.check_levels(node, &inputs, parameters)?;
             lowering.expect_last_use(self.last_used_by(at).map(|input| tensors[input.0].holder));
             tensors.push(node.layer.lower(&node.name, &inputs, &mut lowering)?);
             for input in self.last_used_by(at) {
@@ -147,13 +161,11 @@ impl Network {
         noises.pop()
     }
 
-    fn check_levels(&self, node: &Node, inputs: &[Tensor]) -> Result<(), Error> {
+    fn check_levels(&self, node: &Node, inputs: &[Tensor], parameters: &Parameters) -> Result<(), Error> {
         let found = inputs.iter().map(|input| input.limbs as usize - 1).min().unwrap_or(0);
         let needed = node.layer.depth();
         if found < needed {
-            let after = self.nodes.iter().skip_while(|other| other.name != node.name);
-            let missing = after.map(|other| other.layer.depth()).sum::<usize>().saturating_sub(found);
-            return Err(Error::Levels { layer: node.name.clone(), found, needed, missing });
+            return Err(Error::levels(&node.name, (found, needed), parameters));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The shelf of networks, and what feeds them: weights and images.
 
+mod budget;
 mod cryptonets;
 mod digits;
 mod graph;

@@ -53,7 +53,7 @@ impl Lowering {
         }
         let bits = (prime.log2() - input.scale.log2() - MESSAGE_BITS).floor();
         if bits < LEAST_WEIGHT_BITS {
-            return Err(Error::Levels { layer: name.to_owned(), found: 0, needed: 1, missing: 1 });
+            return Err(Error::levels(name, (0, 1), self.parameters()));
         }
         Ok(Ending { weight_scale: bits.exp2(), limbs: 1, scale: input.scale * bits.exp2() })
     }

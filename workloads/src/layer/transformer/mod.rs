@@ -51,7 +51,7 @@ fn ending(lowering: &Lowering, name: &str, input: &Tensor) -> Result<Ending, Err
     }
     let scale = input.scale * weight_scale;
     if parameters.level_bits(input.limbs) - scale.log2() < MESSAGE_BITS {
-        return Err(Error::Levels { layer: name.to_owned(), found: 0, needed: 1, missing: 1 });
+        return Err(Error::levels(name, (0, 1), parameters));
     }
     Ok(Ending { weight_scale, limbs: input.limbs, scale })
 }

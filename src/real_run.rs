@@ -1,0 +1,65 @@
+//! Whether this machine can run a network for real, asked before any arithmetic.
+
+use hetier_reports::units;
+use hetier_traces::Facts;
+use hetier_workloads::interpret::shape;
+use hetier_workloads::program::Program;
+
+use crate::failure::{Failure, Outcome};
+
+/// Calls of primitives from which on a real run takes minutes: 0.1 ms each is what a multiplication of a ciphertext of
+/// degree 8192 with a scalar takes (`hetier calibrate --host`).
+const MANY_CALLS: u64 = 1_000_000;
+
+/// Refuses a real run that needs more memory than is free, and tells of a long one what it holds and computes.
+///
+/// # Errors
+/// A failure of the work with bytes needed and there.
+pub fn check(program: &Program) -> Outcome {
+    let facts = hetier_traces::facts(&shape(program)?, 1)?;
+    refuse_if_too_large(&facts, available_bytes())?;
+    if facts.activity.calls >= MANY_CALLS {
+        eprintln!(
+            "note: a real run of {} calls of primitives that holds {} at once; --shape records the same trace without \
+             arithmetic, in seconds",
+            units::count(facts.activity.calls),
+            units::bytes(facts.peak_footprint_bytes)
+        );
+    }
+    Ok(())
+}
+
+fn refuse_if_too_large(facts: &Facts, available: Option<u64>) -> Outcome {
+    let needed = facts.peak_footprint_bytes;
+    match available {
+        Some(available) if needed > available => Err(Failure::work(format!(
+            "real run: needs at least {} of this machine's memory, {} are available (use --shape, which needs none of it, \
+             or a smaller network or degree)",
+            units::bytes(needed),
+            units::bytes(available)
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that Linux would give a process without swapping; `None` on other systems.
+fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_that_needs_a_byte_more_than_there_is_is_refused() {
+        let facts = Facts { peak_footprint_bytes: 1 << 30, ..Facts::default() };
+
+        assert!(refuse_if_too_large(&facts, Some((1 << 30) - 1)).is_err());
+        assert!(refuse_if_too_large(&facts, Some(1 << 30)).is_ok());
+        assert!(refuse_if_too_large(&facts, None).is_ok());
+    }
+}
