@@ -29,20 +29,18 @@ pub struct LineCounts {
 }
 
 impl LineCounts {
-    /// What was counted since `before`.
-    #[must_use]
-    pub fn since(mut self, before: &Self) -> Self {
-        let less = |now: &mut [[u64; 2]], before: &[[u64; 2]]| {
-            let pairs = now.iter_mut().flatten().zip(before.iter().flatten());
-            pairs.for_each(|(now, before)| *now -= before);
+    /// Combines each count with the same one of `other`.
+    pub fn combine(&mut self, other: &Self, op: impl Fn(&mut u64, u64) + Copy) {
+        let all = |own: &mut [[u64; 2]], other: &[[u64; 2]]| {
+            own.iter_mut().flatten().zip(other.iter().flatten()).for_each(|(own, other)| op(own, *other));
         };
-        for (now, before) in self.by_class.iter_mut().zip(&before.by_class) {
-            less(now, before);
+        for (own, other) in self.by_class.iter_mut().zip(&other.by_class) {
+            all(own, other);
         }
-        for (now, before) in self.by_primitive.iter_mut().zip(&before.by_primitive) {
-            less(now, before);
+        for (own, other) in self.by_primitive.iter_mut().zip(&other.by_primitive) {
+            own.resize(own.len().max(other.len()), [0; 2]);
+            all(own, other);
         }
-        self
     }
 
     /// Leaves one direction of a tier out.

@@ -73,31 +73,47 @@ impl Counters {
     /// known exactly.
     #[must_use]
     pub fn since(mut self, before: &Self) -> Self {
+        self.combine(before, |now, before| *now -= before);
         let fault = usize::from(Source::FAULT.0);
-        for (now, before) in self.cores.iter_mut().zip(&before.cores) {
-            now.clock_ps -= before.clock_ps + now.stalls[fault] - before.stalls[fault];
-            now.calls -= before.calls;
-            now.compute_fs -= before.compute_fs;
-            less(&mut now.stalls, &before.stalls);
-            now.stalls[fault] = 0;
+        for core in &mut self.cores {
+            core.clock_ps -= std::mem::take(&mut core.stalls[fault]);
         }
-        for (now, before) in self.tallies.iter_mut().zip(&before.tallies) {
-            now.calls -= before.calls;
-            less(&mut now.stalls, &before.stalls);
-            now.total_ps -= before.total_ps + now.stalls[fault];
-            now.stalls[fault] = 0;
+        for tally in &mut self.tallies {
+            tally.total_ps -= std::mem::take(&mut tally.stalls[fault]);
         }
-        less(&mut self.class_stalls, &before.class_stalls);
-        let (now, before_caches) =
-            (levels(&mut self.caches), levels(&mut before.caches.clone()).map(|count| *count));
-        now.into_iter().zip(before_caches).for_each(|(now, before)| *now -= before);
-        for (now, before) in self.servers.iter_mut().zip(&before.servers) {
-            less(&mut now.0, &before.0);
-            less(&mut now.1, &before.1);
-        }
-        self.traffic = self.traffic.since(&before.traffic);
-        less(&mut self.near, &before.near);
         self
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, |sum, more| *sum += more);
+    }
+
+    /// Combines each count with the same one of `other`.
+    fn combine(&mut self, other: &Self, op: impl Fn(&mut u64, u64) + Copy) {
+        let all = |own: &mut [u64], other: &[u64]| {
+            own.iter_mut().zip(other).for_each(|(own, other)| op(own, *other));
+        };
+        for (own, other) in self.cores.iter_mut().zip(&other.cores) {
+            op(&mut own.clock_ps, other.clock_ps);
+            op(&mut own.calls, other.calls);
+            op(&mut own.compute_fs, other.compute_fs);
+            all(&mut own.stalls, &other.stalls);
+        }
+        for (own, other) in self.tallies.iter_mut().zip(&other.tallies) {
+            op(&mut own.calls, other.calls);
+            op(&mut own.total_ps, other.total_ps);
+            all(&mut own.stalls, &other.stalls);
+        }
+        all(&mut self.class_stalls, &other.class_stalls);
+        let others = levels(&mut other.caches.clone()).map(|count| *count);
+        levels(&mut self.caches).into_iter().zip(others).for_each(|(own, other)| op(own, other));
+        for (own, other) in self.servers.iter_mut().zip(&other.servers) {
+            all(&mut own.0, &other.0);
+            all(&mut own.1, &other.1);
+        }
+        self.traffic.combine(&other.traffic, op);
+        all(&mut self.near, &other.near);
     }
 
     /// Calls of all cores.
@@ -173,10 +189,6 @@ impl Engine<'_> {
             near.lines[2] += dirty;
         }
     }
-}
-
-fn less(now: &mut [u64], before: &[u64]) {
-    now.iter_mut().zip(before).for_each(|(now, before)| *now -= before);
 }
 
 /// Counters of the caches that follow the calls; those of the first level and of faults do not.

@@ -16,10 +16,11 @@ use super::plan::MacroPlan;
 use super::private::{Geometry, Private, Signature};
 use super::program::{Code, Op, Program, Region, payload};
 use super::queue::{NEVER, Queue};
-use super::sample::{Sampling, Window};
+use super::sample::Sampling;
 use super::shared::{Leaving, Shared};
 use super::skim::Seen;
 use super::under_way::UnderWay;
+use super::window::Window;
 use crate::Error;
 use crate::core::Source;
 use crate::replay::cpu_use::CpuUse;
@@ -315,6 +316,7 @@ impl<'p> Engine<'p> {
     pub(super) fn run_phase(&mut self, phase: usize, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
         self.phase = phase;
         let program = self.program;
+        self.sampling.records.begin(program.forms[phase]);
         self.run_codes(&program.phases[phase], Scope::new(), pace)?;
         // All meet at the end.
         self.run_team(None, pace)?;
@@ -353,7 +355,7 @@ impl<'p> Engine<'p> {
         }
     }
 
-    /// Deals a region and runs it to its end: whole, by windows, or as one of its form that was simulated before.
+    /// Deals a region and runs it to its end: as one of its form that was simulated before, by windows, or whole.
     fn run_region(
         &mut self,
         region: &'p Region,
@@ -361,24 +363,25 @@ impl<'p> Engine<'p> {
         pace: &mut Pace<'_, '_>,
     ) -> Result<(), Error> {
         let iterations = region.iterations(&mut serial.scope().clone());
-        let number = self.dealt.len();
-        if let Some(window) = self.window(region, iterations, serial.scope()) {
-            self.deal(region, serial, Some(window));
-            return self.run_windows(number, pace);
-        }
-        if let Some(known) = self.known(region, iterations) {
+        let (number, started_ps) = (self.dealt.len(), self.clock_ps());
+        let (measured, relative) = if let Some(known) = self.known(region, iterations) {
             self.put_forward(region, serial, iterations);
             self.skim_whole(number, &known)?;
-            self.keep_record(region, iterations, known);
-            return pace.report(self.accesses);
-        }
-        self.deal(region, serial, None);
-        let before = self.is_recorded(region, iterations).then(|| Counters::of(self));
-        self.run_team(None, pace)?;
-        if let Some(before) = before {
-            let measured = Counters::of(self).since(&before);
-            self.keep_record(region, iterations, Box::new(measured));
-        }
+            pace.report(self.accesses)?;
+            (Some(known), None)
+        } else if let Some(window) = self.window(region, iterations, serial.scope()) {
+            self.deal(region, serial, Some(window));
+            let last = self.run_windows(number, pace)?;
+            let relative = last.as_ref().map(Window::relative_variance);
+            (last.and_then(|window| window.measured), relative)
+        } else {
+            self.deal(region, serial, None);
+            let before = self.is_recorded(region, iterations).then(|| Counters::of(self));
+            self.run_team(None, pace)?;
+            (before.map(|before| Box::new(Counters::of(self).since(&before))), None)
+        };
+        let time_ps = self.clock_ps() - started_ps;
+        self.keep_record(region, iterations, measured, (time_ps, relative));
         Ok(())
     }
 

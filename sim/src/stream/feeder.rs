@@ -70,7 +70,7 @@ pub(super) struct Odometer {
 }
 
 impl<'p> Feeder<'p> {
-    /// The thread that runs serial codes. Loops of at least `handed_over` calls and four iterations are handed over.
+    /// The thread that runs serial codes. Loops of at least `handed_over` calls and two iterations are handed over.
     pub fn serial(codes: &'p [Code], scope: Scope, handed_over: u64) -> Self {
         Self {
             scope,
@@ -136,7 +136,7 @@ impl<'p> Feeder<'p> {
 
     fn is_large(&mut self, repeated: &Loop) -> bool {
         self.handed_over < u64::MAX
-            && repeated.nest.count(&mut self.scope) >= 4
+            && repeated.nest.count(&mut self.scope) >= 2
             && calls_of_loop(repeated, &mut self.scope) >= self.handed_over
     }
 

@@ -1,16 +1,18 @@
-//! The form of a parallel region: what is left of it without the names of its objects.
+//! The form of a phase or a parallel region: what is left of it without the names of its objects.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hetier_traces::{ArrayId, Body, Definition};
 
-/// A number for the form of a body: equal for bodies that do the same to other objects of the same sizes and classes.
+/// A number for the form of bodies: equal for those that do the same to other objects of the same sizes and classes.
 /// Unlike forms have unlike numbers but for one pair in 2⁶⁴.
-pub fn form(body: &Body, definitions: &[Definition]) -> u64 {
-    let mut body = body.clone();
-    blank(&mut body, definitions);
+pub fn form(bodies: &[Body], definitions: &[Definition]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
+    for body in bodies {
+        let mut body = body.clone();
+        blank(&mut body, definitions);
+        body.hash(&mut hasher);
+    }
     hasher.finish()
 }
 
@@ -55,8 +57,8 @@ mod tests {
 
     use super::*;
 
-    fn birth(array: u32, start: i64) -> Body {
-        Body::Alloc(Elements { array: ArrayId(array), start: Affine::constant(start), count: 1 })
+    fn birth(array: u32, start: i64) -> [Body; 1] {
+        [Body::Alloc(Elements { array: ArrayId(array), start: Affine::constant(start), count: 1 })]
     }
 
     #[test]

@@ -58,6 +58,7 @@ mod plan;
 mod private;
 mod program;
 mod queue;
+mod records;
 mod report;
 mod sample;
 mod servers;
@@ -65,6 +66,7 @@ mod shared;
 mod size;
 mod skim;
 mod under_way;
+mod window;
 
 use std::ops::ControlFlow;
 

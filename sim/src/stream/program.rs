@@ -13,6 +13,7 @@ use hetier_traces::{
     Trace, View,
 };
 
+use super::form::form;
 use super::passing::passing;
 use crate::system::WRITTEN;
 
@@ -109,6 +110,8 @@ pub struct ArrayFacts {
 pub struct Program {
     /// Bodies by phase.
     pub phases: Vec<Vec<Code>>,
+    /// Numbers of the [`form`](super::form::form)s of phases.
+    pub forms: Vec<u64>,
     /// Call sites.
     pub sites: Vec<Site>,
     /// Arrays that own objects, ascending by `first`; small arrays stand at the end.
@@ -285,8 +288,9 @@ impl Program {
         let mut compiler = Compiler::new(trace, reuses)?;
         let phases = trace.phases.iter().map(|phase| compiler.bodies(&phase.body, 0));
         let phases = phases.collect::<Result<_>>()?;
+        let forms = trace.phases.iter().map(|phase| form(&phase.body, &trace.definitions)).collect();
         let Compiler { sites, arrays, objects, .. } = compiler;
-        Ok(Self { phases, sites, arrays, objects })
+        Ok(Self { phases, forms, sites, arrays, objects })
     }
 }
 
@@ -396,7 +400,7 @@ impl<'t> Compiler<'t> {
     }
 
     fn body(&mut self, body: &Body, in_scope: usize) -> Result<Option<Code>> {
-        let form = || super::form::form(body, &self.trace.definitions);
+        let form = || form(std::slice::from_ref(body), &self.trace.definitions);
         Ok(match body {
             Body::Call { callee, operands } => Some(self.call(callee.0, operands, in_scope)?),
             Body::Loop { nest, first, body } => Some(self.repeated(nest, first, body, in_scope)?),

@@ -14,104 +14,40 @@
 //! Time spent waiting for dirty lines that only gaps push out is lost. `docs/sampling.md` holds the errors against
 //! full runs.
 
-use std::collections::HashMap;
-
 use hetier_traces::loops::Scope;
 
-use super::counters::{Counters, Ratio};
+use super::counters::{CoreCounts, Counters, Ratio};
 use super::engine::{CallTally, Engine, static_share};
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::program::{Loop, Region, RegionKind};
-use super::size::{calls, calls_of_loop};
+use super::records::Records;
+use super::size::calls_of_loop;
 use super::skim::Skim;
+use super::window::{LEAD, Least, Mark, Window};
 use crate::Error;
 use crate::replay::Schedule;
-
-/// Most windows of a region.
-const WINDOWS: u64 = 8;
-
-/// Calls of a core that a window has at least.
-const SHORTEST: u64 = 128;
-
-/// Calls of an iteration from which on it is taken for a sum over a window of inputs.
-const OF_SUM: u64 = 16;
 
 /// Calls from which on a loop of the serial thread is sampled.
 const LOOP_CALLS: u64 = 1024;
 
-/// Steps of a window, after each of which a core looks whether the window is over.
-const STEPS: u64 = 16;
-
-/// Part of a window that is not measured: a third.
-const LEAD: u64 = 3;
-
-/// Times that a short region is simulated before it is skimmed for the first time.
-const REHEARSALS: u64 = 2;
+/// Calls of an iteration of a serial loop from which on what is inside is sampled by itself.
+const LONG_CALLS: u64 = 1 << 20;
 
 /// A million, the whole of a share.
 pub const WHOLE: u64 = 1_000_000;
-
-/// Where a core is in its share of a region.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    /// First iteration of the share, first of the window, next one, and the end of the share.
-    begin: u64,
-    start: u64,
-    next: u64,
-    end: u64,
-    started_ps: u64,
-    has_led: bool,
-    is_halfway: bool,
-    is_done: bool,
-}
-
-/// A point of a window that the last core has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    /// The measured part begins.
-    Begin,
-    /// Half of it is over.
-    Middle,
-}
-
-/// The present window of a region.
-#[derive(Debug)]
-pub(super) struct Window {
-    length: u64,
-    count: u64,
-    number: u64,
-    places: Vec<Place>,
-    leading: usize,
-    halving: usize,
-    open: usize,
-    before: Option<Box<Counters>>,
-    /// Core time and calls at the middle of the measured part.
-    middle: Option<(u64, u64)>,
-    /// Over all windows: core time and calls by core.
-    measured: Vec<(u64, u64)>,
-    /// Core time of a call in each half of a window's measured part, femtoseconds.
-    paces: Vec<u64>,
-    started_ps: u64,
-}
-
-/// What a simulated region of a form counted, and how often the form came.
-#[derive(Debug)]
-pub(super) struct Record {
-    times: u64,
-    measured: Option<Box<Counters>>,
-}
 
 /// The state of sampling.
 #[derive(Debug, Default)]
 pub(super) struct Sampling {
     /// Share of calls to simulate, millionths; [`WHOLE`] for all.
-    share: u64,
-    records: HashMap<(u64, u64), Record>,
+    pub share: u64,
+    /// What was counted by regions that may come again.
+    pub records: Records,
+    /// Whether a serial loop is sampled as a whole: what is inside is simulated or skimmed with it.
+    in_loop: bool,
     /// Calls not simulated.
     pub skipped: u64,
-    /// Variance of the run's time, square picoseconds.
-    variance: f64,
 }
 
 impl Sampling {
@@ -127,84 +63,7 @@ impl Sampling {
 
     /// Standard error of the run's time by the spread between halves of windows, seconds.
     pub fn error_seconds(&self) -> f64 {
-        self.variance.sqrt() / 1e12
-    }
-}
-
-impl Window {
-    /// The window plan of a region, `None` if it is better simulated whole.
-    fn plan(share: u64, each: u64, least: u64) -> Option<(u64, u64)> {
-        let wanted = each * share / WHOLE;
-        let length = (wanted / WINDOWS).next_multiple_of(least).max(least);
-        let count = (wanted / length).clamp(1, WINDOWS);
-        (share < WHOLE && 2 * length * count <= each).then_some((length, count))
-    }
-
-    /// Iterations that a core takes at once.
-    const fn step(&self) -> u64 {
-        let step = self.length / STEPS;
-        if step == 0 { 1 } else { step }
-    }
-
-    /// The next iterations of a core.
-    pub fn chunk(&self, core: usize) -> Option<(u64, u64)> {
-        let place = self.places[core];
-        (place.next < place.end).then(|| (place.next, (place.next + self.step()).min(place.end)))
-    }
-
-    /// Opens a window at the present places.
-    fn open(&mut self) {
-        let mut cores = 0;
-        for place in &mut self.places {
-            let has_work = place.next < place.end;
-            place.start = place.next;
-            (place.has_led, place.is_halfway, place.is_done) = (!has_work, !has_work, !has_work);
-            cores += usize::from(has_work);
-        }
-        (self.leading, self.halving, self.open) = (cores, cores, cores);
-        (self.before, self.middle) = (None, None);
-    }
-
-    /// Notes that a core is done with a chunk; gives the mark if it is the last to come to one.
-    fn pass(&mut self, core: usize, next: u64) -> Option<Mark> {
-        let place = &mut self.places[core];
-        place.next = next;
-        let (done, is_over) = (next - place.start, next == place.end);
-        let comes = |is_past: &mut bool, cores: &mut usize, at: u64| {
-            let is_here = !*is_past && (is_over || LEAD * done >= at * self.length);
-            *is_past |= is_here;
-            *cores -= usize::from(is_here);
-            is_here && *cores == 0
-        };
-        let begins = comes(&mut place.has_led, &mut self.leading, 1);
-        let is_middle = comes(&mut place.is_halfway, &mut self.halving, 2);
-        comes(&mut place.is_done, &mut self.open, LEAD);
-        match (begins, is_middle) {
-            (true, _) => Some(Mark::Begin),
-            (_, true) => Some(Mark::Middle),
-            _ => None,
-        }
-    }
-
-    /// Iterations from the start of the share to here, over all cores.
-    fn done(&self) -> u64 {
-        self.places.iter().map(|place| place.next - place.begin).sum()
-    }
-
-    /// Notes what a call took in each half of the measured part.
-    fn note_paces(&mut self, before: &Counters, cores: impl Iterator<Item = (u64, u64)>) {
-        let start = before.totals();
-        let end = cores.fold((0, 0), |sum, core| (sum.0 + core.0, sum.1 + core.1));
-        let middle = self.middle.unwrap_or(end);
-        for (from, to) in [(start, middle), (middle, end)] {
-            if to.1 > from.1 {
-                self.paces.push(Ratio { skipped: 1000, measured: to.1 - from.1 }.of(to.0 - from.0));
-            }
-        }
-    }
-
-    fn all(&self) -> u64 {
-        self.places.iter().map(|place| place.end - place.begin).sum()
+        self.records.variance().sqrt() / 1e12
     }
 }
 
@@ -215,36 +74,10 @@ impl<'p> Engine<'p> {
             return None;
         }
         let RegionKind::Nest { nest, body } = &region.kind else { return None };
-        let mut scope = scope.clone();
-        let has_rows = nest.start(&mut scope) && nest.ranges() > 1;
-        let row = nest.row(&scope);
-        let each = calls(body, &mut scope).max(1);
-        // Sums reuse inputs along rows; what does one thing to each element has none.
-        let row = if has_rows && each >= OF_SUM { row } else { 1 };
-        let least = row.max(SHORTEST.div_ceil(each));
-        let threads = self.cores.len() as u64;
-        let (length, count) = Window::plan(self.sampling.share, iterations / threads, least)?;
-        let places = (0..threads).map(|core| {
-            let (begin, end) = static_share(iterations, threads, core);
-            Place { begin, next: begin, end, ..Place::default() }
-        });
-        let mut window = Window {
-            length,
-            count,
-            number: 0,
-            places: places.collect(),
-            leading: 0,
-            halving: 0,
-            open: 0,
-            before: None,
-            middle: None,
-            measured: vec![(0, 0); threads as usize],
-            paces: Vec::new(),
-            started_ps: self.cores[0].clock_ps,
-        };
-        window.places.iter_mut().for_each(|place| place.started_ps = window.started_ps);
-        window.open();
-        Some(window)
+        let (threads, started_ps) = (self.cores.len() as u64, self.cores[0].clock_ps);
+        let least = Least::of(nest, body, &mut scope.clone());
+        let plan = Window::plan(self.sampling.share, iterations / threads, least)?;
+        Some(Window::new(plan, iterations, threads, started_ps))
     }
 
     /// Notes the end of a core's chunk in a sampled region; gives the next one while the window is open.
@@ -264,21 +97,20 @@ impl<'p> Engine<'p> {
             None => {}
         }
         let window = self.dealt[dealt].window.as_ref()?;
-        if window.open == 0 { None } else { window.chunk(core) }
+        if window.is_open() { window.chunk(core) } else { None }
     }
 
-    /// Runs windows and gaps of a dealt region to its end.
-    pub(super) fn run_windows(&mut self, dealt: usize, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+    /// Runs windows and gaps of a dealt region to its end; gives the last window.
+    pub(super) fn run_windows(&mut self, dealt: usize, pace: &mut Pace<'_, '_>) -> Result<Option<Window>, Error> {
         loop {
             self.run_team(None, pace)?;
-            let Some(mut window) = self.dealt[dealt].window.take() else { return Ok(()) };
+            let Some(mut window) = self.dealt[dealt].window.take() else { return Ok(None) };
             if window.done() == window.all() {
-                self.note_spread(&window);
-                return Ok(());
+                return Ok(Some(window));
             }
             if let Some(before) = window.before.take() {
-                window.note_paces(&before, self.cores.iter().map(|core| (core.clock_ps, core.calls)));
                 let measured = Counters::of(self).since(&before);
+                window.take(&measured, &before, self.cores.iter().map(|core| (core.clock_ps, core.calls)));
                 self.skim_gap(dealt, &mut window, &measured)?;
             }
             window.number += 1;
@@ -304,9 +136,6 @@ impl<'p> Engine<'p> {
 
     /// Skims from the end of a window to the start of the next, or to the end.
     fn skim_gap(&mut self, dealt: usize, window: &mut Window, measured: &Counters) -> Result<(), Error> {
-        for (sum, core) in window.measured.iter_mut().zip(&measured.cores) {
-            *sum = (sum.0 + core.clock_ps, sum.1 + core.calls);
-        }
         let stratum = window.all() * (window.number + 1) / window.count;
         let gap = stratum.saturating_sub(window.done());
         let (done, spent) = self.of_window(window);
@@ -320,7 +149,7 @@ impl<'p> Engine<'p> {
         let ends: Vec<u64> = self.cores.iter().map(|core| until(core.clock_ps)).collect();
         let limits = window.places.iter().zip(ends).map(|(place, until)| (place.next, place.end, until));
         let limits: Vec<_> = limits.collect();
-        let reached = self.skim_all(dealt, &limits, measured, &paces(&window.measured))?;
+        let reached = self.skim_all(dealt, &limits, measured, &paces(window.measured.as_deref().unwrap_or(measured)))?;
         window.places.iter_mut().zip(reached).for_each(|(place, next)| place.next = next);
         Ok(())
     }
@@ -452,9 +281,12 @@ impl<'p> Engine<'p> {
         pace: &mut Pace<'_, '_>,
     ) -> Result<(), Error> {
         let iterations = repeated.nest.count(&mut scope);
-        let least = SHORTEST.div_ceil(calls_of_loop(repeated, &mut scope).div_ceil(iterations).max(1));
+        let each = calls_of_loop(repeated, &mut scope).div_ceil(iterations);
+        let was_in_loop = self.sampling.in_loop;
+        let is_free = self.outstanding == 0 && !self.sampling.in_loop;
         let plan =
-            if self.outstanding == 0 { Window::plan(self.sampling.share, iterations, least) } else { None };
+            if is_free { Window::plan(self.sampling.share, iterations, Least::of_loop(each)) } else { None };
+        self.sampling.in_loop |= each < LONG_CALLS;
         let (length, count) = plan.unwrap_or((iterations, 1));
         let mut next = 0;
         let mut goes_on = repeated.nest.start(&mut scope);
@@ -462,7 +294,7 @@ impl<'p> Engine<'p> {
             let (start, end) = (next, iterations * (number + 1) / count);
             let mut before = None;
             while goes_on && next < (start + length).min(end) {
-                if (next - start) * LEAD >= length || length == 1 {
+                if (next - start) * LEAD >= length {
                     before.get_or_insert_with(|| Box::new(Counters::of(self)));
                 }
                 let codes =
@@ -477,6 +309,7 @@ impl<'p> Engine<'p> {
                 (goes_on, next) = (next < iterations, end);
             }
         }
+        self.sampling.in_loop = was_in_loop;
         pace.report(self.accesses)
     }
 
@@ -511,50 +344,13 @@ impl<'p> Engine<'p> {
         Ok(())
     }
 
-    /// What the spread between the windows of a region adds to the error of the run's time.
-    fn note_spread(&mut self, window: &Window) {
-        let count = window.paces.len() as f64;
-        if count < 2.0 {
-            return;
-        }
-        let paces = || window.paces.iter().map(|pace| *pace as f64);
-        let mean = paces().sum::<f64>() / count;
-        let variance = paces().map(|pace| (pace - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let time_ps = self.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0) - window.started_ps;
-        self.sampling.variance += variance / count / mean.powi(2) * (time_ps as f64).powi(2);
-    }
-
-    fn may_sample(&self, region: &Region) -> bool {
+    /// Whether calls of a region may be left out.
+    pub(super) fn may_sample(&self, region: &Region) -> bool {
         self.sampling.share < WHOLE
+            && !self.sampling.in_loop
             && !region.nowait
             && self.outstanding == 0
             && self.schedule == Schedule::Static
-    }
-
-    /// What a region of the same form counted, if this one need not be simulated.
-    pub(super) fn known(&mut self, region: &Region, iterations: u64) -> Option<Box<Counters>> {
-        if !self.may_sample(region) || !matches!(region.kind, RegionKind::Nest { .. }) {
-            return None;
-        }
-        let share = self.sampling.share;
-        let record = self.sampling.records.entry((region.form, iterations));
-        let record = record.or_insert(Record { times: 0, measured: None });
-        let times = record.times;
-        record.times += 1;
-        let is_due = times < REHEARSALS || times * share / WHOLE > (times - 1) * share / WHOLE;
-        if is_due { None } else { record.measured.take() }
-    }
-
-    /// Whether what a region counts is kept for others of its form.
-    pub(super) fn is_recorded(&self, region: &Region, iterations: u64) -> bool {
-        self.sampling.records.contains_key(&(region.form, iterations))
-    }
-
-    /// Keeps what a region of a form counted.
-    pub(super) fn keep_record(&mut self, region: &Region, iterations: u64, measured: Box<Counters>) {
-        if let Some(record) = self.sampling.records.get_mut(&(region.form, iterations)) {
-            record.measured = Some(measured);
-        }
     }
 
     /// Skims a dealt region whole.
@@ -567,21 +363,20 @@ impl<'p> Engine<'p> {
         let limits: Vec<_> = limits.collect();
         let now = self.cores[0].clock_ps;
         self.cores.iter_mut().for_each(|core| core.idle_until(now));
-        let spent: Vec<(u64, u64)> = measured.cores.iter().map(|core| (core.clock_ps, core.calls)).collect();
-        self.skim_all(dealt, &limits, measured, &paces(&spent))?;
+        self.skim_all(dealt, &limits, measured, &paces(measured))?;
         Ok(())
     }
 }
 
 /// How much longer than on average a call takes each core, in millionths of the average.
-fn paces(spent: &[(u64, u64)]) -> Vec<u64> {
-    let (time, calls) = spent.iter().fold((0, 0), |sum, core| (sum.0 + core.0, sum.1 + core.1));
-    let pace = |(own_time, own_calls): &(u64, u64)| {
-        if *own_calls == 0 || time == 0 {
+fn paces(measured: &Counters) -> Vec<u64> {
+    let (time, calls) = measured.totals();
+    let pace = |core: &CoreCounts| {
+        if core.calls == 0 || time == 0 {
             return WHOLE;
         }
-        let own = u128::from(*own_time) * u128::from(calls) * u128::from(WHOLE);
-        (own / (u128::from(*own_calls) * u128::from(time))) as u64
+        let own = u128::from(core.clock_ps) * u128::from(calls) * u128::from(WHOLE);
+        (own / (u128::from(core.calls) * u128::from(time))) as u64
     };
-    spent.iter().map(pace).collect()
+    measured.cores.iter().map(pace).collect()
 }
