@@ -179,8 +179,8 @@ pub struct Run {
     /// Start with near memory full of clean lines of the same data instead of empty
     #[arg(long)]
     pub warm: bool,
-    /// Simulate only part of the calls, for networks of billions: a share (0.05) or a number of calls (2e7)
-    #[arg(long, value_name = "SHARE|CALLS")]
+    /// Simulate only part of the calls, for networks of billions: repeated layers once (layers), a share (0.05) or a number of calls (2e7)
+    #[arg(long, value_name = "layers|SHARE|CALLS")]
     pub sample: Option<String>,
     /// Seed of page placement and everything else drawn at random
     #[arg(long, value_name = "SEED", default_value_t = 1)]

@@ -78,6 +78,9 @@ pub struct HostCosts {
     pub primitives: Vec<PrimitiveTime>,
     /// Nanoseconds of one operation of each kind, in the order of [`Arithmetic::ALL`].
     pub costs_ns: [f64; Arithmetic::ALL.len()],
+    /// How much a call varies: half the way from the 16th to the 84th percentile of its time, which is the standard
+    /// deviation of a normal distribution, in percent of the median; the median over the primitives.
+    pub jitter_percent: f64,
 }
 
 /// Measures this machine on one thread; takes two to five seconds.
@@ -90,11 +93,16 @@ pub fn measure() -> Result<HostCosts, Error> {
     let limbs = context.parameters().data_limbs();
     let measured = measured().into_iter().map(|operation| {
         let primitive = Primitive::fused(operation, limbs);
-        let microseconds = 1e6 * fastest_call(&context, &primitive, ROUNDS)?;
-        Ok(PrimitiveTime { name: primitive.name(), microseconds, work: work(&context, &primitive)? })
+        let times = sorted_calls(&context, &primitive, ROUNDS)?;
+        let microseconds = 1e6 * times.first().copied().unwrap_or(f64::INFINITY);
+        let work = work(&context, &primitive)?;
+        Ok((PrimitiveTime { name: primitive.name(), microseconds, work }, spread_percent(&times)))
     });
-    let primitives = measured.collect::<Result<Vec<_>, Error>>()?;
+    let (primitives, mut spreads): (Vec<_>, Vec<_>) =
+        measured.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
+    spreads.sort_by(f64::total_cmp);
     Ok(HostCosts {
+        jitter_percent: quantile(&spreads, 50),
         processor: processor(),
         vector_unit: unit_name(),
         clock_ghz: clock_ghz(),
@@ -136,6 +144,20 @@ fn measured() -> Vec<Operation> {
 /// # Errors
 /// - Those of the primitive.
 pub fn fastest_call(context: &Context, primitive: &Primitive, rounds: usize) -> Result<f64, Error> {
+    Ok(sorted_calls(context, primitive, rounds)?.first().copied().unwrap_or(f64::INFINITY))
+}
+
+/// Half the way from the 16th to the 84th percentile, in percent of the median.
+fn spread_percent(sorted: &[f64]) -> f64 {
+    50.0 * (quantile(sorted, 84) - quantile(sorted, 16)) / quantile(sorted, 50)
+}
+
+fn quantile(sorted: &[f64], percent: usize) -> f64 {
+    sorted.get(sorted.len() * percent / 100).copied().unwrap_or(0.0)
+}
+
+/// Seconds of every call, ascending.
+fn sorted_calls(context: &Context, primitive: &Primitive, rounds: usize) -> Result<Vec<f64>, Error> {
     let parameters = primitive.operands(context.parameters())?;
     let mut objects: Vec<Buffer> = parameters
         .iter()
@@ -146,7 +168,7 @@ pub fn fastest_call(context: &Context, primitive: &Primitive, rounds: usize) -> 
         })
         .collect();
     let inputs = objects.clone();
-    let mut fastest = f64::INFINITY;
+    let mut times = Vec::with_capacity(rounds);
     for round in 0..rounds {
         // A rescale moves limbs to other primes, so that operands written must start afresh.
         for ((object, input), parameter) in objects.iter_mut().zip(&inputs).zip(&parameters) {
@@ -161,9 +183,10 @@ pub fn fastest_call(context: &Context, primitive: &Primitive, rounds: usize) -> 
         let mut operands: Vec<Operand<'_>> = named.collect();
         let start = Instant::now();
         primitive.execute(context, &mut operands, round as u64, &mut Recorder::off())?;
-        fastest = fastest.min(start.elapsed().as_secs_f64());
+        times.push(start.elapsed().as_secs_f64());
     }
-    Ok(fastest)
+    times.sort_by(f64::total_cmp);
+    Ok(times)
 }
 
 /// Words below every prime of the set.

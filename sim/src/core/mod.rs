@@ -5,11 +5,13 @@
 //! ahead than 224 micro-operations allow (with prefetch on, the streamer does the same); a page walk is a fixed time
 //! whose memory accesses are not counted; a first touch costs time but its zeroing moves no lines.
 
+mod jitter;
 mod prefetch;
 mod slots;
 mod stores;
 mod tlb;
 
+pub use jitter::{Jitter, Tempo};
 pub use prefetch::Prefetcher;
 pub use slots::{MAX_SLOTS, Reserve, Slots, Source};
 pub use stores::{Stores, WriteBack};

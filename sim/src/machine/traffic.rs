@@ -219,7 +219,8 @@ mod tests {
         let before = counters.counts();
         counters.count_lines(1, Kind::Read, 3, 1, Picoseconds(6), 300);
         counters.count_lines(0, Kind::Write, 2, 0, Picoseconds(7), 60);
-        let mut more = counters.counts().since(&before);
+        let mut more = counters.counts();
+        more.combine(&before, |now, before| *now -= before);
         more.forget(0, Kind::Write);
 
         counters.repeat(&more, |lines| 2 * lines, 3 << 20, 9 << 20);

@@ -2,10 +2,10 @@
 
 use hetier_traces::{Class, MAX_LANES};
 
-use super::lanes::{LaneCursor, Primitive, ReadySweep};
+use super::lanes::{LaneCursor, Primitive, ReadySweep, whole_of};
 use super::memory_map::MemoryMap;
 use super::objects::Located;
-use crate::core::Source;
+use crate::core::{Source, Tempo};
 use crate::machine::{Issue, Port};
 use crate::{Error, Picoseconds};
 
@@ -62,6 +62,9 @@ pub struct CallState {
     /// Whether the lanes have moved to the lines of the step.
     is_placed: bool,
     carry: u64,
+    tempo: Tempo,
+    /// Arithmetic of a step of the present sweep, in parts of a picosecond.
+    step_time: u64,
     lanes: [Lane; MAX_LANES],
     started: bool,
     /// Clock, compute and stalls of the core when the call started.
@@ -77,9 +80,9 @@ pub struct CallState {
 }
 
 impl CallState {
-    /// Starts a primitive on operands that lie where they are pushed next.
-    pub fn start(&mut self, callee: usize) {
-        self.callee = callee;
+    /// Starts a primitive, at a tempo, on operands that lie where they are pushed next.
+    pub fn start(&mut self, callee: usize, tempo: Tempo) {
+        (self.callee, self.tempo) = (callee, tempo);
         self.operands.clear();
         (self.sweep, self.step, self.action) = (0, 0, 0);
         (self.is_placed, self.started) = (false, false);
@@ -135,6 +138,7 @@ impl CallState {
         }
         (self.step, self.action, self.carry) = (0, 0, 0);
         (self.is_placed, self.started) = (false, true);
+        self.step_time = sweep.step_time(self.tempo);
     }
 
     #[inline]
@@ -153,7 +157,7 @@ impl CallState {
             if self.issue(sweep, map.stores, port) == Issue::Blocked {
                 return Ok(Progress::Blocked);
             }
-            port.compute(Picoseconds(sweep.step_time(&mut self.carry)));
+            port.compute(Picoseconds(whole_of(self.step_time, &mut self.carry)));
             self.step += 1;
             self.action = 0;
             self.is_placed = false;

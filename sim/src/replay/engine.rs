@@ -15,7 +15,7 @@ use super::objects::{Budget, Objects, resolve};
 use super::settings::Resolved;
 use super::team::{Schedule, Team, indices};
 use crate::allocator::Allocator;
-use crate::core::{Source, State};
+use crate::core::{Jitter, Source, State};
 use crate::machine::{Activity, Machine, Port, Workload};
 use crate::pages::{PageTable, SocketBytes};
 use crate::placement::{self, Foresight};
@@ -61,6 +61,9 @@ pub(super) struct Engine {
     pub class_stalls: [u64; Class::ALL.len()],
     /// What the system's calibrated constants charge.
     pub charges: Charges,
+    jitter: Jitter,
+    /// Calls begun by core.
+    calls: Vec<u64>,
     /// Multiply-accumulates that were charged.
     pub multiplies: u64,
     /// Ciphertexts written that were charged.
@@ -106,6 +109,8 @@ impl Engine {
         Ok(Self {
             objects: Objects::new(&directory, allocator, placement, budgets),
             charges,
+            jitter: Jitter::new(system.jitter_percent, settings.seed),
+            calls: vec![0; machine.cores.len()],
             multiplies: 0,
             charged_ciphertexts: 0,
             cpu_use: CpuUse::default(),
@@ -189,7 +194,9 @@ impl Engine {
         port: &mut Port<'_>,
     ) -> Result<(), Error> {
         let callee = call.callee.0 as usize;
-        state.start(callee);
+        let number = port.core();
+        state.start(callee, self.jitter.tempo(number, self.calls[number]));
+        self.calls[number] += 1;
         for place in &call.operands {
             let object = resolve(&self.directory, place.array, place.index.value(scope))?;
             let located = self.objects.locate(object).ok_or_else(|| Error::Dead {
@@ -200,7 +207,6 @@ impl Engine {
             state.push(located);
         }
         port.set_primitive(self.primitives[callee].name);
-        let number = port.core();
         let core = &mut port.machine().cores[number];
         state.since = (core.clock, core.compute, core.stalls);
         if self.charges.is_multiply(callee) {

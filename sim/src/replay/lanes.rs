@@ -2,6 +2,7 @@
 
 use hetier_traces::{Access, LINE_BYTES, Lane, MAX_LANES, Macro, Order, Sweep};
 
+use crate::core::Tempo;
 use crate::system::System;
 
 /// Fractions of a picosecond in which arithmetic is spread over the steps of a sweep.
@@ -44,6 +45,15 @@ pub struct ReadyLane {
     first_line: u64,
 }
 
+/// Adds a step's arithmetic to a carry; gives the whole picoseconds that are due.
+#[inline]
+pub const fn whole_of(step_time: u64, carry: &mut u64) -> u64 {
+    *carry = carry.saturating_add(step_time);
+    let whole = *carry >> FRACTION_BITS;
+    *carry &= (1 << FRACTION_BITS) - 1;
+    whole
+}
+
 impl Primitive {
     /// Prepares a macro for a system; `name` numbers its name.
     pub fn new(source: &Macro, name: u16, system: &System) -> Self {
@@ -61,13 +71,9 @@ impl ReadySweep {
         Self { steps, step_time: u64::try_from(step_time).unwrap_or(u64::MAX), lanes }
     }
 
-    /// Adds the arithmetic of one step to a carry; gives the whole picoseconds that are due.
-    #[inline]
-    pub const fn step_time(&self, carry: &mut u64) -> u64 {
-        *carry = carry.saturating_add(self.step_time);
-        let whole = *carry >> FRACTION_BITS;
-        *carry &= (1 << FRACTION_BITS) - 1;
-        whole
+    /// Arithmetic of one step of a call, in parts of a picosecond.
+    pub const fn step_time(&self, tempo: Tempo) -> u64 {
+        tempo.of(self.step_time)
     }
 }
 
@@ -221,7 +227,8 @@ mod tests {
         let ready = ReadySweep::new(&sweep, &system);
         let mut carry = 0;
 
-        let total: u64 = (0..ready.steps).map(|_| ready.step_time(&mut carry)).sum();
+        let step_time = ready.step_time(Tempo::default());
+        let total: u64 = (0..ready.steps).map(|_| whole_of(step_time, &mut carry)).sum();
 
         let expected = system.arithmetic_fs(Arithmetic::Butterfly, 12_345) / 1000;
         assert!(total.abs_diff(expected) <= 1, "{total} {expected}");

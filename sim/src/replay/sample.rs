@@ -6,6 +6,8 @@ use crate::Error;
 /// more may be simulated than asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Sample {
+    /// Every call of layers that are unlike those before; repeated layers count as the first of them did.
+    Layers,
     /// A share, above 0 and below 1.
     Share(f64),
     /// So many, at least one; all if the trace has no more.
@@ -13,11 +15,14 @@ pub enum Sample {
 }
 
 impl Sample {
-    /// Reads a share such as `0.05`, or a number of calls such as `20000000` or `2e7`.
+    /// Reads `layers`, a share such as `0.05`, or a number of calls such as `20000000` or `2e7`.
     ///
     /// # Errors
     /// - [`Error::UnknownName`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Error> {
+        if text == "layers" {
+            return Ok(Self::Layers);
+        }
         match text.parse::<f64>() {
             Ok(share) if share > 0.0 && share < 1.0 => Ok(Self::Share(share)),
             Ok(calls) if (1.0..1e18).contains(&calls) => Ok(Self::Calls(calls as u64)),
@@ -25,7 +30,8 @@ impl Sample {
                 what: "sample",
                 found: text.to_owned(),
                 nearest: None,
-                known: "a share of the calls between 0 and 1 (0.05), or a number of calls (2e7)".to_owned(),
+                known: "layers (repeated ones once), a share of the calls between 0 and 1 (0.05), or a number of calls (2e7)"
+                    .to_owned(),
             }),
         }
     }
@@ -33,6 +39,7 @@ impl Sample {
     /// Millionths of `calls` calls: at least one, one million for all.
     pub(crate) fn millionths(self, calls: u64) -> u64 {
         let share = match self {
+            Self::Layers => 1.0,
             Self::Share(share) => share,
             Self::Calls(wanted) => wanted as f64 / calls.max(1) as f64,
         };
@@ -43,6 +50,7 @@ impl Sample {
 impl std::fmt::Display for Sample {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Layers => formatter.write_str("layers"),
             Self::Share(share) => write!(formatter, "{share}"),
             Self::Calls(calls) => write!(formatter, "{calls}"),
         }
@@ -55,6 +63,7 @@ mod tests {
 
     #[test]
     fn shares_and_numbers_of_calls_are_told_apart_and_nonsense_is_refused() {
+        assert_eq!(Sample::parse("layers").unwrap(), Sample::Layers);
         assert_eq!(Sample::parse("0.05").unwrap(), Sample::Share(0.05));
         assert_eq!(Sample::parse("2e7").unwrap(), Sample::Calls(20_000_000));
         assert_eq!(Sample::Calls(20_000_000).millionths(100_000_000), 200_000);

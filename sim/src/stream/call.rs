@@ -82,14 +82,17 @@ impl Engine<'_> {
         self.seat(number, &transition, blocks);
         // 3. Time, and traffic beyond the private caches.
         let plan = &self.plans[site.callee as usize];
-        let (compute_fs, accesses, overhead_fs) = (plan.compute_fs, plan.accesses, plan.overhead_fs);
+        let (accesses, overhead_fs) = (plan.accesses, plan.overhead_fs);
+        let tempo = self.jitter.tempo(number, self.cores[number].calls);
+        let (compute_fs, inside_fs) = (tempo.of(plan.compute_fs), tempo.of(transition.inside_fs));
         self.accesses += accesses;
+        self.cores[number].tempo = tempo;
         self.cores[number].compute_fs += compute_fs;
-        let mut elapsed_fs = self.cores[number].carry_fs + overhead_fs + transition.inside_fs;
+        let mut elapsed_fs = self.cores[number].carry_fs + overhead_fs + inside_fs;
         if overhead_fs > 0 {
             self.stall(number, site.callee, Source::OVERHEAD.0, overhead_fs / 1000);
         }
-        let inside_stall = transition.inside_fs - transition.inside_compute_fs;
+        let inside_stall = inside_fs.saturating_sub(tempo.of(transition.inside_compute_fs));
         if inside_stall > 0 {
             self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
         }
@@ -243,8 +246,9 @@ impl Engine<'_> {
             }
         }
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
-        let busy_fs = segment.compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
-        let stalled_ps = (busy_fs - segment.compute_fs) / 1000;
+        let compute_fs = self.cores[number].tempo.of(segment.compute_fs);
+        let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
+        let stalled_ps = (busy_fs - compute_fs) / 1000;
         if stalled_ps > 0 {
             self.stall(number, site.callee, toll.source, stalled_ps);
             self.class_stalls[usize::from(toll.class)] += stalled_ps;

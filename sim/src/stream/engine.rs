@@ -22,7 +22,7 @@ use super::skim::Seen;
 use super::under_way::UnderWay;
 use super::window::Window;
 use crate::Error;
-use crate::core::Source;
+use crate::core::{Jitter, Source, Tempo};
 use crate::replay::cpu_use::CpuUse;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
@@ -76,6 +76,8 @@ pub(super) struct Core<'p> {
     /// Where the latest call left its operands: first and number in the arena of places.
     pub left: (u32, u32),
     pub compute_fs: u64,
+    /// Of the present call.
+    pub tempo: Tempo,
     pub stalls: [u64; Source::COUNT],
     /// Calls, whether simulated or counted by others.
     pub calls: u64,
@@ -134,12 +136,12 @@ pub(super) struct Parts<'p> {
     /// Socket of each thread.
     pub sockets: Vec<usize>,
     pub schedule: Schedule,
+    pub jitter: Jitter,
     /// Picoseconds of a page fault.
     pub fault_ps: u64,
     /// What the system's calibrated constants charge.
     pub charges: Charges,
-    /// Share of calls to simulate, millionths.
-    pub share: u64,
+    pub sampling: Sampling,
 }
 
 /// The engine.
@@ -160,6 +162,7 @@ pub(super) struct Engine<'p> {
     pub(super) inclusion: Inclusion,
     /// Cores of each socket, as bit sets.
     pub(super) socket_cores: Vec<u128>,
+    pub(super) jitter: Jitter,
     pub(super) fault_ps: u64,
     /// Femtoseconds of translation per line touched and per line fetched.
     pub(super) translation_fs: [u64; 2],
@@ -206,9 +209,10 @@ impl<'p> Engine<'p> {
             memory,
             sockets,
             schedule,
+            jitter,
             fault_ps,
             charges,
-            share,
+            sampling,
         } = parts;
         let (names, name_of) = name(trace);
         let mut signatures: Vec<Signature> = Vec::new();
@@ -264,6 +268,7 @@ impl<'p> Engine<'p> {
             times: behaviour.caches,
             inclusion: system.inclusion,
             socket_cores: socket_cores.collect(),
+            jitter,
             fault_ps,
             translation_fs: [costs.second_level.0 * 1000 / page, walk * 1000 / page],
             class_stalls: [0; Class::ALL.len()],
@@ -282,7 +287,7 @@ impl<'p> Engine<'p> {
             charges,
             charged_ciphertexts: 0,
             cpu_use: CpuUse::default(),
-            sampling: Sampling::new(share),
+            sampling,
             seen: Seen::new(program.objects),
         }
     }
@@ -350,6 +355,7 @@ impl<'p> Engine<'p> {
                 Status::Region(region) => {
                     self.run_region(region, &serial, pace)?;
                     self.meet();
+                    self.charge_written();
                 }
             }
         }
@@ -385,17 +391,26 @@ impl<'p> Engine<'p> {
         Ok(())
     }
 
-    /// Core 0 spends the overhead of the ciphertexts written since the last time, while the others wait.
+    /// Core 0 spends the overhead of the ciphertexts written since the last time, while the others wait. Windows of a
+    /// serial loop are measured without.
     fn charge_written(&mut self) {
-        let written = self.heap.ciphertexts - self.charged_ciphertexts;
-        self.charged_ciphertexts += written;
-        let serial = self.charges.serial(written).0;
+        if self.sampling.in_loop {
+            return;
+        }
+        let serial = self.due_ps();
         if serial > 0 {
             self.cores[0].clock_ps += serial;
             self.cores[0].stalls[usize::from(Source::OVERHEAD.0)] += serial;
             self.cpu_use.alone(self.cores[0].clock_ps, self.cores.len() as u64);
             self.meet();
         }
+    }
+
+    /// Overhead of the ciphertexts written since it was last asked for.
+    pub(super) fn due_ps(&mut self) -> u64 {
+        let written = self.heap.ciphertexts - self.charged_ciphertexts;
+        self.charged_ciphertexts += written;
+        self.charges.serial(written).0
     }
 
     /// One buffer of serial words on core 0, shares of earlier regions running beside.
@@ -656,7 +671,7 @@ impl<'p> Engine<'p> {
     }
 
     /// All cores wait for the slowest.
-    fn meet(&mut self) {
+    pub(super) fn meet(&mut self) {
         let clocks = self.cores.iter().map(|core| core.clock_ps);
         let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
         self.cores.iter_mut().for_each(|core| core.idle_until(latest));
@@ -676,6 +691,7 @@ impl Core<'_> {
             slots: Vec::new(),
             left: (0, 0),
             compute_fs: 0,
+            tempo: Tempo::default(),
             stalls: [0; Source::COUNT],
             calls: 0,
             under_way: None,

@@ -26,8 +26,8 @@
 //! calendars a tenth.
 //!
 //! Between the windows of a sampled run ([`crate::replay::Sample`]) nothing is timed, but everything happens: see
-//! `sample` and `skim`. ResNet-50 in Memory Mode takes a minute of host time with 1 % of its calls simulated (`hetier replay
-//! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows have a least length of a row).
+//! `sample` and `skim`. ResNet-50 in Memory Mode takes RESNET_SECONDS s of host time with 0.5 % of its calls simulated (`hetier replay
+//! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows have a least length).
 //!
 //! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
 //! objects below 1 KiB never leave them; a page of near memory is dirty in parts of equal odds, not line by line;
@@ -81,9 +81,11 @@ use memory::Memory;
 use near::{Near, PAGE_LINES};
 use plan::MacroPlan;
 use program::{Program, SMALL_BYTES};
+use sample::Sampling;
 
 use crate::Error;
 use crate::allocator::AllocatorKind;
+use crate::core::Jitter;
 use crate::machine::Layout;
 use crate::mode::{self, ModeSettings, NearStart};
 use crate::pages::{PageTable, Pages, SocketBytes};
@@ -91,7 +93,7 @@ use crate::placement;
 use crate::replay::engine::{Snapshot, foresight};
 use crate::replay::objects::Budget;
 use crate::replay::settings::Resolved;
-use crate::replay::{Progress, Settings, capacity, charge};
+use crate::replay::{Progress, Sample, Settings, capacity, charge};
 use crate::result::RunResult;
 use crate::system::{Charges, System};
 
@@ -211,6 +213,7 @@ fn build<'p>(
     let plans = trace.macros.iter().enumerate().map(plan).collect();
     let fault_ps = system.translation.fault[usize::from(settings.pages == Pages::Random2m)].0;
     let schedule = settings.schedule;
+    let jitter = Jitter::new(system.jitter_percent, settings.seed);
     let parts = engine::Parts {
         trace,
         program,
@@ -222,9 +225,13 @@ fn build<'p>(
         memory,
         sockets,
         schedule,
+        jitter,
         fault_ps,
         charges,
-        share: settings.sample.map_or(sample::WHOLE, |sample| sample.millionths(facts.activity.calls)),
+        sampling: Sampling::new(
+            settings.sample.map_or(sample::WHOLE, |sample| sample.millionths(facts.activity.calls)),
+            settings.sample == Some(Sample::Layers),
+        ),
     };
     Ok((Engine::new(parts), near_bytes.unwrap_or(0)))
 }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use super::counters::Counters;
 use super::engine::Engine;
 use super::program::{Region, RegionKind};
-use super::sample::WHOLE;
 
 /// What a region is recognised by: the forms of the phase before and of its own, its form, and its iterations.
 type Key = ([u64; 2], u64, u64);
@@ -23,20 +22,38 @@ struct Record {
     relative: f64,
     /// Time of all of them, picoseconds.
     time_ps: u64,
+    /// Whether any of them was not simulated whole.
+    is_sampled: bool,
 }
+
+/// How far off windows are beyond their own spread, relative to the time that they stand for, and mostly to the same side:
+/// `docs/sampling.md`.
+const BIAS: f64 = 0.01;
 
 /// All records of a run.
 #[derive(Debug, Default)]
 pub struct Records {
     of: BTreeMap<Key, Record>,
+    /// Time of serial loops that was not simulated, picoseconds.
+    loops_ps: u64,
     /// Forms of the phase before and of the present one.
     phases: [u64; 2],
 }
 
 impl Records {
-    /// Variance of the run's time, square picoseconds: what regions have in common errs in common.
-    pub fn variance(&self) -> f64 {
-        self.of.values().map(|record| record.relative * (record.time_ps as f64).powi(2)).sum()
+    /// Standard error of the run's time, picoseconds: by the spread of paces, what regions have in common erring in common,
+    /// and by what windows lie beside.
+    pub fn error_ps(&self) -> f64 {
+        let sampled = || self.of.values().filter(|record| record.is_sampled);
+        let variance: f64 =
+            sampled().map(|record| record.relative * (record.time_ps as f64).powi(2)).sum();
+        let time_ps = self.loops_ps + sampled().map(|record| record.time_ps).sum::<u64>();
+        variance.sqrt() + BIAS * time_ps as f64
+    }
+
+    /// Notes time of a serial loop that was not simulated.
+    pub const fn note_loop(&mut self, time_ps: u64) {
+        self.loops_ps += time_ps;
     }
 
     /// A phase of a form begins.
@@ -55,13 +72,11 @@ impl Engine<'_> {
         if !self.may_sample(region) || !matches!(region.kind, RegionKind::Nest { .. }) {
             return None;
         }
-        let share = self.sampling.share;
         let records = &mut self.sampling.records;
         let record = records.of.entry(records.key(region, iterations)).or_default();
-        let times = record.times;
         record.times += 1;
-        let is_due = times == 0 || times * share / WHOLE > (times - 1) * share / WHOLE;
-        if is_due { None } else { record.measured.take() }
+        let (earlier, measured) = (record.times - 1, record.measured.take());
+        measured.filter(|_| !self.sampling.is_due(earlier))
     }
 
     /// Whether what a region counts is kept for others of its form.
@@ -83,6 +98,7 @@ impl Engine<'_> {
             record.measured = measured;
             record.time_ps += time_ps;
             record.relative = relative.unwrap_or(record.relative);
+            record.is_sampled |= relative.is_some() || record.times > 1;
         }
     }
 }

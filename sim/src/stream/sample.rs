@@ -1,10 +1,14 @@
-//! Sampling: of every large parallel region, windows of whole rows are simulated; what lies between is skimmed.
+//! Sampling: of every large parallel region, windows are simulated; what lies between is skimmed.
 //!
 //! A region is cut into strata of equal length, each of which begins with a window. In a window all cores go on until
 //! the slowest has done its part of it, so that all of them meet in simulated time as they would; behind it every core
 //! skips the same stretch of *time* at its own pace. What calls cost comes from the later part of the window, when
-//! caches have settled. Regions that are too short for windows but come again and again in the same form (a depthwise
-//! convolution is one for each channel) are simulated now and then, and skimmed in between.
+//! caches have settled. Where neighbours in a row share inputs a window is a whole row (`window`).
+//!
+//! A region that comes again in a phase of the same form, behind a phase of the same form, is skimmed at the pace of the
+//! first of them (`records`): a repeated block of layers, a channel of a depthwise convolution. Serial loops, as over the
+//! messages of an activation, are sampled as a whole, so that what is inside finds caches and near memory as the
+//! iteration before left them.
 //!
 //! Near memory is carried along exactly where it matters most: objects that are touched in a gap pass through its tags
 //! once, and dirty lines that this pushes out are counted from there, since most leave with the first pass over a
@@ -17,7 +21,7 @@
 use hetier_traces::loops::Scope;
 
 use super::counters::{CoreCounts, Counters, Ratio};
-use super::engine::{CallTally, Engine, static_share};
+use super::engine::{CallTally, Core, Engine, static_share};
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::program::{Loop, Region, RegionKind};
@@ -26,6 +30,7 @@ use super::size::calls_of_loop;
 use super::skim::Skim;
 use super::window::{LEAD, Least, Mark, Window};
 use crate::Error;
+use crate::core::Source;
 use crate::replay::Schedule;
 
 /// Calls from which on a loop of the serial thread is sampled.
@@ -40,30 +45,39 @@ pub const WHOLE: u64 = 1_000_000;
 /// The state of sampling.
 #[derive(Debug, Default)]
 pub(super) struct Sampling {
-    /// Share of calls to simulate, millionths; [`WHOLE`] for all.
-    pub share: u64,
+    /// Share of calls to simulate in windows, millionths; [`WHOLE`] for no windows.
+    share: u64,
+    /// Whether repeated regions are skimmed.
+    reuses: bool,
     /// What was counted by regions that may come again.
     pub records: Records,
     /// Whether a serial loop is sampled as a whole: what is inside is simulated or skimmed with it.
-    in_loop: bool,
+    pub in_loop: bool,
     /// Calls not simulated.
     pub skipped: u64,
 }
 
 impl Sampling {
-    /// Sampling of so many millionths of all calls.
-    pub fn new(share: u64) -> Self {
-        Self { share: share.min(WHOLE), ..Self::default() }
+    /// Windows of so many millionths of all calls; if that is all of them, whether repeated regions are skimmed.
+    pub fn new(share: u64, reuses: bool) -> Self {
+        Self { share: share.min(WHOLE), reuses: reuses || share < WHOLE, ..Self::default() }
+    }
+
+    /// Whether a region is simulated that came so many times before: the first time, and from time to time if only a
+    /// share is wanted of each.
+    pub const fn is_due(&self, times: u64) -> bool {
+        let is_whole = self.share == WHOLE;
+        times == 0 || !is_whole && times * self.share / WHOLE > (times - 1) * self.share / WHOLE
     }
 
     /// Calls from which on loops of the serial thread are sampled.
     pub const fn loop_calls(&self) -> u64 {
-        if self.share < WHOLE { LOOP_CALLS } else { u64::MAX }
+        if self.reuses { LOOP_CALLS } else { u64::MAX }
     }
 
-    /// Standard error of the run's time by the spread between halves of windows, seconds.
+    /// Standard error of the run's time, seconds: by the spread between halves of windows, and what windows lie beside.
     pub fn error_seconds(&self) -> f64 {
-        self.records.variance().sqrt() / 1e12
+        self.records.error_ps() / 1e12
     }
 }
 
@@ -322,7 +336,10 @@ impl<'p> Engine<'p> {
         measured: &Counters,
     ) -> Result<(), Error> {
         let from = self.clock_ps();
+        self.cores.iter_mut().for_each(|core| core.idle_until(from));
         let near = self.begin_gap();
+        let faults = |core: &Core<'_>| core.stalls[usize::from(Source::FAULT.0)];
+        let before: Vec<u64> = self.cores.iter().map(faults).collect();
         let mut skim = Skim::new(0, scope.clone(), self.plans.len());
         skim.threads = self.cores.len() as u64;
         for _ in 0..iterations {
@@ -333,20 +350,27 @@ impl<'p> Engine<'p> {
         let of_callee = skim.calls;
         let all = Ratio { skipped: of_callee.iter().sum(), measured: measured.calls() };
         // All cores go on by the same time, whether they worked or waited.
-        let span_ps =
-            all.of(measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0)) + skim.fault_ps;
-        for (core, counts) in self.cores.iter_mut().zip(&measured.cores) {
-            core.clock_ps = from + span_ps;
+        let due_ps = self.due_ps();
+        self.cores[0].stalls[usize::from(Source::OVERHEAD.0)] += due_ps;
+        let span_ps = all.of(measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0));
+        let span_ps = span_ps + skim.fault_ps + due_ps;
+        for (number, (core, counts)) in self.cores.iter_mut().zip(&measured.cores).enumerate() {
             core.compute_fs += all.of(counts.compute_fs);
+            let own_ps = all.of(counts.clock_ps) + faults(core) - before[number];
+            core.clock_ps = from + own_ps + if number == 0 { due_ps } else { 0 };
+            core.idle_until(from + span_ps);
+            core.clock_ps = from + span_ps;
         }
         let of_core = vec![all; self.cores.len()];
         self.end_gap(measured, &of_core, &of_callee, near, (from, from + span_ps));
+        self.meet();
+        self.sampling.records.note_loop(span_ps - due_ps);
         Ok(())
     }
 
     /// Whether calls of a region may be left out.
     pub(super) fn may_sample(&self, region: &Region) -> bool {
-        self.sampling.share < WHOLE
+        self.sampling.reuses
             && !self.sampling.in_loop
             && !region.nowait
             && self.outstanding == 0

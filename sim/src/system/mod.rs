@@ -62,6 +62,8 @@ pub struct System {
     pub translation: TranslationCosts,
     /// Femtoseconds per operation, by position in [`Arithmetic::ALL`].
     pub arithmetic_fs: [u64; Arithmetic::ALL.len()],
+    /// Standard deviation of a call's arithmetic, percent of its mean.
+    pub jitter_percent: f64,
     /// From the last-level miss to the controller's queue.
     pub request: Picoseconds,
     /// From the controller to the core.

@@ -9,7 +9,7 @@
 //!   makes it, added to its call: threads work on their own multiply-accumulates side by side.
 //! - **a ciphertext written** is a new element of a tensor: construction and, later, destruction of its handle,
 //!   its plaintext vector and its block, one after the other in the tensor's vector. It is *serial* time: core 0
-//!   spends it at the end of the phase that wrote, while the others wait. So the use of the CPU swings between one core
+//!   spends it behind the parallel region that wrote (at line fidelity at the end of the phase), while the others wait. So the use of the CPU swings between one core
 //!   and all, as the publication shows. Which part is construction and which destruction is not known. Serialised
 //!   ciphertexts of messages count as well: their further copies, in protobuf and through sockets, are part of it.
 //! - **retained bytes** of each ciphertext written stay with the process: heap blocks between live ones, which a

@@ -69,7 +69,7 @@ fn key(kind: Arithmetic) -> String {
 fn toml(host: &HostCosts) -> String {
     let line = |(at, kind)| format!("{} = {:.3}\n", key(kind), host.costs_ns[at] * host.clock_ghz);
     let lines: String = Arithmetic::ALL.into_iter().enumerate().map(line).collect();
-    format!("[arithmetic]\n{lines}source = \"{}\"", source(host))
+    format!("[arithmetic]\n{lines}jitter_percent = {:.1}\nsource = \"{}\"", host.jitter_percent, source(host))
 }
 
 fn source(host: &HostCosts) -> String {
@@ -110,6 +110,7 @@ fn as_json(host: &HostCosts, theirs: Option<(&str, Costs)>) -> Outcome<Value> {
         "primitives": primitives.collect::<Vec<_>>(),
         "median_fit_error_percent": host.median_error_percent(),
         "arithmetic": cycles,
+        "jitter_percent": host.jitter_percent,
         "arithmetic_ns": by_kind(host.costs_ns),
         "system": theirs.map(|(name, _)| name),
         "system_arithmetic_ns": theirs.map(|(_, costs)| by_kind(costs)),
