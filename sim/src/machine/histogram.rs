@@ -40,6 +40,23 @@ impl Histogram {
         self.max = self.max.max(latency.0);
     }
 
+    /// What was recorded since `before`, an earlier state of this histogram; its maximum is that of all records.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let counts = self.counts.iter().zip(&before.counts).map(|(now, before)| now - before);
+        Self {
+            counts: counts.collect(),
+            sum: self.sum - before.sum,
+            count: self.count - before.count,
+            max: self.max,
+        }
+    }
+
+    /// Mean, picoseconds; `None` without a record.
+    pub fn mean_ps(&self) -> Option<u64> {
+        (self.count > 0).then(|| (self.sum / u128::from(self.count)) as u64)
+    }
+
     /// Number of records.
     pub const fn count(&self) -> u64 {
         self.count

@@ -6,7 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::micro::{MIX_PERIOD, Measured, Micro, Mix, measure};
+use super::micro::{MIX_PERIOD, Measured, Micro, Mix, QUANTILES, measure};
 use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
@@ -31,8 +31,10 @@ pub const CROWDS: usize = 3;
 pub struct Load {
     /// Femtoseconds that one line of a sequential stream holds the core.
     pub line_fs: u64,
-    /// Latency of one line, core to data, picoseconds.
+    /// Mean latency of a line that is waited for, core to data, picoseconds.
     pub latency_ps: u64,
+    /// Latencies below which the shares [`QUANTILES`] of such lines lie.
+    pub quantiles_ps: [u64; QUANTILES.len()],
 }
 
 /// What reading costs while a device sees one mix.
@@ -110,6 +112,7 @@ impl Load {
         Self {
             line_fs: between(self.line_fs, to.line_fs, part),
             latency_ps: between(self.latency_ps, to.latency_ps, part),
+            quantiles_ps: std::array::from_fn(|at| between(self.quantiles_ps[at], to.quantiles_ps[at], part)),
         }
     }
 }
@@ -394,9 +397,15 @@ fn load_rows(
     saturated: &[Saturated; MIXES],
     holds: Holds,
 ) -> [Loads; READ_MIXES] {
-    let load = |mix: usize, (threads, run): &(usize, Measured)| Load {
-        line_fs: holds.line_fs(*threads, RUNS[mix], run),
-        latency_ps: run.latency_ps,
+    let alone = &runs[MIXES - 1][0].1;
+    let load = |mix: usize, (threads, run): &(usize, Measured)| {
+        // Runs in which all lines were prefetched tell nothing of lines that are waited for.
+        let told = if run.latency_ps.is_some() { run } else { alone };
+        Load {
+            line_fs: holds.line_fs(*threads, RUNS[mix], run),
+            latency_ps: told.latency_ps.unwrap_or(0),
+            quantiles_ps: told.quantiles_ps,
+        }
     };
     // Without load it does not matter what the load is made of.
     let idle = load(MIXES - 1, &runs[MIXES - 1][0]);
@@ -435,8 +444,12 @@ fn interpolate(points: &[(f64, Load)], at: f64) -> Load {
 /// The same loads from another socket: what an idle remote read costs more is added throughout.
 fn farther(local: [Loads; READ_MIXES], near: &Measured, far: &Measured) -> [Loads; READ_MIXES] {
     let line_fs = far.line_fs().saturating_sub(near.line_fs());
-    let latency_ps = far.latency_ps.saturating_sub(near.latency_ps);
-    let add = |load: Load| Load { line_fs: load.line_fs + line_fs, latency_ps: load.latency_ps + latency_ps };
+    let latency_ps = far.latency_ps.zip(near.latency_ps).map_or(0, |(far, near)| far.saturating_sub(near));
+    let add = |load: Load| Load {
+        line_fs: load.line_fs + line_fs,
+        latency_ps: load.latency_ps + latency_ps,
+        quantiles_ps: load.quantiles_ps.map(|quantile_ps| quantile_ps + latency_ps),
+    };
     local.map(|row| Loads { steps: row.steps.map(add), ..row })
 }
 

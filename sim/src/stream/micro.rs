@@ -15,7 +15,7 @@ use crate::cache::{FirstLevel, Intent, Word};
 use crate::core::{Source, State};
 use crate::device::Counters;
 use crate::device::literal::DeviceConfig;
-use crate::machine::{Activity, Issue, Layout, Line, Machine, MachineSettings, Memory, Port, Workload};
+use crate::machine::{Activity, Histogram, Issue, Layout, Line, Machine, MachineSettings, Memory, Port, Workload};
 use crate::mode::{self, ModeSettings};
 use crate::result::Traffic;
 use crate::system::System;
@@ -26,6 +26,9 @@ const PAGE_LINES: u64 = 64;
 
 /// Lines of the sequence that a mix repeats.
 pub const MIX_PERIOD: u64 = 6;
+
+/// Shares of the reads below whose latencies [`Measured::quantiles_ps`] lies.
+pub const QUANTILES: [f64; 8] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0];
 
 /// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
 const WARM_PAGES: u64 = 1 << 14;
@@ -72,8 +75,10 @@ pub struct Measured {
     pub time: Picoseconds,
     /// Lines asked for in it.
     pub lines: u64,
-    /// Mean latency of demand reads, picoseconds; 0 without any.
-    pub latency_ps: u64,
+    /// Mean latency of demand reads, picoseconds; `None` if all lines were prefetched.
+    pub latency_ps: Option<u64>,
+    /// Latencies below which the shares [`QUANTILES`] of them lie.
+    pub quantiles_ps: [u64; QUANTILES.len()],
     /// Bytes read and written at the tier's interface in that part.
     pub interface: [u64; 2],
     /// The same from the start of that part until all stores are with the device, as are those that follow.
@@ -104,14 +109,14 @@ impl Measured {
 }
 
 /// How far a run was at an instant.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Mark {
     at: Picoseconds,
     lines: u64,
     traffic: Traffic,
     counters: Counters,
-    /// Demand reads, and the sum of their latencies in nanoseconds.
-    reads: (u64, f64),
+    /// Latencies of demand reads.
+    reads: Histogram,
 }
 
 /// One line of each page, loaded by core 0.
@@ -188,11 +193,10 @@ impl Threads {
     }
 
     fn mark_memory(&self, memory: &Memory) -> Mark {
-        let latency = memory.latency().summary();
         Mark {
             traffic: memory.traffic().total(self.micro.tier),
             counters: memory.counters(self.micro.tier),
-            reads: latency.map_or((0, 0.0), |all| (all.count, all.mean * all.count as f64)),
+            reads: memory.latency().clone(),
             ..Mark::default()
         }
     }
@@ -315,15 +319,16 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     }
     fill(&mut machine, &mut threads, system);
     machine.run(&mut threads)?;
-    let (half, end) = (threads.half.unwrap_or_default(), threads.end.unwrap_or_default());
+    let (half, end) = (threads.half.take().unwrap_or_default(), threads.end.take().unwrap_or_default());
     let last = threads.mark_memory(&machine.memory);
     let (before, after) = (half.counters, last.counters);
-    let reads = last.reads.0 - half.reads.0;
-    let latency_ps = (last.reads.1 - half.reads.1) * 1e3 / reads.max(1) as f64;
+    let reads = last.reads.since(&half.reads);
+    let quantile = |share| (reads.quantile_ns(share).unwrap_or(0.0) * 1e3) as u64;
     Ok(Measured {
         time: end.at.saturating_sub(half.at),
         lines: end.lines - half.lines.min(end.lines),
-        latency_ps: latency_ps as u64,
+        latency_ps: reads.mean_ps(),
+        quantiles_ps: QUANTILES.map(quantile),
         interface: [
             end.traffic.read_bytes.saturating_sub(half.traffic.read_bytes),
             end.traffic.write_bytes.saturating_sub(half.traffic.write_bytes),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hetier_traces::{Class, Definition, Facts, Trace};
 
-use super::behaviour::LOAD_STEPS;
 use super::engine::Engine;
+use super::micro::QUANTILES;
 use crate::Picoseconds;
 use crate::machine::Histogram;
 use crate::replay::engine::Spent;
@@ -145,19 +145,27 @@ fn caches(engine: &Engine<'_>) -> CacheResult {
     caches
 }
 
-/// Every line read at the latency of its load step; known to lack the spread within a step.
+/// Every line read as late as lines of its load step were in short runs of the line model: those that cores wait for,
+/// not those that were prefetched. Lines from another socket count as local ones.
 fn latency(engine: &Engine<'_>) -> Option<Latency> {
     let mut histogram = Histogram::default();
+    let mut sum_ps = 0_u128;
     for server in engine.memory.servers() {
-        for step in 0..LOAD_STEPS {
-            let lines = server.read_at_step[step];
-            let latency = server.behaviour().load(server.read_share(), step)[0].latency_ps;
-            if lines > 0 {
-                histogram.record_many(Picoseconds(latency), lines);
+        for (step, &lines) in server.read_at_step.iter().enumerate() {
+            let load = server.behaviour().load(server.read_share(), step)[0];
+            sum_ps += u128::from(lines) * u128::from(load.latency_ps);
+            let mut below = 0;
+            for (share, quantile_ps) in QUANTILES.into_iter().zip(load.quantiles_ps) {
+                let until = (lines as f64 * share).round() as u64;
+                if until > below {
+                    histogram.record_many(Picoseconds(quantile_ps), until - below);
+                }
+                below = until;
             }
         }
     }
-    histogram.summary()
+    let mean = sum_ps as f64 / histogram.count() as f64 / 1e3;
+    histogram.summary().map(|latency| Latency { mean, ..latency })
 }
 
 fn by_primitive(system: &System, engine: &Engine<'_>) -> BTreeMap<String, Share> {
