@@ -43,7 +43,7 @@ impl Jitter {
             return Tempo::default();
         }
         let chance = draw(self.seed ^ (core as u64) << 48, call) >> 32;
-        Tempo((1 << FRACTION_BITS) - self.reach + (chance * 2 * self.reach >> 32))
+        Tempo((1 << FRACTION_BITS) - self.reach + ((chance * 2 * self.reach) >> 32))
     }
 }
 
@@ -64,7 +64,8 @@ mod tests {
         let jitter = Jitter::new(10.0, 7);
         let calls = 100_000;
         let times = (0..calls).map(|call| jitter.tempo(3, call).of(1_000_000) as f64 / 1e6);
-        let (sum, squares) = times.fold((0.0, 0.0), |(sum, squares), time| (sum + time, squares + time * time));
+        let (sum, squares) =
+            times.fold((0.0, 0.0), |(sum, squares), time| (sum + time, squares + time * time));
         let mean = sum / f64::from(calls as u32);
         let deviation = (squares / f64::from(calls as u32) - mean * mean).sqrt();
 
@@ -75,7 +76,8 @@ mod tests {
 
     #[test]
     fn tempos_differ_by_core_and_seed_and_are_one_without_jitter() {
-        let tempos = |seed, core| (0..8).map(|call| Jitter::new(10.0, seed).tempo(core, call)).collect::<Vec<_>>();
+        let tempos =
+            |seed, core| (0..8).map(|call| Jitter::new(10.0, seed).tempo(core, call)).collect::<Vec<_>>();
 
         assert_ne!(tempos(1, 0), tempos(1, 1));
         assert_ne!(tempos(1, 0), tempos(2, 0));

@@ -1,28 +1,27 @@
 //! The event loop: simulated cores in order of their clocks, one call at a time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use hetier_traces::loops::Scope;
 use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
 
-use super::counters::Counters;
+use super::cores::Core;
 use super::feeder::{Feeder, Status};
 use super::heap::Heap;
 use super::memory::Memory;
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::private::{Geometry, Private, Signature};
-use super::program::{Code, Op, Program, Region, payload};
+use super::program::{Code, Op, Program, payload};
 use super::queue::{NEVER, Queue};
+use super::regions::Dealt;
 use super::sample::Sampling;
 use super::shared::{Leaving, Shared};
 use super::skim::Seen;
-use super::under_way::UnderWay;
-use super::window::Window;
 use crate::Error;
-use crate::core::{Jitter, Source, Tempo};
+use crate::core::{Jitter, Source};
 use crate::replay::cpu_use::CpuUse;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
@@ -30,9 +29,6 @@ use crate::system::{Charges, Inclusion, System};
 
 /// Words that a core reads ahead; few, so that those of all cores stay in the host's cache.
 const WORDS: usize = 256;
-
-/// Births and deaths between two points of the footprint.
-const FOOTPRINT_STEP: u32 = 1024;
 
 /// Turns between two looks at the progress callback.
 const REPORT_EVERY: u32 = 1 << 20;
@@ -61,53 +57,6 @@ pub struct CallTally {
     pub total_ps: u64,
     /// Core time waited, picoseconds, by source.
     pub stalls: [u64; Source::COUNT],
-}
-
-/// A simulated core.
-pub(super) struct Core<'p> {
-    pub socket: usize,
-    pub clock_ps: u64,
-    /// Femtoseconds not yet in `clock_ps`, below 1000.
-    pub carry_fs: u64,
-    /// State of the private caches.
-    pub state: u32,
-    /// Block by slot of the private caches.
-    pub slots: Vec<u32>,
-    /// Where the latest call left its operands: first and number in the arena of places.
-    pub left: (u32, u32),
-    pub compute_fs: u64,
-    /// Of the present call.
-    pub tempo: Tempo,
-    pub stalls: [u64; Source::COUNT],
-    /// Calls, whether simulated or counted by others.
-    pub calls: u64,
-    /// A long call that goes on in the core's next turns.
-    pub under_way: Option<Box<UnderWay>>,
-    /// Whether the call that it is in is such a one.
-    pub is_in_parts: bool,
-    words: Vec<u32>,
-    at: usize,
-    share: Option<Share<'p>>,
-    waiting: VecDeque<Share<'p>>,
-}
-
-/// A core's part of a region.
-pub(super) struct Share<'p> {
-    dealt: usize,
-    feeder: Feeder<'p>,
-    is_done: bool,
-    /// First iteration past the present chunk.
-    end: u64,
-}
-
-/// A region that was dealt.
-pub(super) struct Dealt<'p> {
-    pub region: &'p Region,
-    pub feeder: Feeder<'p>,
-    pub iterations: u64,
-    next: u64,
-    /// Of a region that is sampled.
-    pub window: Option<Window>,
 }
 
 /// Totals at one instant, for differences between phases.
@@ -147,7 +96,7 @@ pub(super) struct Parts<'p> {
 /// The engine.
 pub(super) struct Engine<'p> {
     pub(super) program: &'p Program,
-    trace: &'p Trace,
+    pub(super) trace: &'p Trace,
     pub(super) plans: Vec<MacroPlan>,
     /// Names of primitives, and the number of the name of each macro.
     pub(super) names: Vec<String>,
@@ -175,19 +124,19 @@ pub(super) struct Engine<'p> {
     pub(super) seats: Vec<u32>,
     /// Live and resident bytes over time.
     pub footprint: Footprint,
-    footprint_due: u32,
-    queue: Queue,
+    pub(super) footprint_due: u32,
+    pub(super) queue: Queue,
     pub(super) schedule: Schedule,
     pub(super) dealt: Vec<Dealt<'p>>,
     pub(super) outstanding: usize,
     pub(super) latest_ps: u64,
-    phase: usize,
+    pub(super) phase: usize,
     /// Calls simulated.
     pub calls: u64,
     /// What the system's calibrated constants charge.
     pub charges: Charges,
     /// Ciphertexts written that were charged.
-    charged_ciphertexts: u64,
+    pub(super) charged_ciphertexts: u64,
     /// Cores at work over time.
     pub cpu_use: CpuUse,
     /// Which calls are simulated.
@@ -361,58 +310,6 @@ impl<'p> Engine<'p> {
         }
     }
 
-    /// Deals a region and runs it to its end: as one of its form that was simulated before, by windows, or whole.
-    fn run_region(
-        &mut self,
-        region: &'p Region,
-        serial: &Feeder<'p>,
-        pace: &mut Pace<'_, '_>,
-    ) -> Result<(), Error> {
-        let iterations = region.iterations(&mut serial.scope().clone());
-        let (number, started_ps) = (self.dealt.len(), self.clock_ps());
-        let (measured, relative) = if let Some(known) = self.known(region, iterations) {
-            self.put_forward(region, serial, iterations);
-            self.skim_whole(number, &known)?;
-            pace.report(self.accesses)?;
-            (Some(known), None)
-        } else if let Some(window) = self.window(region, iterations, serial.scope()) {
-            self.deal(region, serial, Some(window));
-            let last = self.run_windows(number, pace)?;
-            let relative = last.as_ref().map(Window::relative_variance);
-            (last.and_then(|window| window.measured), relative)
-        } else {
-            self.deal(region, serial, None);
-            let before = self.is_recorded(region, iterations).then(|| Counters::of(self));
-            self.run_team(None, pace)?;
-            (before.map(|before| Box::new(Counters::of(self).since(&before))), None)
-        };
-        let time_ps = self.clock_ps() - started_ps;
-        self.keep_record(region, iterations, measured, (time_ps, relative));
-        Ok(())
-    }
-
-    /// Core 0 spends the overhead of the ciphertexts written since the last time, while the others wait. Windows of a
-    /// serial loop are measured without.
-    fn charge_written(&mut self) {
-        if self.sampling.in_loop {
-            return;
-        }
-        let serial = self.due_ps();
-        if serial > 0 {
-            self.cores[0].clock_ps += serial;
-            self.cores[0].stalls[usize::from(Source::OVERHEAD.0)] += serial;
-            self.cpu_use.alone(self.cores[0].clock_ps, self.cores.len() as u64);
-            self.meet();
-        }
-    }
-
-    /// Overhead of the ciphertexts written since it was last asked for.
-    pub(super) fn due_ps(&mut self) -> u64 {
-        let written = self.heap.ciphertexts - self.charged_ciphertexts;
-        self.charged_ciphertexts += written;
-        self.charges.serial(written).0
-    }
-
     /// One buffer of serial words on core 0, shares of earlier regions running beside.
     fn run_serial(&mut self, serial: &mut Feeder<'p>) -> Result<Status<'p>, Error> {
         let mut words = std::mem::take(&mut self.cores[0].words);
@@ -429,90 +326,6 @@ impl<'p> Engine<'p> {
         self.cores[0].words = words;
         self.cores[0].at = usize::MAX;
         Ok(status)
-    }
-
-    /// Deals a region to all cores from core 0's present clock on.
-    fn deal(&mut self, region: &'p Region, serial: &Feeder<'p>, window: Option<Window>) {
-        let mut scope = serial.scope().clone();
-        let iterations = region.iterations(&mut scope);
-        let number = self.dealt.len();
-        let now = self.put_forward(region, serial, iterations);
-        self.dealt[number].window = window;
-        for core in 0..self.cores.len() {
-            let Some((begin, end)) = self.first_chunk(core, number) else { continue };
-            let share = self.share(number, begin, end);
-            self.cores[core].idle_until(now);
-            self.hand(core, share);
-        }
-    }
-
-    /// Notes a region and its start; gives the present instant.
-    fn put_forward(&mut self, region: &'p Region, serial: &Feeder<'p>, iterations: u64) -> u64 {
-        let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
-        self.dealt.push(Dealt { region, feeder, iterations, next: 0, window: None });
-        let now = self.cores[0].clock_ps;
-        if self.outstanding == 0 {
-            self.cpu_use.alone(now, self.cores.len() as u64);
-        }
-        self.memory.rest(now, self.cores.len());
-        now
-    }
-
-    /// Gives a core a share, to run now or behind those that it has.
-    pub(super) fn hand(&mut self, core: usize, share: Share<'p>) {
-        self.outstanding += 1;
-        let own = &mut self.cores[core];
-        let is_idle = own.share.is_none();
-        own.waiting.push_back(share);
-        if is_idle {
-            own.next_share();
-            let clock = own.clock_ps;
-            self.queue.set(core, clock);
-        }
-    }
-
-    pub(super) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
-        let Dealt { region, feeder, .. } = &self.dealt[dealt];
-        let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
-        Share { dealt, feeder, is_done: false, end }
-    }
-
-    /// The first iterations of a core; `None` if it has none.
-    fn first_chunk(&mut self, core: usize, dealt: usize) -> Option<(u64, u64)> {
-        if let Some(window) = &self.dealt[dealt].window {
-            return window.chunk(core);
-        }
-        let (core, threads) = (core as u64, self.cores.len() as u64);
-        let iterations = self.dealt[dealt].iterations;
-        let (begin, end) = match self.schedule {
-            Schedule::Static => static_share(iterations, threads, core),
-            Schedule::StaticChunk(chunk) => (core * chunk, ((core + 1) * chunk).min(iterations)),
-            Schedule::Dynamic(chunk) => {
-                let begin = self.dealt[dealt].next;
-                self.dealt[dealt].next = (begin + chunk).min(iterations);
-                (begin, (begin + chunk).min(iterations))
-            }
-        };
-        (begin < end).then_some((begin, end))
-    }
-
-    /// The chunk after one that a core has finished.
-    fn next_chunk(&mut self, core: usize, dealt: usize, end: u64) -> Option<(u64, u64)> {
-        if self.dealt[dealt].window.is_some() {
-            return self.next_in_window(core, dealt, end);
-        }
-        let threads = self.cores.len() as u64;
-        let dealt = &mut self.dealt[dealt];
-        let (begin, chunk) = match self.schedule {
-            Schedule::Static => return None,
-            Schedule::StaticChunk(chunk) => (end + (threads - 1) * chunk, chunk),
-            Schedule::Dynamic(chunk) => {
-                let begin = dealt.next;
-                dealt.next = begin.saturating_add(chunk);
-                (begin, chunk)
-            }
-        };
-        (begin < dealt.iterations).then(|| (begin, (begin + chunk).min(dealt.iterations)))
     }
 
     /// Runs shares until none is left, or until a core has none left.
@@ -613,115 +426,6 @@ impl<'p> Engine<'p> {
         }
         Ok(at)
     }
-
-    /// Births or deaths that a word asks for; gives the position behind.
-    #[inline]
-    pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
-        let header = words[at];
-        match Op::of(header) {
-            op @ (Op::SmallBirth | Op::SmallDeath) => {
-                self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
-                return Ok(at + 2);
-            }
-            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1])?,
-            Op::Death if words[at + 2] == 1 => self.die(words[at + 1])?,
-            op => self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?,
-        }
-        self.count_lifetime(number);
-        Ok(at + 4)
-    }
-
-    #[inline]
-    fn count_lifetime(&mut self, number: usize) {
-        self.footprint_due += 1;
-        if self.footprint_due >= FOOTPRINT_STEP {
-            self.note_footprint(self.cores[number].clock_ps);
-        }
-    }
-
-    fn note_footprint(&mut self, now_ps: u64) {
-        self.footprint_due = 0;
-        self.heap.note(now_ps, &mut self.footprint);
-    }
-
-    fn run_of(&mut self, op: Op, first: u32, count: u32, stride: i32) -> Result<(), Error> {
-        for place in 0..count as i32 {
-            let object = first.wrapping_add_signed(place.wrapping_mul(stride));
-            match op {
-                Op::Birth => self.heap.birth(object)?,
-                Op::Refer if !self.heap.blocks.refer(object) => return Err(self.dead(object)),
-                Op::Refer => {}
-                _ => self.die(object)?,
-            }
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn die(&mut self, object: u32) -> Result<(), Error> {
-        if self.heap.death(object) { Ok(()) } else { Err(self.dead(object)) }
-    }
-
-    /// The error of a use after death.
-    #[cold]
-    pub(super) fn dead(&mut self, object: u32) -> Error {
-        let (array, index) = self.heap.locate(object);
-        let label = self.trace.definitions.get(array.0 as usize).map_or("", |definition| definition.label());
-        Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index }
-    }
-
-    /// All cores wait for the slowest.
-    pub(super) fn meet(&mut self) {
-        let clocks = self.cores.iter().map(|core| core.clock_ps);
-        let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
-        self.cores.iter_mut().for_each(|core| core.idle_until(latest));
-        let idle = self.cores.iter().map(|core| core.stalls[usize::from(Source::IDLE.0)]).sum();
-        self.cpu_use.meet(latest, self.cores.len() as u64, idle);
-        self.memory.rest(latest, 1);
-    }
-}
-
-impl Core<'_> {
-    fn new(socket: usize) -> Self {
-        Self {
-            socket,
-            clock_ps: 0,
-            carry_fs: 0,
-            state: 0,
-            slots: Vec::new(),
-            left: (0, 0),
-            compute_fs: 0,
-            tempo: Tempo::default(),
-            stalls: [0; Source::COUNT],
-            calls: 0,
-            under_way: None,
-            is_in_parts: false,
-            words: Vec::new(),
-            at: usize::MAX,
-            share: None,
-            waiting: VecDeque::new(),
-        }
-    }
-
-    pub(super) fn idle_until(&mut self, at_ps: u64) {
-        if at_ps > self.clock_ps {
-            self.stalls[usize::from(Source::IDLE.0)] += at_ps - self.clock_ps;
-            self.clock_ps = at_ps;
-        }
-    }
-
-    fn next_share(&mut self) {
-        self.share = self.waiting.pop_front();
-        self.words.clear();
-        self.at = usize::MAX;
-    }
-}
-
-/// The iterations of a core where each has one run of them.
-pub(super) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
-    let (each, more) = (iterations / threads, iterations % threads);
-    let begin = core * each + if core < more { core } else { more };
-    (begin, begin + each + (core < more) as u64)
 }
 
 /// Names of primitives, and the number of the name of each macro.

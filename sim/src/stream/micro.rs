@@ -15,7 +15,9 @@ use crate::cache::{FirstLevel, Intent, Word};
 use crate::core::{Source, State};
 use crate::device::Counters;
 use crate::device::literal::DeviceConfig;
-use crate::machine::{Activity, Histogram, Issue, Layout, Line, Machine, MachineSettings, Memory, Port, Workload};
+use crate::machine::{
+    Activity, Histogram, Issue, Layout, Line, Machine, MachineSettings, Memory, Port, Workload,
+};
 use crate::mode::{self, ModeSettings};
 use crate::result::Traffic;
 use crate::system::System;

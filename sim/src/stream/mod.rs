@@ -26,7 +26,7 @@
 //! calendars a tenth.
 //!
 //! Between the windows of a sampled run ([`crate::replay::Sample`]) nothing is timed, but everything happens: see
-//! `sample` and `skim`. ResNet-50 in Memory Mode takes RESNET_SECONDS s of host time with 0.5 % of its calls simulated (`hetier replay
+//! `sample` and `skim`. ResNet-50 in Memory Mode takes about 40 s of host time with 0.5 % of its calls simulated (`hetier replay
 //! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows have a least length).
 //!
 //! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
@@ -42,11 +42,16 @@ pub mod behaviour;
 mod blocks;
 mod calendar;
 mod call;
+mod compile;
+mod cores;
 mod counters;
 mod engine;
+mod exchange;
 mod feeder;
 mod form;
 mod heap;
+mod lifetimes;
+mod meeting;
 mod memory;
 pub mod micro;
 mod near;
@@ -59,6 +64,7 @@ mod private;
 mod program;
 mod queue;
 mod records;
+mod regions;
 mod report;
 mod sample;
 mod servers;

@@ -45,8 +45,7 @@ impl Records {
     /// and by what windows lie beside.
     pub fn error_ps(&self) -> f64 {
         let sampled = || self.of.values().filter(|record| record.is_sampled);
-        let variance: f64 =
-            sampled().map(|record| record.relative * (record.time_ps as f64).powi(2)).sum();
+        let variance: f64 = sampled().map(|record| record.relative * (record.time_ps as f64).powi(2)).sum();
         let time_ps = self.loops_ps + sampled().map(|record| record.time_ps).sum::<u64>();
         variance.sqrt() + BIAS * time_ps as f64
     }

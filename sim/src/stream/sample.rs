@@ -20,12 +20,14 @@
 
 use hetier_traces::loops::Scope;
 
+use super::cores::Core;
 use super::counters::{CoreCounts, Counters, Ratio};
-use super::engine::{CallTally, Core, Engine, static_share};
+use super::engine::{CallTally, Engine};
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::program::{Loop, Region, RegionKind};
 use super::records::Records;
+use super::regions::static_share;
 use super::size::calls_of_loop;
 use super::skim::Skim;
 use super::window::{LEAD, Least, Mark, Window};
@@ -115,7 +117,11 @@ impl<'p> Engine<'p> {
     }
 
     /// Runs windows and gaps of a dealt region to its end; gives the last window.
-    pub(super) fn run_windows(&mut self, dealt: usize, pace: &mut Pace<'_, '_>) -> Result<Option<Window>, Error> {
+    pub(super) fn run_windows(
+        &mut self,
+        dealt: usize,
+        pace: &mut Pace<'_, '_>,
+    ) -> Result<Option<Window>, Error> {
         loop {
             self.run_team(None, pace)?;
             let Some(mut window) = self.dealt[dealt].window.take() else { return Ok(None) };
@@ -163,7 +169,8 @@ impl<'p> Engine<'p> {
         let ends: Vec<u64> = self.cores.iter().map(|core| until(core.clock_ps)).collect();
         let limits = window.places.iter().zip(ends).map(|(place, until)| (place.next, place.end, until));
         let limits: Vec<_> = limits.collect();
-        let reached = self.skim_all(dealt, &limits, measured, &paces(window.measured.as_deref().unwrap_or(measured)))?;
+        let reached =
+            self.skim_all(dealt, &limits, measured, &paces(window.measured.as_deref().unwrap_or(measured)))?;
         window.places.iter_mut().zip(reached).for_each(|(place, next)| place.next = next);
         Ok(())
     }

@@ -6,7 +6,8 @@
 
 use super::blocks::NONE;
 use super::call::MOST;
-use super::engine::{Core, Engine, SiteFacts};
+use super::cores::Core;
+use super::engine::{Engine, SiteFacts};
 use super::pieces::EventKind;
 use super::private::{Segment, Transition};
 use crate::Error;

@@ -3,9 +3,9 @@
 use hetier_traces::loops::{Nest, Scope};
 
 use super::counters::{Counters, Ratio};
-use super::engine::static_share;
 use super::feeder::Odometer;
 use super::program::{Code, Template};
+use super::regions::static_share;
 use super::sample::WHOLE;
 use super::size::calls;
 
@@ -235,9 +235,7 @@ fn shares(codes: &[Code], variable: usize, scope: &mut Scope) -> bool {
         Code::Loop(repeated) if !repeated.nest.start(scope) => false,
         Code::Loop(repeated) => match &repeated.template {
             Some(template) => is_shared(template, variable, scope),
-            None => {
-                shares(&repeated.first, variable, scope) || shares(&repeated.body, variable, scope)
-            }
+            None => shares(&repeated.first, variable, scope) || shares(&repeated.body, variable, scope),
         },
     })
 }

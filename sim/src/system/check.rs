@@ -44,7 +44,12 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
         prefetch: check.prefetch(literal)?,
         translation: check.translation(literal)?,
         arithmetic_fs: check.arithmetic(literal)?,
-        jitter_percent: check.within("arithmetic.jitter_percent", literal.arithmetic.jitter_percent, 0.0, 50.0)?,
+        jitter_percent: check.within(
+            "arithmetic.jitter_percent",
+            literal.arithmetic.jitter_percent,
+            0.0,
+            50.0,
+        )?,
         request: check.ns("path.request_ns", literal.path.request_ns)?,
         response: check.ns("path.response_ns", literal.path.response_ns)?,
         link: check.link(literal, sockets)?,

@@ -1,0 +1,66 @@
+//! Births and deaths that words ask for, and the footprint over time.
+
+use super::engine::Engine;
+use super::program::{Op, payload};
+use crate::Error;
+
+/// Births and deaths between two points of the footprint.
+const FOOTPRINT_STEP: u32 = 1024;
+
+impl Engine<'_> {
+    /// Births or deaths that a word asks for; gives the position behind.
+    #[inline]
+    pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
+        let header = words[at];
+        match Op::of(header) {
+            op @ (Op::SmallBirth | Op::SmallDeath) => {
+                self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
+                return Ok(at + 2);
+            }
+            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1])?,
+            Op::Death if words[at + 2] == 1 => self.die(words[at + 1])?,
+            op => self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?,
+        }
+        self.count_lifetime(number);
+        Ok(at + 4)
+    }
+
+    #[inline]
+    pub(super) fn count_lifetime(&mut self, number: usize) {
+        self.footprint_due += 1;
+        if self.footprint_due >= FOOTPRINT_STEP {
+            self.note_footprint(self.cores[number].clock_ps);
+        }
+    }
+
+    pub(super) fn note_footprint(&mut self, now_ps: u64) {
+        self.footprint_due = 0;
+        self.heap.note(now_ps, &mut self.footprint);
+    }
+
+    pub(super) fn run_of(&mut self, op: Op, first: u32, count: u32, stride: i32) -> Result<(), Error> {
+        for place in 0..count as i32 {
+            let object = first.wrapping_add_signed(place.wrapping_mul(stride));
+            match op {
+                Op::Birth => self.heap.birth(object)?,
+                Op::Refer if !self.heap.blocks.refer(object) => return Err(self.dead(object)),
+                Op::Refer => {}
+                _ => self.die(object)?,
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn die(&mut self, object: u32) -> Result<(), Error> {
+        if self.heap.death(object) { Ok(()) } else { Err(self.dead(object)) }
+    }
+
+    /// The error of a use after death.
+    #[cold]
+    pub(super) fn dead(&mut self, object: u32) -> Error {
+        let (array, index) = self.heap.locate(object);
+        let label = self.trace.definitions.get(array.0 as usize).map_or("", |definition| definition.label());
+        Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index }
+    }
+}

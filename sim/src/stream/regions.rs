@@ -1,0 +1,152 @@
+//! Parallel regions: dealt to the cores by the schedule, and run whole, by windows, or as one of their form was.
+
+use super::counters::Counters;
+use super::engine::Engine;
+use super::feeder::Feeder;
+use super::options::Pace;
+use super::program::Region;
+use super::window::Window;
+use crate::Error;
+use crate::replay::Schedule;
+
+/// A core's part of a region.
+pub(super) struct Share<'p> {
+    pub dealt: usize,
+    pub feeder: Feeder<'p>,
+    pub is_done: bool,
+    /// First iteration past the present chunk.
+    pub end: u64,
+}
+
+/// A region that was dealt.
+pub(super) struct Dealt<'p> {
+    pub region: &'p Region,
+    pub feeder: Feeder<'p>,
+    pub iterations: u64,
+    pub next: u64,
+    /// Of a region that is sampled.
+    pub window: Option<Window>,
+}
+
+impl<'p> Engine<'p> {
+    /// Deals a region and runs it to its end: as one of its form that was simulated before, by windows, or whole.
+    pub(super) fn run_region(
+        &mut self,
+        region: &'p Region,
+        serial: &Feeder<'p>,
+        pace: &mut Pace<'_, '_>,
+    ) -> Result<(), Error> {
+        let iterations = region.iterations(&mut serial.scope().clone());
+        let (number, started_ps) = (self.dealt.len(), self.clock_ps());
+        let (measured, relative) = if let Some(known) = self.known(region, iterations) {
+            self.put_forward(region, serial, iterations);
+            self.skim_whole(number, &known)?;
+            pace.report(self.accesses)?;
+            (Some(known), None)
+        } else if let Some(window) = self.window(region, iterations, serial.scope()) {
+            self.deal(region, serial, Some(window));
+            let last = self.run_windows(number, pace)?;
+            let relative = last.as_ref().map(Window::relative_variance);
+            (last.and_then(|window| window.measured), relative)
+        } else {
+            self.deal(region, serial, None);
+            let before = self.is_recorded(region, iterations).then(|| Counters::of(self));
+            self.run_team(None, pace)?;
+            (before.map(|before| Box::new(Counters::of(self).since(&before))), None)
+        };
+        let time_ps = self.clock_ps() - started_ps;
+        self.keep_record(region, iterations, measured, (time_ps, relative));
+        Ok(())
+    }
+
+    /// Deals a region to all cores from core 0's present clock on.
+    pub(super) fn deal(&mut self, region: &'p Region, serial: &Feeder<'p>, window: Option<Window>) {
+        let mut scope = serial.scope().clone();
+        let iterations = region.iterations(&mut scope);
+        let number = self.dealt.len();
+        let now = self.put_forward(region, serial, iterations);
+        self.dealt[number].window = window;
+        for core in 0..self.cores.len() {
+            let Some((begin, end)) = self.first_chunk(core, number) else { continue };
+            let share = self.share(number, begin, end);
+            self.cores[core].idle_until(now);
+            self.hand(core, share);
+        }
+    }
+
+    /// Notes a region and its start; gives the present instant.
+    pub(super) fn put_forward(&mut self, region: &'p Region, serial: &Feeder<'p>, iterations: u64) -> u64 {
+        let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
+        self.dealt.push(Dealt { region, feeder, iterations, next: 0, window: None });
+        let now = self.cores[0].clock_ps;
+        if self.outstanding == 0 {
+            self.cpu_use.alone(now, self.cores.len() as u64);
+        }
+        self.memory.rest(now, self.cores.len());
+        now
+    }
+
+    /// Gives a core a share, to run now or behind those that it has.
+    pub(super) fn hand(&mut self, core: usize, share: Share<'p>) {
+        self.outstanding += 1;
+        let own = &mut self.cores[core];
+        let is_idle = own.share.is_none();
+        own.waiting.push_back(share);
+        if is_idle {
+            own.next_share();
+            let clock = own.clock_ps;
+            self.queue.set(core, clock);
+        }
+    }
+
+    pub(super) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
+        let Dealt { region, feeder, .. } = &self.dealt[dealt];
+        let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
+        Share { dealt, feeder, is_done: false, end }
+    }
+
+    /// The first iterations of a core; `None` if it has none.
+    pub(super) fn first_chunk(&mut self, core: usize, dealt: usize) -> Option<(u64, u64)> {
+        if let Some(window) = &self.dealt[dealt].window {
+            return window.chunk(core);
+        }
+        let (core, threads) = (core as u64, self.cores.len() as u64);
+        let iterations = self.dealt[dealt].iterations;
+        let (begin, end) = match self.schedule {
+            Schedule::Static => static_share(iterations, threads, core),
+            Schedule::StaticChunk(chunk) => (core * chunk, ((core + 1) * chunk).min(iterations)),
+            Schedule::Dynamic(chunk) => {
+                let begin = self.dealt[dealt].next;
+                self.dealt[dealt].next = (begin + chunk).min(iterations);
+                (begin, (begin + chunk).min(iterations))
+            }
+        };
+        (begin < end).then_some((begin, end))
+    }
+
+    /// The chunk after one that a core has finished.
+    pub(super) fn next_chunk(&mut self, core: usize, dealt: usize, end: u64) -> Option<(u64, u64)> {
+        if self.dealt[dealt].window.is_some() {
+            return self.next_in_window(core, dealt, end);
+        }
+        let threads = self.cores.len() as u64;
+        let dealt = &mut self.dealt[dealt];
+        let (begin, chunk) = match self.schedule {
+            Schedule::Static => return None,
+            Schedule::StaticChunk(chunk) => (end + (threads - 1) * chunk, chunk),
+            Schedule::Dynamic(chunk) => {
+                let begin = dealt.next;
+                dealt.next = begin.saturating_add(chunk);
+                (begin, chunk)
+            }
+        };
+        (begin < dealt.iterations).then(|| (begin, (begin + chunk).min(dealt.iterations)))
+    }
+}
+
+/// The iterations of a core where each has one run of them.
+pub(super) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
+    let (each, more) = (iterations / threads, iterations % threads);
+    let begin = core * each + if core < more { core } else { more };
+    (begin, begin + each + (core < more) as u64)
+}
