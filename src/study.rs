@@ -8,10 +8,10 @@ use std::time::Instant;
 use hetier_reports::experiment::{
     Cell, Experiment, NetworkEntry, Outcome as CellOutcome, RunEntry, Sweep, TraceFacts,
 };
+use hetier_sim::System;
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
-use hetier_sim::{RunResult, System};
 use hetier_traces::{Definition, Trace};
 use hetier_workloads::interpret::shape;
 use rayon::prelude::*;
@@ -170,7 +170,7 @@ fn replay(
     let Prepared { system, settings, fidelity, seeds } = machine;
     match ensemble(trace, system, settings, *fidelity, *seeds, tell) {
         Ok(result) => {
-            let (needed_bytes, capacity_bytes) = (result.peak_footprint_bytes, capacity(&result));
+            let (needed_bytes, capacity_bytes) = (result.peak_footprint_bytes, result.capacity_bytes());
             if run.only_if_it_fits && needed_bytes > capacity_bytes {
                 return Ok(CellOutcome::DoesNotFit { needed_bytes, capacity_bytes });
             }
@@ -181,12 +181,6 @@ fn replay(
         }
         Err(error) => Err(Failure::from(error)),
     }
-}
-
-/// Bytes that the process may hold: near memory is not its own.
-fn capacity(result: &RunResult) -> u64 {
-    let is_own = |tier: &str| result.near_memory.is_none() || tier != "dram";
-    result.devices.iter().filter(|(tier, _)| is_own(tier)).map(|(_, tier)| tier.capacity_bytes).sum()
 }
 
 /// Without what only figures over time need: a network has thousands of phases.

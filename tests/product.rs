@@ -235,7 +235,12 @@ fn seeds_give_the_median_run_with_the_spread_of_all() {
     assert_eq!(three["seeds"], 3);
     assert_eq!(three["simulated_seconds"].as_f64(), Some(median));
     assert!((min..=max).contains(&one["simulated_seconds"].as_f64().unwrap()));
-    assert!(one["seeds"].is_null() && one["spread"].is_null());
+    assert_eq!(one["seeds"], 1);
+    assert_eq!(one["spread"]["simulated_seconds"]["max"], one["simulated_seconds"]);
+    assert_eq!(
+        three["spread"]["devices"]["pmem"]["read_bytes"]["min"].as_f64().map(|bytes| bytes > 0.0),
+        Some(true)
+    );
 }
 
 #[test]

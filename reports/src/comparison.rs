@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hetier_sim::result::{RunResult, TierResult};
+use hetier_sim::result::{Latency, Quantiles, RunResult, Spread, TierResult};
 use serde::{Deserialize, Serialize};
 
+use crate::entry::Entry;
 use crate::labels::labels;
-use crate::table::{Table, cell};
-use crate::units::{Unit, binary_byte_unit, byte_unit, percent, significant, time_unit};
+use crate::table::Table;
+use crate::units::{Unit, binary_byte_unit, byte_unit, time_unit};
 
 /// Name and version of the form of [`Comparison`].
 pub const SCHEMA: &str = "hetier-compare-1";
@@ -110,8 +111,14 @@ pub struct Run {
     pub simulated_seconds: f64,
     /// Seconds of everything.
     pub whole_run_seconds: f64,
-    /// Inference time over that of `dram-only`.
+    /// Inference time over that of `dram-only`; the median of an ensemble.
     pub slowdown: Option<f64>,
+    /// Spread of `slowdown` over the seeds.
+    pub slowdown_spread: Option<Quantiles>,
+    /// Seeds that were replayed.
+    pub seeds: Option<u64>,
+    /// Spread of the other numbers over the seeds.
+    pub spread: Option<Spread>,
     /// What the replay took on the host.
     pub host_seconds: Option<f64>,
     /// Line requests that entered the first-level caches.
@@ -174,7 +181,7 @@ impl Comparison {
     }
 }
 
-fn run(result: &RunResult, slowdown: Option<f64>, host_seconds: Option<f64>) -> Run {
+fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64>) -> Run {
     let moved = |tier: &TierResult| Moved { read_bytes: tier.read_bytes, write_bytes: tier.write_bytes };
     let latency = result.read_latency_ns.as_ref();
     Run {
@@ -185,7 +192,10 @@ fn run(result: &RunResult, slowdown: Option<f64>, host_seconds: Option<f64>) -> 
         threads: result.threads,
         simulated_seconds: result.simulated_seconds,
         whole_run_seconds: result.whole_run_seconds,
-        slowdown,
+        slowdown: slowdown.map(|slowdown| slowdown.median),
+        slowdown_spread: slowdown,
+        seeds: result.seeds,
+        spread: result.spread.clone(),
         host_seconds,
         accesses: result.accesses,
         near_memory_hit_rate: result.near_memory_hit_rate,
@@ -201,19 +211,19 @@ fn run(result: &RunResult, slowdown: Option<f64>, host_seconds: Option<f64>) -> 
     }
 }
 
-/// Inference time of each result over that of `dram-only`: of the same network, threads and system if there is such
-/// a run, else of the same network and threads (Memory Mode may need another machine than DRAM only).
-pub fn slowdowns(results: &[RunResult]) -> Vec<Option<f64>> {
+/// Inference time of each result over that of `dram-only`, with its spread: of the same network, threads and system if
+/// there is such a run, else of the same network and threads (Memory Mode may need another machine than DRAM only).
+pub fn slowdowns(results: &[RunResult]) -> Vec<Option<Quantiles>> {
     results.iter().map(|result| slowdown(result, results)).collect()
 }
 
-fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<f64> {
+fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<Quantiles> {
     let alike = |base: &&RunResult| {
         base.mode == "dram-only" && base.network == result.network && base.threads == result.threads
     };
     let mut bases = results.iter().filter(alike);
     let base = bases.clone().find(|base| base.system == result.system).or_else(|| bases.next())?;
-    (base.simulated_seconds > 0.0).then(|| result.simulated_seconds / base.simulated_seconds)
+    result.slowdown(base)
 }
 
 fn per_image(seconds: Option<f64>, images: Option<u64>) -> Option<f64> {
@@ -226,47 +236,58 @@ pub fn table(results: &[RunResult]) -> Table {
     let heads: Vec<&str> = columns.iter().map(|column| column.head.as_str()).collect();
     let mut table = Table::new(&[&["mode"], &heads[..]].concat());
     for (at, label) in labels(results).into_iter().enumerate() {
-        let cells = columns.iter().map(|column| column.cells[at].clone());
-        table.push(std::iter::once(label).chain(cells).collect());
+        let entries = columns.iter().map(|column| column.entries[at].clone());
+        table.push(std::iter::once(Entry::from(label)).chain(entries).collect());
     }
     table
 }
 
 struct Column {
     head: String,
-    cells: Vec<String>,
+    entries: Vec<Entry>,
 }
 
 fn columns(results: &[RunResult]) -> Vec<Column> {
+    let spread = |result: &RunResult| Some(result.ensemble()?.simulated_seconds);
     let mut columns = vec![
-        scaled("simulated time", time_unit, results, |result| Some(result.simulated_seconds)),
+        scaled("simulated time", time_unit, results, |result| Some(result.simulated_seconds), spread),
         slowdown_column(results),
     ];
     for (tier, name) in [("dram", "DRAM"), ("pmem", "PMem"), ("cxl", "CXL")] {
         if results.iter().any(|result| result.devices.contains_key(tier)) {
-            let of = move |result: &RunResult| result.devices.get(tier).copied();
-            columns.push(gigabytes(&format!("{name} read"), results, move |result| {
-                Some(of(result)?.read_bytes)
-            }));
-            columns.push(gigabytes(&format!("{name} write"), results, move |result| {
-                Some(of(result)?.write_bytes)
-            }));
+            columns.extend(traffic(tier, name, results));
         }
     }
-    columns.push(plain("traffic (GB/s)", results, gb_per_s));
-    columns
-        .push(plain("read latency mean (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.mean)));
-    columns.push(plain("p50 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p50)));
-    columns.push(plain("p99 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p99)));
-    columns.push(plain("p99.9 (ns)", results, |result| Some(result.read_latency_ns.as_ref()?.p999)));
-    let rates = results.iter().map(|result| cell(result.near_memory_hit_rate, percent)).collect();
-    columns.push(Column { head: "near-memory hit rate".to_owned(), cells: rates });
-    columns.push(scaled("footprint", binary_byte_unit, results, |result| {
-        Some(result.peak_footprint_bytes as f64)
-    }));
-    columns.push(scaled("time per image", time_unit, results, |result| {
-        per_image(Some(result.simulated_seconds), result.images)
-    }));
+    let latency = |head, number: fn(&Latency) -> f64| {
+        plain(head, results, move |result| Some(number(result.read_latency_ns.as_ref()?)))
+    };
+    columns.extend([
+        plain("traffic (GB/s)", results, gb_per_s),
+        latency("read latency mean (ns)", |latency| latency.mean),
+        latency("p50 (ns)", |latency| latency.p50),
+        latency("p99 (ns)", |latency| latency.p99),
+        latency("p99.9 (ns)", |latency| latency.p999),
+    ]);
+    let hits = |result: &RunResult| {
+        let spread = result.ensemble().and_then(|spread| spread.near_memory_hit_rate);
+        Entry::percent(result.near_memory_hit_rate).within(spread.map(Quantiles::percent))
+    };
+    columns.push(column("near-memory hits (%)", results, hits));
+    let peak = |result: &RunResult| Some(result.ensemble()?.peak_footprint_bytes);
+    columns.push(scaled(
+        "footprint",
+        binary_byte_unit,
+        results,
+        |result| Some(result.peak_footprint_bytes as f64),
+        peak,
+    ));
+    columns.push(scaled(
+        "time per image",
+        time_unit,
+        results,
+        |result| per_image(Some(result.simulated_seconds), result.images),
+        |_| None,
+    ));
     if results.iter().any(|result| result.sampled_share.is_some_and(|share| share < 1.0)) {
         columns.extend(sampling(results));
     }
@@ -275,19 +296,20 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
 
 /// What part of the calls was simulated, and the standard error that comes of it.
 fn sampling(results: &[RunResult]) -> [Column; 2] {
-    let shares = results.iter().map(|result| cell(result.sampled_share, percent)).collect();
     let error = |result: &RunResult| Some(result.sampling_error_seconds? / result.simulated_seconds);
-    let errors = results.iter().map(|result| cell(error(result), percent)).collect();
     [
-        Column { head: "calls simulated".to_owned(), cells: shares },
-        Column { head: "sampling error (1σ)".to_owned(), cells: errors },
+        column("calls simulated (%)", results, |result| Entry::percent(result.sampled_share)),
+        column("sampling error (1σ, %)", results, |result| Entry::percent(error(result))),
     ]
 }
 
 fn slowdown_column(results: &[RunResult]) -> Column {
-    let form = |slowdown| format!("{}×", significant(slowdown, 3));
-    let cells = slowdowns(results).into_iter().map(|slowdown| cell(slowdown, form)).collect();
-    Column { head: "slowdown".to_owned(), cells }
+    let entry = |(slowdown, result): (Option<Quantiles>, &RunResult)| {
+        let spread = slowdown.filter(|_| result.ensemble().is_some());
+        Entry::number(slowdown.map(|slowdown| slowdown.median), 3).within(spread)
+    };
+    let entries = slowdowns(results).into_iter().zip(results).map(entry).collect();
+    Column { head: "slowdown".to_owned(), entries }
 }
 
 /// One unit for the whole column, fitting its largest value.
@@ -296,23 +318,39 @@ fn scaled(
     unit: impl Fn(f64) -> Unit,
     results: &[RunResult],
     value: impl Fn(&RunResult) -> Option<f64>,
+    spread: impl Fn(&RunResult) -> Option<Quantiles>,
 ) -> Column {
-    let values: Vec<Option<f64>> = results.iter().map(value).collect();
-    let unit = unit(values.iter().flatten().copied().fold(0.0, f64::max));
-    let cells =
-        values.into_iter().map(|value| cell(value, |value| significant(value * unit.factor, 4))).collect();
-    Column { head: format!("{name} ({})", unit.symbol), cells }
+    let unit = unit(results.iter().filter_map(&value).fold(0.0, f64::max));
+    let entry = |result: &RunResult| {
+        let value = value(result).map(|value| value * unit.factor);
+        Entry::number(value, 4).within(spread(result).map(|spread| spread.scaled(unit.factor)))
+    };
+    column(&format!("{name} ({})", unit.symbol), results, entry)
 }
 
-fn gigabytes(name: &str, results: &[RunResult], value: impl Fn(&RunResult) -> Option<u64>) -> Column {
-    // A gigabyte is the unit however small the run is, so that tables of many runs compare.
-    let unit = byte_unit(1e9);
-    scaled(name, move |_| unit, results, |result| value(result).map(|bytes| bytes as f64))
+/// A gigabyte is the unit however small the run is, so that tables of many runs compare.
+fn traffic(tier: &str, name: &str, results: &[RunResult]) -> [Column; 2] {
+    let of = |is_read: bool| {
+        let direction = if is_read { "read" } else { "write" };
+        let bytes = move |result: &RunResult| {
+            let tier = result.devices.get(tier)?;
+            Some(if is_read { tier.read_bytes } else { tier.write_bytes } as f64)
+        };
+        let spread = move |result: &RunResult| {
+            let tier = result.ensemble()?.devices.get(tier)?;
+            Some(if is_read { tier.read_bytes } else { tier.write_bytes })
+        };
+        scaled(&format!("{name} {direction}"), |_| byte_unit(1e9), results, bytes, spread)
+    };
+    [of(true), of(false)]
 }
 
 fn plain(head: &str, results: &[RunResult], value: impl Fn(&RunResult) -> Option<f64>) -> Column {
-    let cells = results.iter().map(|result| cell(value(result), |value| significant(value, 3))).collect();
-    Column { head: head.to_owned(), cells }
+    column(head, results, |result| Entry::number(value(result), 3))
+}
+
+fn column(head: &str, results: &[RunResult], entry: impl Fn(&RunResult) -> Entry) -> Column {
+    Column { head: head.to_owned(), entries: results.iter().map(entry).collect() }
 }
 
 /// Bytes that all devices moved over the whole run, by its time.
@@ -340,11 +378,11 @@ mod tests {
         let results =
             [result("dram-only", "a", 1.0), result("dram-only", "b", 2.0), result("memory-mode", "b", 3.0)];
 
-        assert_eq!(slowdowns(&results), [Some(1.0), Some(1.0), Some(1.5)]);
-        assert_eq!(
-            slowdowns(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1],
-            Some(1.5)
-        );
+        let medians = |results: &[RunResult]| -> Vec<Option<f64>> {
+            slowdowns(results).iter().map(|slowdown| slowdown.map(|slowdown| slowdown.median)).collect()
+        };
+        assert_eq!(medians(&results), [Some(1.0), Some(1.0), Some(1.5)]);
+        assert_eq!(medians(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1], Some(1.5));
         assert_eq!(slowdowns(&results[2..]), [None]);
     }
 
@@ -360,7 +398,7 @@ mod tests {
         assert!(!table(std::slice::from_ref(&full)).to_text().contains("calls simulated"));
         let text = table(&[full, sampled]).transposed().to_text();
         assert!(
-            text.contains("calls simulated") && text.contains("5.00 %") && text.contains("1.00 %"),
+            text.contains("calls simulated (%)") && text.contains("  5.00") && text.contains("  1.00"),
             "{text}"
         );
     }

@@ -22,10 +22,10 @@ pub fn page(results: &[RunResult], facts: &Facts, drawings: &[Drawing]) -> Resul
     let figures: Vec<Value> = drawings.iter().map(figure).collect();
     let page = environment.get_template("report.html")?.render(context! {
         title => title(results, facts),
-        facts => table(fact_rows(facts)),
-        comparison => table(comparison::table(results).transposed()),
+        facts => table(&fact_rows(facts)),
+        comparison => table(&comparison::table(results).transposed()),
         figures => figures,
-        settings => table(settings(results)),
+        settings => table(&settings(results)),
         version => results.first().map_or("", |result| result.program_version.as_str()),
     })?;
     Ok(page)
@@ -38,8 +38,8 @@ fn figure(drawing: &Drawing) -> Value {
 }
 
 /// A table as the template sees it.
-fn table(table: Table) -> Value {
-    context! { heads => table.heads, rows => table.rows }
+fn table(table: &Table) -> Value {
+    context! { heads => &table.heads, rows => table.shown() }
 }
 
 fn title(results: &[RunResult], facts: &Facts) -> String {

@@ -31,6 +31,7 @@
 
 pub mod comparison;
 pub mod difference;
+pub mod entry;
 pub mod error;
 pub mod experiment;
 pub mod figure;
@@ -42,6 +43,7 @@ pub mod table;
 pub mod units;
 
 pub use comparison::{Comparison, Facts, HostTimes};
+pub use entry::Entry;
 pub use error::Error;
 pub use figure::{Drawing, Figure};
 pub use output::OutputFile;

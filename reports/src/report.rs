@@ -25,7 +25,8 @@ pub fn compare_report(results: &[RunResult], facts: &Facts) -> Result<Vec<Output
     let mut files = vec![
         OutputFile::new("report.html", html::page(results, facts, &drawings)?),
         OutputFile::new("tables/comparison.csv", table.to_csv()),
-        OutputFile::new("tables/comparison.tex", table.to_latex()),
+        // Runs side by side: a page has room for more rows than columns.
+        OutputFile::new("tables/comparison.tex", table.transposed().to_latex()),
     ];
     files.extend(drawings.iter().flat_map(Drawing::files));
     files.extend(result_files(results)?);

@@ -7,7 +7,7 @@ use hetier_traces::{Trace, facts};
 use rayon::prelude::*;
 
 use crate::replay::{self, Progress, Settings};
-use crate::result::{Quantiles, RunResult, Spread};
+use crate::result::{RunResult, Spread};
 use crate::system::System;
 use crate::{Error, stream};
 
@@ -62,7 +62,8 @@ pub fn replay(
 }
 
 /// Replays a trace once for each of `seeds` seeds from that of `settings` on, on all host cores, and gives the run with
-/// the median time, with the spread of all. Does not depend on the number of host cores. One seed gives a plain run.
+/// the median time (of an even number the shorter of the two in the middle), with the spread of all. Does not depend on
+/// the number of host cores. One seed gives a run whose spread is itself.
 ///
 /// # Errors
 /// Those of [`replay()`].
@@ -76,7 +77,8 @@ pub fn ensemble(
 ) -> Result<RunResult, Error> {
     let fidelity = if fidelity.is_line(trace, settings)? { Fidelity::Line } else { Fidelity::Stream };
     if seeds <= 1 {
-        return replay(trace, system, settings, fidelity, &mut |share| progress(share));
+        let result = replay(trace, system, settings, fidelity, &mut |share| progress(share))?;
+        return Ok(median_of(vec![result]));
     }
     let shares = Mutex::new(vec![0.0; seeds as usize]);
     let run = |number: u32| {
@@ -87,13 +89,13 @@ pub fn ensemble(
             progress(shares.iter().sum::<f64>() / f64::from(seeds))
         })
     };
-    let mut results: Vec<RunResult> = (0..seeds).into_par_iter().map(run).collect::<Result<_, _>>()?;
+    (0..seeds).into_par_iter().map(run).collect::<Result<_, _>>().map(median_of)
+}
+
+/// The run with the median time, with the spread of all; at least one.
+fn median_of(mut results: Vec<RunResult>) -> RunResult {
+    let (seeds, spread) = (results.len() as u64, Spread::of(&results));
     results.sort_by(|one, other| one.simulated_seconds.total_cmp(&other.simulated_seconds));
-    let time = |at: usize| results[at].simulated_seconds;
     let middle = (results.len() - 1) / 2;
-    let spread = Quantiles { min: time(0), median: time(middle), max: time(results.len() - 1) };
-    let mut result = results.swap_remove(middle);
-    result.seeds = Some(u64::from(seeds));
-    result.spread = Some(Spread { simulated_seconds: spread });
-    Ok(result)
+    RunResult { seeds: Some(seeds), spread: Some(spread), ..results.swap_remove(middle) }
 }

@@ -3,10 +3,13 @@
 //! What does not apply (near memory without Memory Mode, latencies without a miss) is `null`. How long the
 //! simulator itself took is deliberately absent: it would make two equal runs differ.
 
+mod spread;
+
 use std::collections::BTreeMap;
 
 pub use hetier_traces::Stage;
 use serde::{Deserialize, Serialize};
+pub use spread::{Quantiles, Spread, TierSpread};
 
 /// Name and version of the form of [`RunResult`]; a change of meaning changes it.
 pub const SCHEMA: &str = "hetier-run-1";
@@ -83,10 +86,42 @@ pub struct RunResult {
     /// Standard error of the run's time by the spread between halves of sampled windows, seconds; 0 if all calls were simulated. A
     /// bias that all windows share does not show in it.
     pub sampling_error_seconds: Option<f64>,
-    /// Number of seeds behind `spread`.
+    /// Number of seeds behind `spread`; 1 of a run that stands for itself.
     pub seeds: Option<u64>,
-    /// Spread over an ensemble of seeds.
+    /// Spread over the ensemble of seeds.
     pub spread: Option<Spread>,
+}
+
+impl RunResult {
+    /// Bytes that the process may hold: near memory is not its own.
+    pub fn capacity_bytes(&self) -> u64 {
+        let is_own = |tier: &str| self.near_memory.is_none() || tier != "dram";
+        self.devices.iter().filter(|(tier, _)| is_own(tier)).map(|(_, tier)| tier.capacity_bytes).sum()
+    }
+
+    /// The spread of the ensemble that the run stands for; `None` of a single seed, which has none to show.
+    pub fn ensemble(&self) -> Option<&Spread> {
+        self.spread.as_ref().filter(|_| self.seeds.is_some_and(|seeds| seeds > 1))
+    }
+
+    /// Inference time over that of another run, with its spread: of pairs of the same seed where both have as many, else
+    /// of each own seed over the other's median run.
+    /// `None` over a run without time.
+    pub fn slowdown(&self, base: &Self) -> Option<Quantiles> {
+        let seconds = |result: &Self| {
+            result.ensemble().map_or_else(
+                || vec![result.simulated_seconds],
+                |spread| spread.simulated_seconds_by_seed.clone(),
+            )
+        };
+        let (own, mut bases) = (seconds(self), seconds(base));
+        if own.len() != bases.len() {
+            bases = vec![base.simulated_seconds; own.len()];
+        }
+        let pairs: Vec<(f64, f64)> = own.into_iter().zip(bases).collect();
+        let has_time = pairs.iter().all(|(_, base)| *base > 0.0);
+        Quantiles::of(pairs.into_iter().map(|(own, base)| own / base)).filter(|_| has_time)
+    }
 }
 
 /// Counts of near memory's tag checks, as the hardware counts them.
@@ -338,26 +373,6 @@ pub struct OverheadResult {
     pub retained_bytes: u64,
 }
 
-/// Spread of a headline number over seeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Spread {
-    /// Of the inference time.
-    pub simulated_seconds: Quantiles,
-}
-
-/// Least, middle and largest of an ensemble.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Quantiles {
-    /// Least.
-    pub min: f64,
-    /// Median.
-    pub median: f64,
-    /// Largest.
-    pub max: f64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,6 +387,26 @@ mod tests {
 
         assert!(text.contains("\"pmem_read_bytes\":640"));
         assert_eq!(back, share);
+    }
+
+    #[test]
+    fn slowdowns_of_ensembles_pair_the_seeds() {
+        let ensemble = |seconds: [f64; 3]| {
+            let runs =
+                seconds.map(|simulated_seconds| RunResult { simulated_seconds, ..RunResult::default() });
+            RunResult {
+                simulated_seconds: Spread::of(&runs).simulated_seconds.median,
+                seeds: Some(3),
+                spread: Some(Spread::of(&runs)),
+                ..RunResult::default()
+            }
+        };
+        let (base, own) = (ensemble([1.0, 2.0, 4.0]), ensemble([2.0, 3.0, 4.0]));
+
+        assert_eq!(own.slowdown(&base), Some(Quantiles { min: 1.0, median: 1.5, max: 2.0 }));
+        let single = RunResult { simulated_seconds: 3.0, seeds: Some(1), ..base.clone() };
+        assert_eq!(single.slowdown(&base).map(|ratio| [ratio.min, ratio.max]), Some([1.5, 1.5]));
+        assert_eq!(base.slowdown(&RunResult::default()), None);
     }
 
     #[test]

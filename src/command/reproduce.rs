@@ -26,7 +26,7 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
         return Ok(());
     }
     if !sweep.cells.is_empty() {
-        say!("{}", experiment::sweep_table(&sweep).to_text());
+        say!("{}", experiment::summary(&sweep).without_empty_columns().to_text());
     }
     if !judged.is_empty() {
         say!("{}", experiment::points(&judged).to_text());
@@ -34,7 +34,7 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
     // An empty sum of floating-point numbers is minus zero.
     let total = seconds.iter().sum::<f64>() + 0.0;
     say!("{} replays in {} of one host core", seconds.len(), units::seconds(total));
-    say!("written to {}: report.md, figures, tables, results", arguments.output.display());
+    say!("written to {}: report.md, appendix.md, figures, tables, results", arguments.output.display());
     Ok(())
 }
 
@@ -64,7 +64,8 @@ fn cell(sweep: &Sweep, of: &Cell, host_seconds: f64) -> Value {
             "placement": result.placement,
             "simulated_seconds": result.simulated_seconds,
             "whole_run_seconds": result.whole_run_seconds,
-            "slowdown": sweep.slowdown(&of.network, &of.run),
+            "slowdown": sweep.slowdown(&of.network, &of.run).map(|slowdown| slowdown.median),
+            "slowdown_spread": sweep.slowdown(&of.network, &of.run),
             "peak_footprint_bytes": result.peak_footprint_bytes,
             "peak_live_bytes": result.peak_live_bytes,
             "near_memory_hit_rate": result.near_memory_hit_rate,

@@ -1,6 +1,6 @@
 //! `sweep`: one trace on every combination of systems, modes, placements, DRAM sizes and threads.
 
-use hetier_reports::{Table, output};
+use hetier_reports::{Entry, Table, output};
 use hetier_sim::fidelity::Fidelity;
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
@@ -193,7 +193,7 @@ fn table(arguments: &args::Sweep, systems: &[System], rows: &[Row]) -> Table {
 
 /// The cells from `threads` to `note` of a run.
 fn measured(run: &RunResult) -> Vec<String> {
-    let spread = run.spread.map(|spread| spread.simulated_seconds);
+    let spread = run.ensemble().map(|spread| spread.simulated_seconds);
     let seconds = |of: Option<f64>| of.unwrap_or(run.simulated_seconds).to_string();
     let mut cells = vec![
         run.threads.to_string(),
@@ -217,12 +217,12 @@ fn measured(run: &RunResult) -> Vec<String> {
 
 /// The rows as objects; numbers as numbers, what does not apply as null.
 fn as_json(table: &Table) -> serde_json::Value {
-    let value = |cell: &String| match cell.parse::<f64>() {
-        _ if cell.is_empty() => json!(null),
-        Ok(_) => serde_json::from_str(cell).unwrap_or_else(|_| json!(cell)),
-        Err(_) => json!(cell),
+    let value = |entry: &Entry| match entry.raw() {
+        cell if cell.is_empty() => json!(null),
+        cell if cell.parse::<f64>().is_ok() => serde_json::from_str(&cell).unwrap_or_else(|_| json!(cell)),
+        cell => json!(cell),
     };
-    let object = |row: &Vec<String>| -> serde_json::Map<String, serde_json::Value> {
+    let object = |row: &Vec<Entry>| -> serde_json::Map<String, serde_json::Value> {
         table.heads.iter().cloned().zip(row.iter().map(value)).collect()
     };
     json!({ "schema": "hetier-sweep-1", "rows": table.rows.iter().map(object).collect::<Vec<_>>() })

@@ -1,13 +1,13 @@
 //! The figures of an experiment.
 
-use hetier_sim::result::RunResult;
+use hetier_sim::result::{Quantiles, RunResult, Spread};
 
 use super::{Metric, NetworkEntry, Sweep};
 use crate::figure::{Bar, Drawing, Figure, GroupedBars, Groups, RUN_FIGURES, draw};
 use crate::labels::file_stem;
 
-/// A number of a run of a network.
-type Value = fn(&Sweep, &str, &str) -> Option<f64>;
+/// A number of a run of a network, with its spread where an ensemble was run.
+type Value = fn(&Sweep, &str, &str) -> Option<(f64, Option<Quantiles>)>;
 
 /// Bars by network: how they are drawn, what they show, which points belong beside them.
 struct ByNetwork {
@@ -24,7 +24,10 @@ const BY_NETWORK: [ByNetwork; 4] = [
             caption: "Simulated time of the inference by network and run. Diamonds: published.",
             axis: "inference time (s)",
         },
-        value: |sweep, network, run| Some(sweep.result(network, run)?.simulated_seconds),
+        value: |sweep, network, run| {
+            let result = sweep.result(network, run)?;
+            Some((result.simulated_seconds, spread(result, |spread| Some(spread.simulated_seconds))))
+        },
         metric: || Metric::InferenceSeconds,
         line: |_| None,
     },
@@ -35,7 +38,11 @@ const BY_NETWORK: [ByNetwork; 4] = [
                       reference machine.",
             axis: "peak memory (GB)",
         },
-        value: |sweep, network, run| Some(sweep.result(network, run)?.peak_footprint_bytes as f64 / 1e9),
+        value: |sweep, network, run| {
+            let result = sweep.result(network, run)?;
+            let between = spread(result, |spread| Some(spread.peak_footprint_bytes.scaled(1e-9)));
+            Some((result.peak_footprint_bytes as f64 / 1e9, between))
+        },
         metric: || Metric::PeakGigabytes,
         line: reference_dram,
     },
@@ -45,7 +52,11 @@ const BY_NETWORK: [ByNetwork; 4] = [
             caption: "Inference time over that of the reference run, for the networks that fit it. Diamonds: published.",
             axis: "slowdown",
         },
-        value: Sweep::slowdown,
+        value: |sweep, network, run| {
+            let slowdown = sweep.slowdown(network, run)?;
+            let is_ensemble = sweep.result(network, run)?.ensemble().is_some();
+            Some((slowdown.median, is_ensemble.then_some(slowdown)))
+        },
         metric: || Metric::Slowdown,
         line: |_| None,
     },
@@ -56,7 +67,11 @@ const BY_NETWORK: [ByNetwork; 4] = [
                       256-byte block, the ideal of one sequential stream.",
             axis: "buffer hit rate of reads",
         },
-        value: |sweep, network, run| sweep.result(network, run)?.devices.get("pmem")?.buffer_hit_rate.read,
+        value: |sweep, network, run| {
+            let result = sweep.result(network, run)?;
+            let between = spread(result, |spread| spread.devices.get("pmem")?.read_buffer_hit_rate);
+            Some((result.devices.get("pmem")?.buffer_hit_rate.read?, between))
+        },
         metric: || Metric::ReadBufferHitRate("pmem".to_owned()),
         line: |_| Some((0.75, "sequential ideal".to_owned())),
     },
@@ -112,11 +127,19 @@ fn over_time(network: &NetworkEntry, results: &[RunResult], is_wanted: &dyn Fn(&
     named.collect()
 }
 
+fn spread(result: &RunResult, of: fn(&Spread) -> Option<Quantiles>) -> Option<Quantiles> {
+    result.ensemble().and_then(of)
+}
+
 fn groups(sweep: &Sweep, kind: &ByNetwork) -> Groups {
     let runs = &sweep.experiment.run;
-    let bar = |network: &str, run: &str| Bar {
-        value: (kind.value)(sweep, network, run),
-        published: published(sweep, network, run, &(kind.metric)()),
+    let bar = |network: &str, run: &str| {
+        let value = (kind.value)(sweep, network, run);
+        Bar {
+            value: value.map(|(value, _)| value),
+            range: value.and_then(|(_, spread)| spread).map(|spread| (spread.min, spread.max)),
+            published: published(sweep, network, run, &(kind.metric)()),
+        }
     };
     let group = |network: &str| {
         let bars = runs.iter().map(|run| bar(network, &run.name));

@@ -147,10 +147,7 @@ impl Metric {
             Self::PeakGigabytes => Some(result.peak_footprint_bytes as f64 / 1e9),
             Self::LiveGigabytes => Some(result.peak_live_bytes as f64 / 1e9),
             Self::Elements(_) => None,
-            Self::Slowdown => {
-                let base = against?.simulated_seconds;
-                (base > 0.0).then(|| result.simulated_seconds / base)
-            }
+            Self::Slowdown => Some(result.slowdown(against?)?.median),
             Self::NearMemoryHitRate => result.near_memory_hit_rate,
             Self::ReadBufferHitRate(tier) => result.devices.get(tier)?.buffer_hit_rate.read,
             Self::Operations(name) => Some(result.by_operation.get(name)?.count as f64),

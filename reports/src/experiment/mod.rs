@@ -12,6 +12,7 @@ mod figures;
 mod judgement;
 mod literal;
 mod metric;
+mod page;
 mod prose;
 mod report;
 mod sweep;
@@ -23,7 +24,7 @@ pub use literal::{Experiment, NetworkEntry, Point, Role, RunEntry, SharedSetting
 pub use metric::Metric;
 pub use report::report_files;
 pub use sweep::{Cell, Outcome, Sweep};
-pub use tables::{operations, points, sweep_table, unsimulated};
+pub use tables::{operations, points, summary, sweep_table, unsimulated};
 pub use trace_facts::TraceFacts;
 
 use crate::Error;

@@ -1,66 +1,16 @@
-//! The page of an experiment: what came out, what differs from the publication, and why, made from the numbers.
+//! The sentences of an experiment's page: what came out, what differs from the publication, and why, made from the
+//! numbers.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use hetier_sim::result::{PhaseResult, RunResult, Stage};
 
-use super::figures::Named;
 use super::judgement::Judged;
 use super::tables::overhead_seconds;
-use super::{Outcome, Role, Sweep, operations, points, sweep_table, unsimulated};
-use crate::Table;
-use crate::labels::file_stem;
+use super::{Outcome, Role, Sweep};
 use crate::units::{bytes, percent, significant};
 
-/// Writes into a string do not fail.
-const STRING: &str = "writing into a string cannot fail";
-
-/// The page as Markdown.
-pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> String {
-    let experiment = &sweep.experiment;
-    let mut text = format!("# {}\n\n{}\n\n", experiment.title, experiment.source);
-    text +=
-        &format!("Written by `hetier reproduce` {}. All times are simulated.\n\n", env!("CARGO_PKG_VERSION"));
-    if !judged.is_empty() {
-        section(&mut text, "Against the publication", &against(judged));
-        text += &markdown(&points(judged));
-    }
-    if !experiment.unsimulated.is_empty() {
-        section(&mut text, "Published, but not simulated", &[]);
-        text += &markdown(&unsimulated(experiment));
-    }
-    let reasons = reasons(sweep, judged);
-    if !reasons.is_empty() {
-        section(&mut text, "Why the numbers differ", &reasons);
-    }
-    if !sweep.cells.is_empty() {
-        section(&mut text, "Memory modes", &modes(sweep));
-        text += &markdown(&sweep_table(sweep));
-    }
-    for network in sweep.detailed() {
-        let label = network.label();
-        section(&mut text, &format!("{label}: operations"), &costliest(sweep, label));
-        text += &markdown(&operations(sweep, label));
-    }
-    if !figures.is_empty() {
-        text += "\n## Figures\n";
-    }
-    for Named { stem, caption, .. } in figures {
-        write!(text, "\n![{caption}](figures/{stem}.svg)\n\n{caption} [Numbers](figures/{stem}.csv)\n")
-            .expect(STRING);
-    }
-    text
-}
-
-fn section(text: &mut String, head: &str, sentences: &[String]) {
-    write!(text, "\n## {head}\n\n").expect(STRING);
-    for sentence in sentences {
-        write!(text, "{sentence}\n\n").expect(STRING);
-    }
-}
-
-fn against(judged: &[Judged]) -> Vec<String> {
+pub(super) fn against(judged: &[Judged]) -> Vec<String> {
     let mut sentences = Vec::new();
     for role in [Role::Calibrated, Role::Predicted] {
         let own: Vec<&Judged> = judged.iter().filter(|judged| judged.point.role == role).collect();
@@ -89,7 +39,7 @@ fn against(judged: &[Judged]) -> Vec<String> {
 }
 
 /// What of the time is calibrated, and what the mechanisms say about the rest.
-fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
+pub(super) fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     let mut sentences = Vec::new();
     let shares: Vec<f64> = ran(sweep).filter_map(share_of_overhead).collect();
     let (least, most) =
@@ -219,12 +169,15 @@ fn share_of_overhead(result: &RunResult) -> Option<f64> {
 }
 
 /// Slowdowns by run, and which run is best where several are possible.
-fn modes(sweep: &Sweep) -> Vec<String> {
+pub(super) fn modes(sweep: &Sweep) -> Vec<String> {
     let mut sentences = Vec::new();
     let Some(reference) = sweep.experiment.run.first() else { return sentences };
     for run in sweep.experiment.run.iter().skip(1) {
-        let ratios: Vec<f64> =
-            sweep.networks().filter_map(|network| sweep.slowdown(network, &run.name)).collect();
+        let ratios: Vec<f64> = sweep
+            .networks()
+            .filter_map(|network| sweep.slowdown(network, &run.name))
+            .map(|slowdown| slowdown.median)
+            .collect();
         let Some((least, most)) = range(&ratios) else { continue };
         let (title, reference) = (&run.title, &reference.title);
         let (low, high) = (significant(least, 4), significant(most, 4));
@@ -261,7 +214,7 @@ fn range(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// The operations that take most of the time, and those that lose most.
-fn costliest(sweep: &Sweep, network: &str) -> Vec<String> {
+pub(super) fn costliest(sweep: &Sweep, network: &str) -> Vec<String> {
     let mut sentences = Vec::new();
     let Some(reference) = sweep.experiment.run.first() else { return sentences };
     for run in &sweep.experiment.run {
@@ -295,17 +248,5 @@ fn costliest(sweep: &Sweep, network: &str) -> Vec<String> {
         }
         sentences.push(sentence);
     }
-    sentences.push(format!("As CSV and LaTeX: tables/operations-{}.", file_stem(network)));
     sentences
-}
-
-/// A table as Markdown.
-fn markdown(table: &Table) -> String {
-    let line = |cells: &[String]| {
-        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-        format!("| {} |\n", cells.join(" | "))
-    };
-    let rule = format!("|{}\n", "---|".repeat(table.heads.len()));
-    let rows: String = table.rows.iter().map(|row| line(row)).collect();
-    format!("{}{rule}{rows}", line(&table.heads))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hetier_sim::result::RunResult;
+use hetier_sim::result::{Quantiles, RunResult};
 
 use super::{Experiment, NetworkEntry, TraceFacts};
 
@@ -71,11 +71,10 @@ impl Sweep {
         self.experiment.network.iter().map(NetworkEntry::label)
     }
 
-    /// Inference time of a run over that of the first run of the experiment.
-    pub fn slowdown(&self, network: &str, run: &str) -> Option<f64> {
-        let base = self.result(network, &self.experiment.run.first()?.name)?.simulated_seconds;
-        let own = self.result(network, run)?.simulated_seconds;
-        (base > 0.0).then(|| own / base)
+    /// Inference time of a run over that of the first run of the experiment, with its spread.
+    pub fn slowdown(&self, network: &str, run: &str) -> Option<Quantiles> {
+        let base = self.result(network, &self.experiment.run.first()?.name)?;
+        self.result(network, run)?.slowdown(base)
     }
 
     /// Networks whose figures over time are wanted and that ran somewhere.

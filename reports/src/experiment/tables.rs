@@ -1,78 +1,182 @@
 //! The tables of an experiment.
 
-use std::collections::BTreeSet;
-
-use hetier_sim::result::{RunResult, Share};
+use hetier_sim::result::{Quantiles, RunResult, Share, Spread, TierResult, TierSpread};
 
 use super::judgement::Judged;
-use super::{Cell, Experiment, Outcome, Sweep};
-use crate::table::{Table, cell};
-use crate::units::{count, percent, significant};
+use super::{Cell, Experiment, Outcome, RunEntry, Sweep};
+use crate::entry::Entry;
+use crate::table::Table;
 
-/// A row for each cell: times, slowdown, peak, traffic, hit rates.
+const GIGA: f64 = 1e-9;
+
+/// Where a column of the sweep is shown; each place has the columns of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// On the terminal and on the page.
+    Summary,
+    /// In the table of one run, in the appendix and for LaTeX.
+    Run,
+    /// In the CSV file.
+    Data,
+}
+
+/// A column of the sweep: a number of a cell that ran.
+struct Column {
+    head: &'static str,
+    place: Place,
+    entry: fn(&Sweep, &Cell, &RunResult) -> Entry,
+}
+
+const fn column(head: &'static str, place: Place, entry: fn(&Sweep, &Cell, &RunResult) -> Entry) -> Column {
+    Column { head, place, entry }
+}
+
+const COLUMNS: [Column; 16] = [
+    column("inference (s)", Place::Summary, |_, _, result| {
+        seconds(result.simulated_seconds).within(spread(result, |spread| spread.simulated_seconds))
+    }),
+    column("slowdown", Place::Summary, |sweep, cell, result| {
+        let slowdown = sweep.slowdown(&cell.network, &cell.run);
+        let between = slowdown.filter(|_| result.ensemble().is_some());
+        Entry::number(slowdown.map(|slowdown| slowdown.median), 4).within(between)
+    }),
+    column("whole run (s)", Place::Run, |_, _, result| {
+        seconds(result.whole_run_seconds).within(spread(result, |spread| spread.whole_run_seconds))
+    }),
+    column("overhead (s)", Place::Data, |_, _, result| Entry::number(overhead_seconds(result), 3)),
+    column("peak (GB)", Place::Summary, |_, _, result| {
+        let between = spread(result, |spread| spread.peak_footprint_bytes.scaled(GIGA));
+        gigabytes(result.peak_footprint_bytes).within(between)
+    }),
+    column("live (GB)", Place::Data, |_, _, result| gigabytes(result.peak_live_bytes)),
+    column("near-memory hits (%)", Place::Summary, |_, _, result| {
+        let between = result.ensemble().and_then(|spread| spread.near_memory_hit_rate);
+        Entry::percent(result.near_memory_hit_rate).within(between.map(Quantiles::percent))
+    }),
+    column("DRAM read (GB)", Place::Run, |_, _, result| read(result, "dram")),
+    column("DRAM write (GB)", Place::Run, |_, _, result| written(result, "dram")),
+    column("PMem read (GB)", Place::Run, |_, _, result| read(result, "pmem")),
+    column("PMem write (GB)", Place::Run, |_, _, result| written(result, "pmem")),
+    column("PMem buffered reads (%)", Place::Run, |_, _, result| {
+        let rate = result.devices.get("pmem").and_then(|tier| tier.buffer_hit_rate.read);
+        let between = tier_spread(result, "pmem").and_then(|tier| tier.read_buffer_hit_rate);
+        Entry::percent(rate).within(between.map(Quantiles::percent))
+    }),
+    column("PMem buffered writes (%)", Place::Data, |_, _, result| {
+        Entry::percent(result.devices.get("pmem").and_then(|tier| tier.buffer_hit_rate.write))
+    }),
+    column("CXL read (GB)", Place::Data, |_, _, result| read(result, "cxl")),
+    column("CXL write (GB)", Place::Data, |_, _, result| written(result, "cxl")),
+    column("calls simulated (%)", Place::Data, |_, _, result| Entry::percent(result.sampled_share)),
+];
+
+/// Columns that only the CSV file has, behind the others.
+const LAST_HEADS: [&str; 4] = ["sampling error (s)", "seeds", "fits", "capacity (GB)"];
+
+/// A row for each cell with every number of it. Where a network does not fit, the peak is what it needs at least.
 pub fn sweep_table(sweep: &Sweep) -> Table {
-    let mut table = Table::new(&[
-        "network",
-        "run",
-        "inference (s)",
-        "slowdown",
-        "whole run (s)",
-        "overhead (s)",
-        "peak (GB)",
-        "live (GB)",
-        "near-memory hits",
-        "DRAM read (GB)",
-        "DRAM write (GB)",
-        "PMem read (GB)",
-        "PMem write (GB)",
-        "PMem buffer hits, read",
-        "write",
-    ]);
+    let mut table = with_columns(&["network", "run"], Place::Data);
+    table.heads.extend(LAST_HEADS.map(str::to_owned));
     for cell in &sweep.cells {
-        table.push(row(sweep, cell));
+        let mut row = vec![Entry::from(cell.network.as_str()), cell.run.as_str().into()];
+        row.extend(entries(sweep, cell, Place::Data));
+        row.extend(last_entries(cell));
+        table.push(row);
     }
     table
 }
 
-fn row(sweep: &Sweep, of: &Cell) -> Vec<String> {
-    let mut row = vec![of.network.clone(), of.run.clone()];
-    let result = match &of.outcome {
-        Outcome::Ran(result) => result,
-        Outcome::DoesNotFit { needed_bytes, capacity_bytes } => {
-            row.push(format!(
-                "needs {} of {} GB",
-                significant(*needed_bytes as f64 / 1e9, 3),
-                significant(*capacity_bytes as f64 / 1e9, 3)
-            ));
-            row.resize(15, cell(None::<f64>, |_| String::new()));
-            return row;
-        }
-    };
-    let gigabytes = |bytes: u64| significant(bytes as f64 / 1e9, 4);
-    let moved = |tier: &str, is_read: bool| {
-        let tier = result.devices.get(tier);
-        cell(tier, |tier| gigabytes(if is_read { tier.read_bytes } else { tier.write_bytes }))
-    };
-    let buffer = result.devices.get("pmem").map(|tier| tier.buffer_hit_rate).unwrap_or_default();
-    row.push(time(result));
-    row.push(cell(sweep.slowdown(&of.network, &of.run), |ratio| format!("{}×", significant(ratio, 4))));
-    row.push(significant(result.whole_run_seconds, 4));
-    row.push(cell(overhead_seconds(result), |seconds| significant(seconds, 3)));
-    row.push(gigabytes(result.peak_footprint_bytes));
-    row.push(gigabytes(result.peak_live_bytes));
-    row.push(cell(result.near_memory_hit_rate, percent));
-    row.extend([moved("dram", true), moved("dram", false), moved("pmem", true), moved("pmem", false)]);
-    row.extend([cell(buffer.read, percent), cell(buffer.write, percent)]);
-    row
+/// A row for each cell with the headline numbers.
+pub fn summary(sweep: &Sweep) -> Table {
+    let mut table = with_columns(&["network", "run"], Place::Summary);
+    for cell in &sweep.cells {
+        let mut row = vec![Entry::from(cell.network.as_str()), cell.run.as_str().into()];
+        row.extend(entries(sweep, cell, Place::Summary));
+        table.push(row);
+    }
+    table
 }
 
-/// The time, with its spread where an ensemble was run.
-fn time(result: &RunResult) -> String {
-    let time = significant(result.simulated_seconds, 4);
-    match result.spread.map(|spread| spread.simulated_seconds) {
-        Some(spread) => format!("{time} ({}–{})", significant(spread.min, 4), significant(spread.max, 4)),
-        None => time,
+/// A row for each network of one run.
+pub fn run_table(sweep: &Sweep, run: &RunEntry) -> Table {
+    let mut table = with_columns(&["network"], Place::Run);
+    for cell in sweep.cells.iter().filter(|cell| cell.run == run.name) {
+        let mut row = vec![Entry::from(cell.network.as_str())];
+        row.extend(entries(sweep, cell, Place::Run));
+        table.push(row);
     }
+    table.without_empty_columns()
+}
+
+fn columns(place: Place) -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(move |column| column.place <= place)
+}
+
+fn with_columns(first: &[&str], place: Place) -> Table {
+    let heads: Vec<&str> = first.iter().copied().chain(columns(place).map(|column| column.head)).collect();
+    Table::new(&heads)
+}
+
+fn entries(sweep: &Sweep, cell: &Cell, place: Place) -> Vec<Entry> {
+    let of = |column: &Column| match &cell.outcome {
+        Outcome::Ran(result) => (column.entry)(sweep, cell, result),
+        // People see the need in the place of the time; it would be no peak.
+        Outcome::DoesNotFit { needed_bytes, .. } if column.head == "peak (GB)" => gigabytes(*needed_bytes),
+        Outcome::DoesNotFit { .. } if column.head == "inference (s)" && place != Place::Data => {
+            "does not fit".into()
+        }
+        Outcome::DoesNotFit { .. } => Entry::Nothing,
+    };
+    columns(place).map(of).collect()
+}
+
+fn last_entries(cell: &Cell) -> [Entry; 4] {
+    match &cell.outcome {
+        Outcome::Ran(result) => [
+            Entry::number(result.sampling_error_seconds, 3),
+            Entry::count(result.seeds),
+            "yes".into(),
+            gigabytes(result.capacity_bytes()),
+        ],
+        Outcome::DoesNotFit { capacity_bytes, .. } => {
+            [Entry::Nothing, Entry::Nothing, "no".into(), gigabytes(*capacity_bytes)]
+        }
+    }
+}
+
+fn seconds(value: f64) -> Entry {
+    Entry::number(value, 4)
+}
+
+fn gigabytes(bytes: u64) -> Entry {
+    Entry::number(bytes as f64 * GIGA, 4)
+}
+
+fn spread(result: &RunResult, of: fn(&Spread) -> Quantiles) -> Option<Quantiles> {
+    result.ensemble().map(of)
+}
+
+fn tier_spread<'r>(result: &'r RunResult, tier: &str) -> Option<&'r TierSpread> {
+    result.ensemble()?.devices.get(tier)
+}
+
+fn read(result: &RunResult, tier: &str) -> Entry {
+    moved(result, tier, |tier| tier.read_bytes, |tier| tier.read_bytes)
+}
+
+fn written(result: &RunResult, tier: &str) -> Entry {
+    moved(result, tier, |tier| tier.write_bytes, |tier| tier.write_bytes)
+}
+
+fn moved(
+    result: &RunResult,
+    tier: &str,
+    bytes: fn(&TierResult) -> u64,
+    between: fn(&TierSpread) -> Quantiles,
+) -> Entry {
+    let spread = tier_spread(result, tier).map(between);
+    let bytes = result.devices.get(tier).map(|tier| bytes(tier) as f64 * GIGA);
+    Entry::number(bytes, 4).within(spread.map(|spread| spread.scaled(GIGA)))
 }
 
 /// Calibrated overhead as time of the run: serial, and that of the threads side by side.
@@ -81,75 +185,97 @@ pub(super) fn overhead_seconds(result: &RunResult) -> Option<f64> {
     Some(overhead.serial_seconds + overhead.thread_seconds / f64::from(result.threads.max(1)))
 }
 
-/// A row for each graph operation of a network: time and traffic on each run.
+/// Heads of the numbers of a graph operation.
+const OPERATION_HEADS: [&str; 8] = [
+    "count",
+    "time (s)",
+    "slowdown",
+    "near-memory hits (%)",
+    "DRAM read (GB)",
+    "DRAM write (GB)",
+    "PMem read (GB)",
+    "PMem write (GB)",
+];
+
+/// A row for each run and graph operation of a network.
 pub fn operations(sweep: &Sweep, network: &str) -> Table {
-    let runs: Vec<(&str, &RunResult)> = sweep
-        .experiment
-        .run
-        .iter()
-        .filter_map(|run| Some((run.name.as_str(), sweep.result(network, &run.name)?)))
-        .collect();
-    let mut heads = vec!["operation".to_owned(), "count".to_owned()];
-    for (name, result) in &runs {
-        heads.push(format!("{name}: time (s)"));
-        heads.push("slowdown".to_owned());
-        heads.push("DRAM read (GB)".to_owned());
-        if result.devices.contains_key("pmem") {
-            heads.extend(["PMem read (GB)", "PMem ÷ DRAM", "near-memory hits"].map(str::to_owned));
+    let mut table = Table::new(&[&["run", "operation"], &OPERATION_HEADS[..]].concat());
+    for run in &sweep.experiment.run {
+        for (operation, entries) in operation_rows(sweep, network, &run.name) {
+            let head = [Entry::from(run.name.as_str()), operation.into()];
+            table.push(head.into_iter().chain(entries).collect());
         }
-    }
-    let mut table = Table { heads, rows: Vec::new() };
-    let operations: BTreeSet<&String> =
-        runs.iter().flat_map(|(_, result)| result.by_operation.keys()).collect();
-    for operation in operations {
-        let shares: Vec<Option<&Share>> =
-            runs.iter().map(|(_, result)| result.by_operation.get(operation)).collect();
-        let number = shares.iter().flatten().next().map_or(0, |share| share.count);
-        let mut row = vec![operation.clone(), count(number)];
-        let base = shares.first().copied().flatten().and_then(|share| share.simulated_seconds);
-        for (share, (_, result)) in shares.iter().zip(&runs) {
-            row.extend(operation_cells(*share, base, result.devices.contains_key("pmem")));
-        }
-        table.push(row);
     }
     table
 }
 
-fn operation_cells(share: Option<&Share>, base: Option<f64>, has_pmem: bool) -> Vec<String> {
-    let seconds = share.and_then(|share| share.simulated_seconds);
-    let ratio = seconds.zip(base).filter(|(_, base)| *base > 0.0).map(|(own, base)| own / base);
-    let read = |tier: &str| share.map(|share| share.read_bytes(tier) as f64 / 1e9);
-    let (dram, pmem) = (read("dram"), read("pmem"));
-    let mut cells = vec![
-        cell(seconds, |seconds| significant(seconds, 3)),
-        cell(ratio, |ratio| format!("{}×", significant(ratio, 3))),
-        cell(dram, |bytes| significant(bytes, 3)),
-    ];
-    if has_pmem {
-        let quotient = pmem.zip(dram).filter(|(_, dram)| *dram > 0.0).map(|(pmem, dram)| pmem / dram);
-        cells.push(cell(pmem, |bytes| significant(bytes, 3)));
-        cells.push(cell(quotient, |quotient| significant(quotient, 3)));
-        cells.push(cell(share.and_then(|share| share.near_memory_hit_rate), percent));
+/// A row for each graph operation of a network on one run; empty if it did not run there.
+pub fn run_operations(sweep: &Sweep, network: &str, run: &RunEntry) -> Table {
+    let mut table = Table::new(&[&["operation"], &OPERATION_HEADS[..]].concat());
+    for (operation, entries) in operation_rows(sweep, network, &run.name) {
+        table.push(std::iter::once(Entry::from(operation)).chain(entries).collect());
     }
-    cells
+    table.without_empty_columns()
+}
+
+/// Graph operations of a network on a run with their numbers, the longest first. Slowdowns are against the first run of
+/// the experiment.
+fn operation_rows<'s>(sweep: &'s Sweep, network: &str, run: &str) -> Vec<(&'s str, Vec<Entry>)> {
+    let Some(result) = sweep.result(network, run) else { return Vec::new() };
+    let base = sweep.experiment.run.first().and_then(|first| sweep.result(network, &first.name));
+    let mut shares: Vec<(&String, &Share)> = result.by_operation.iter().collect();
+    let seconds = |share: &Share| share.simulated_seconds.unwrap_or(0.0);
+    shares.sort_by(|one, other| seconds(other.1).total_cmp(&seconds(one.1)));
+    let row = |(name, share): (&'s String, &Share)| {
+        let base = base.and_then(|base| base.by_operation.get(name)?.simulated_seconds);
+        (name.as_str(), operation_entries(result, share, base))
+    };
+    shares.into_iter().map(row).collect()
+}
+
+fn operation_entries(result: &RunResult, share: &Share, base: Option<f64>) -> Vec<Entry> {
+    let own = share.simulated_seconds;
+    let ratio = own.zip(base).filter(|(_, base)| *base > 0.0).map(|(own, base)| own / base);
+    let bytes = |tier: &str, bytes: u64| {
+        Entry::number(result.devices.contains_key(tier).then_some(bytes as f64 * GIGA), 3)
+    };
+    vec![
+        Entry::count(share.count),
+        Entry::number(own, 3),
+        Entry::number(ratio, 3),
+        Entry::percent(share.near_memory_hit_rate),
+        bytes("dram", share.read_bytes("dram")),
+        bytes("dram", share.write_bytes("dram")),
+        bytes("pmem", share.read_bytes("pmem")),
+        bytes("pmem", share.write_bytes("pmem")),
+    ]
 }
 
 /// A row for each published point.
 pub fn points(judged: &[Judged]) -> Table {
-    let mut table =
-        Table::new(&["point", "published", "simulated", "error", "tolerance", "role", "verdict", "source"]);
+    let mut table = Table::new(&[
+        "point",
+        "published",
+        "simulated",
+        "unit",
+        "error (%)",
+        "tolerance (%)",
+        "role",
+        "verdict",
+        "source",
+    ]);
     for Judged { point, simulated, error_percent, passes } in judged {
-        let unit = point.metric.unit();
-        let number = |value: f64| format!("{} {unit}", digits(value)).trim_end().to_owned();
         table.push(vec![
-            point.name.clone(),
-            number(point.published),
-            cell(*simulated, number),
-            cell(*error_percent, |error| format!("{error:+.1} %")),
-            format!("{} %", point.tolerance_percent),
-            point.role.name().to_owned(),
-            if *passes { "pass" } else { "FAIL" }.to_owned(),
-            point.source.clone(),
+            point.name.as_str().into(),
+            measured(Some(point.published)),
+            measured(*simulated),
+            point.metric.unit().into(),
+            // Two decimals of a percent.
+            Entry::number(error_percent.map(|error| (error * 100.0).round() / 100.0), 3),
+            Entry::number(point.tolerance_percent, 3),
+            point.role.name().into(),
+            if *passes { "pass" } else { "FAIL" }.into(),
+            point.source.as_str().into(),
         ]);
     }
     table
@@ -165,6 +291,9 @@ pub fn unsimulated(experiment: &Experiment) -> Table {
 }
 
 /// Counts in full, measurements to four digits.
-fn digits(value: f64) -> String {
-    if value.fract() == 0.0 && value >= 1000.0 { count(value as u64) } else { significant(value, 4) }
+fn measured(value: Option<f64>) -> Entry {
+    match value {
+        Some(value) if value.fract() == 0.0 && value >= 1000.0 => Entry::count(value as u64),
+        value => Entry::number(value, 4),
+    }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use hetier_sim::result::{OverheadResult, RunResult, Share, TierResult};
 
 use super::*;
+use crate::entry::Entry;
 
 fn refused(from: &str, to: &str) -> String {
     let text = SHIPPED[0].1;
@@ -191,7 +192,12 @@ fn what_does_not_fit_is_named_with_its_size() {
 
     let table = sweep_table(&sweep);
 
-    assert_eq!(table.rows[0][2], "needs 300 of 206 GB");
+    let entry = |head: &str| &table.rows[0][table.heads.iter().position(|own| own == head).unwrap()];
+    assert_eq!(
+        [entry("fits"), entry("peak (GB)"), entry("capacity (GB)")].map(Entry::raw),
+        ["no", "300", "206"]
+    );
+    assert_eq!(summary(&sweep).rows[0][2].shown(), "does not fit");
     assert_eq!(sweep.slowdown("mobilenetv2-0.35-96", "memory-mode"), None);
     let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
     assert!(page.contains("do not fit: mobilenetv2-0.35-96 on dram-only"), "{page}");

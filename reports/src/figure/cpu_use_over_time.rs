@@ -99,7 +99,7 @@ mod tests {
     fn a_row_for_each_bin_and_a_panel_for_each_run_with_data() {
         let results = [result(vec![1.0, 4.0]), RunResult::default()];
 
-        assert_eq!(CpuUse.data(&results).rows, [["dram-only", "0", "1"], ["dram-only", "0.5", "4"]]);
+        assert_eq!(CpuUse.data(&results).shown(), [["dram-only", "0", "1"], ["dram-only", "0.5", "4"]]);
         assert!(CpuUse.svg(&results).is_some());
         assert!(CpuUse.svg(&[RunResult::default()]).is_none());
     }

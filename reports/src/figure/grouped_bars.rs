@@ -17,6 +17,8 @@ const GAP: f64 = 0.05 * UNITS;
 pub struct Bar {
     /// Length; `None` leaves its place empty.
     pub value: Option<f64>,
+    /// Least and largest of the ensemble that it stands for, drawn as caps.
+    pub range: Option<(f64, f64)>,
     /// The published number for it.
     pub published: Option<f64>,
 }
@@ -53,11 +55,13 @@ impl Figure<Groups> for GroupedBars {
     }
 
     fn data(&self, groups: &Groups) -> Table {
-        let mut table = Table::new(&["group", "series", "value", "published"]);
+        let mut table = Table::new(&["group", "series", "value", "min", "max", "published"]);
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         for (name, bars) in &groups.groups {
             for (series, bar) in groups.series.iter().zip(bars).filter(|(_, bar)| **bar != Bar::default()) {
-                table.push(vec![name.clone(), series.clone(), text(bar.value), text(bar.published)]);
+                let range = [bar.range.map(|range| range.0), bar.range.map(|range| range.1)];
+                let numbers = [bar.value, range[0], range[1], bar.published].map(text);
+                table.push([name.clone(), series.clone()].into_iter().chain(numbers).collect());
             }
         }
         table
@@ -66,7 +70,8 @@ impl Figure<Groups> for GroupedBars {
     fn svg(&self, data: &Groups) -> Option<String> {
         let rows = rows(data);
         let bars = || rows.iter().flat_map(|row| row.bars.iter().map(|(_, bar)| *bar));
-        let values = || bars().flat_map(|bar| [bar.value, bar.published]).flatten();
+        let most = |bar: &Bar| bar.range.map(|range| range.1);
+        let values = || bars().flat_map(|bar| [bar.value, most(bar), bar.published]).flatten();
         let largest = values().chain(data.line.iter().map(|(at, _)| *at)).fold(0.0, f64::max);
         if largest <= 0.0 || bars().all(|bar| bar.value.is_none()) {
             return None;
@@ -128,6 +133,9 @@ impl Row<'_> {
                 let end = (panel.across(value), upper + BAR - 4.0);
                 canvas.rectangle((panel.left, upper + 4.0), end, series_fill(*series));
             }
+            if let Some((least, most)) = bar.range {
+                panel.caps(canvas, (least, most), upper + BAR / 2.0, 0.25 * BAR);
+            }
             if let Some(published) = bar.published {
                 canvas.diamond((panel.across(published), upper + BAR / 2.0), INK);
             }
@@ -176,7 +184,7 @@ mod tests {
     const FIGURE: GroupedBars = GroupedBars { name: "x", caption: "x", axis: "x" };
 
     fn groups() -> Groups {
-        let bar = |value| Bar { value, published: Some(2.0) };
+        let bar = |value| Bar { value, published: Some(2.0), ..Bar::default() };
         Groups {
             series: vec!["a".to_owned(), "b".to_owned()],
             groups: vec![
@@ -190,10 +198,23 @@ mod tests {
 
     #[test]
     fn rows_hold_what_there_is() {
-        let rows = FIGURE.data(&groups()).rows;
+        let rows = FIGURE.data(&groups()).shown();
 
-        assert_eq!(rows[0], ["net-1", "a", "1", "2"]);
+        assert_eq!(rows[0], ["net-1", "a", "1", "", "", "2"]);
         assert_eq!(rows.len(), 4);
+    }
+
+    #[test]
+    fn an_ensemble_has_caps_and_its_ends_in_the_numbers() {
+        let mut ensemble = groups();
+        ensemble.groups[0].1[0].range = Some((0.5, 9.0));
+
+        assert_eq!(FIGURE.data(&ensemble).shown()[0][2..5], ["1", "0.5", "9"]);
+        let lines = |groups: &Groups| FIGURE.svg(groups).unwrap().matches("<polyline").count();
+        // The longer axis that the cap needs has ticks of its own; the caps are three lines more.
+        let mut longer = groups();
+        longer.groups[0].1[0].published = Some(9.0);
+        assert_eq!(lines(&ensemble), lines(&longer) + 3);
     }
 
     #[test]
@@ -208,7 +229,7 @@ mod tests {
     fn bars_that_are_not_there_take_no_room() {
         let few = groups();
         let mut more = groups();
-        more.groups[0].1[1] = Bar { value: Some(1.0), published: None };
+        more.groups[0].1[1] = Bar { value: Some(1.0), ..Bar::default() };
         let height = |groups: &Groups| {
             let svg = FIGURE.svg(groups).unwrap();
             let (_, rest) = svg.split_once("viewBox=\"0 0 3330 ").unwrap();

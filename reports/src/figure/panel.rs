@@ -113,6 +113,15 @@ impl Panel {
         places
     }
 
+    /// A level line between two values with caps at its ends, `reach` units up and down: the range of an ensemble.
+    pub fn caps(&self, canvas: &Canvas<'_>, (least, most): (f64, f64), y: f64, reach: f64) {
+        let (from, to) = (self.across(least), self.across(most));
+        canvas.line(&[(from, y), (to, y)], ink(0.7));
+        for end in [from, to] {
+            canvas.line(&[(end, y - reach), (end, y + reach)], ink(0.7));
+        }
+    }
+
     fn x_ticks(&self) -> Vec<super::scale::Tick> {
         self.x.ticks(((self.right - self.left) / 480.0).max(2.0) as usize)
     }

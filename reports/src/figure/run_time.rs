@@ -4,7 +4,7 @@ use hetier_sim::result::RunResult;
 
 use super::Figure;
 use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, text_width};
-use super::palette::{ink, series_fill};
+use super::palette::series_fill;
 use super::panel::{Panel, RIGHT_MARGIN, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
 use crate::comparison::slowdowns;
@@ -33,16 +33,28 @@ impl Figure<[RunResult]> for RunTime {
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
-        let mut table =
-            Table::new(&["run", "seconds", "slowdown", "min_seconds", "max_seconds", "whole_run_seconds"]);
+        let mut table = Table::new(&[
+            "run",
+            "seconds",
+            "slowdown",
+            "min_slowdown",
+            "max_slowdown",
+            "min_seconds",
+            "max_seconds",
+            "whole_run_seconds",
+        ]);
+        let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         for ((label, result), slowdown) in labels(results).into_iter().zip(results).zip(slowdowns(results)) {
-            let spread = result.spread.map(|spread| spread.simulated_seconds);
+            let spread = result.ensemble().map(|spread| spread.simulated_seconds);
+            let between = slowdown.filter(|_| spread.is_some());
             table.push(vec![
                 label,
                 result.simulated_seconds.to_string(),
-                slowdown.map_or_else(String::new, |slowdown| slowdown.to_string()),
-                spread.map_or_else(String::new, |spread| spread.min.to_string()),
-                spread.map_or_else(String::new, |spread| spread.max.to_string()),
+                number(slowdown.map(|slowdown| slowdown.median)),
+                number(between.map(|slowdown| slowdown.min)),
+                number(between.map(|slowdown| slowdown.max)),
+                number(spread.map(|spread| spread.min)),
+                number(spread.map(|spread| spread.max)),
                 result.whole_run_seconds.to_string(),
             ]);
         }
@@ -62,9 +74,7 @@ impl Figure<[RunResult]> for RunTime {
 }
 
 fn longest(result: &RunResult) -> f64 {
-    result
-        .spread
-        .map_or(result.simulated_seconds, |spread| spread.simulated_seconds.max.max(result.simulated_seconds))
+    result.ensemble().map_or(result.simulated_seconds, |spread| spread.simulated_seconds.max)
 }
 
 fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
@@ -89,7 +99,7 @@ fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
         canvas.rectangle((panel.left, middle - BAR / 2.0), (end, middle + BAR / 2.0), series_fill(at));
         paint_caps(canvas, &panel, result, unit, middle);
         let time = significant(result.simulated_seconds * unit.factor, 3);
-        let ratio = cell(slowdown, |slowdown| format!(" ({}×)", significant(slowdown, 3)));
+        let ratio = cell(slowdown, |slowdown| format!(" ({}×)", significant(slowdown.median, 3)));
         let text = if slowdown.is_some() { time + &ratio } else { time };
         canvas.text(
             (panel.across(longest(result) * unit.factor) + 4.0 * POINT, middle),
@@ -102,10 +112,7 @@ fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
 }
 
 fn paint_caps(canvas: &Canvas<'_>, panel: &Panel, result: &RunResult, unit: Unit, middle: f64) {
-    let Some(spread) = result.spread.map(|spread| spread.simulated_seconds) else { return };
-    let (from, to) = (panel.across(spread.min * unit.factor), panel.across(spread.max * unit.factor));
-    canvas.line(&[(from, middle), (to, middle)], ink(0.7));
-    for end in [from, to] {
-        canvas.line(&[(end, middle - 0.25 * BAR), (end, middle + 0.25 * BAR)], ink(0.7));
-    }
+    let Some(spread) = result.ensemble().map(|spread| spread.simulated_seconds) else { return };
+    let range = (spread.min * unit.factor, spread.max * unit.factor);
+    panel.caps(canvas, range, middle, 0.25 * BAR);
 }
