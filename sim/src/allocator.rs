@@ -10,6 +10,11 @@ pub enum AllocatorKind {
     /// SEAL's memory pool: a freed block waits, last in first out, for a request of exactly its size; nothing is
     /// ever given back. One pool for the process.
     SealPool,
+    /// The same with a pool for each thread, as SEAL's profile `MMProfThreadLocal` has it: a thread takes from its own
+    /// pool, and a freed block returns to the pool that it came from, whoever frees it.
+    ///
+    /// Source: SEAL's `native/src/seal/util/pointer.h`, where a pointer keeps the list that it was taken from.
+    ThreadPools,
     /// Freed memory is never used again: the worst case, and what a trace without reuse looks like.
     Bump,
     /// Freed memory returns to the operating system at once, as large blocks of a C library do: each allocation
@@ -19,8 +24,22 @@ pub enum AllocatorKind {
 
 impl AllocatorKind {
     /// Every kind by name.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("seal-pool", Self::SealPool), ("bump", Self::Bump), ("map", Self::Map)];
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("seal-pool", Self::SealPool),
+        ("thread-pools", Self::ThreadPools),
+        ("bump", Self::Bump),
+        ("map", Self::Map),
+    ];
+
+    /// Whether freed blocks wait for requests of exactly their size.
+    pub const fn is_pool(self) -> bool {
+        matches!(self, Self::SealPool | Self::ThreadPools)
+    }
+
+    /// Pools of a process with so many threads.
+    pub const fn pools(self, threads: usize) -> usize {
+        if matches!(self, Self::ThreadPools) { threads } else { 1 }
+    }
 }
 
 /// A block of virtual memory in one tier.
@@ -30,6 +49,8 @@ pub struct Block {
     pub tier: usize,
     /// First line of the tier's virtual lines.
     pub line: u64,
+    /// Number of the pool that it returns to.
+    pub pool: u8,
 }
 
 /// Bytes of an object, padded to whole lines.
@@ -41,7 +62,8 @@ pub const fn padded(bytes: u64) -> u64 {
 struct Heap {
     next_line: u64,
     resident: u64,
-    free: HashMap<u64, Vec<u64>>,
+    /// First lines of free blocks by pool and size.
+    free: HashMap<(u8, u64), Vec<u64>>,
 }
 
 /// The allocator's state.
@@ -65,31 +87,39 @@ impl Allocator {
         self.kind == AllocatorKind::Map
     }
 
-    /// Bytes by which a tier's resident memory would grow.
-    pub fn growth(&self, tier: usize, bytes: u64) -> u64 {
+    /// Number of the pool of a thread, below 128.
+    const fn pool(&self, thread: usize) -> u8 {
+        if matches!(self.kind, AllocatorKind::ThreadPools) { thread as u8 } else { 0 }
+    }
+
+    /// Bytes by which a tier's resident memory would grow if a thread asked for a block.
+    pub fn growth(&self, tier: usize, bytes: u64, thread: usize) -> u64 {
         let heap = &self.heaps[tier];
-        let is_reused = heap.free.get(&padded(bytes)).is_some_and(|blocks| !blocks.is_empty());
+        let free = heap.free.get(&(self.pool(thread), padded(bytes)));
+        let is_reused = free.is_some_and(|blocks| !blocks.is_empty());
         if is_reused { 0 } else { padded(bytes) }
     }
 
-    /// Takes a block.
-    pub fn alloc(&mut self, tier: usize, bytes: u64) -> Block {
-        let size = padded(bytes);
+    /// Takes a block for a thread.
+    pub fn alloc(&mut self, tier: usize, bytes: u64, thread: usize) -> Block {
+        let (size, pool) = (padded(bytes), self.pool(thread));
         let heap = &mut self.heaps[tier];
-        if let Some(line) = heap.free.get_mut(&size).and_then(Vec::pop) {
-            return Block { tier, line };
+        if let Some(line) = heap.free.get_mut(&(pool, size)).and_then(Vec::pop) {
+            return Block { tier, line, pool };
         }
         let line = heap.next_line.next_multiple_of(self.alignment);
         heap.next_line = line + size / hetier_traces::LINE_BYTES;
         heap.resident += size;
-        Block { tier, line }
+        Block { tier, line, pool }
     }
 
     /// Gives a block back.
     pub fn free(&mut self, block: Block, bytes: u64) {
         let heap = &mut self.heaps[block.tier];
         match self.kind {
-            AllocatorKind::SealPool => heap.free.entry(padded(bytes)).or_default().push(block.line),
+            AllocatorKind::SealPool | AllocatorKind::ThreadPools => {
+                heap.free.entry((block.pool, padded(bytes))).or_default().push(block.line);
+            }
             AllocatorKind::Bump => {}
             AllocatorKind::Map => heap.resident -= padded(bytes),
         }
@@ -113,21 +143,35 @@ mod tests {
     #[test]
     fn pool_gives_the_last_freed_block_of_the_exact_size() {
         let mut pool = Allocator::new(AllocatorKind::SealPool, 1, 64);
-        let (a, b) = (pool.alloc(0, 4096), pool.alloc(0, 4096));
+        let (a, b) = (pool.alloc(0, 4096, 0), pool.alloc(0, 4096, 0));
         pool.free(a, 4096);
         pool.free(b, 4096);
 
-        assert_eq!(pool.growth(0, 4032), 4032);
-        assert_eq!(pool.alloc(0, 4096), b);
-        assert_eq!(pool.alloc(0, 4096), a);
+        assert_eq!(pool.growth(0, 4032, 0), 4032);
+        assert_eq!(pool.alloc(0, 4096, 0), b);
+        assert_eq!(pool.alloc(0, 4096, 0), a);
         assert_eq!(pool.resident(0), 8192);
+    }
+
+    #[test]
+    fn blocks_return_to_the_pool_of_the_thread_that_took_them() {
+        let mut pools = Allocator::new(AllocatorKind::ThreadPools, 1, 64);
+        let (first, second) = (pools.alloc(0, 4096, 0), pools.alloc(0, 4096, 1));
+        pools.free(second, 4096);
+
+        assert_eq!((pools.growth(0, 4096, 0), pools.growth(0, 4096, 1)), (4096, 0));
+        assert_ne!(pools.alloc(0, 4096, 0), second);
+        assert_eq!(pools.alloc(0, 4096, 1), second);
+        pools.free(first, 4096);
+        assert_eq!(pools.alloc(0, 4096, 0), first);
+        assert_eq!(pools.resident(0), 3 * 4096);
     }
 
     #[test]
     fn resident_peak_of_the_pool_is_the_sum_of_each_size_s_own_peak() {
         let mut pool = Allocator::new(AllocatorKind::SealPool, 1, 64);
         for size in [64_u64, 128, 192] {
-            let blocks: Vec<Block> = (0..10).map(|_| pool.alloc(0, size)).collect();
+            let blocks: Vec<Block> = (0..10).map(|_| pool.alloc(0, size, 0)).collect();
             for block in blocks {
                 pool.free(block, size);
             }
@@ -140,14 +184,17 @@ mod tests {
     fn objects_share_no_line() {
         let mut bump = Allocator::new(AllocatorKind::Bump, 1, 64);
 
-        assert_eq!((bump.alloc(0, 1).line, bump.alloc(0, 65).line, bump.alloc(0, 1).line), (0, 1, 3));
+        assert_eq!(
+            (bump.alloc(0, 1, 0).line, bump.alloc(0, 65, 0).line, bump.alloc(0, 1, 0).line),
+            (0, 1, 3)
+        );
     }
 
     #[test]
     fn mapped_blocks_are_page_aligned_and_leave_when_freed() {
         let mut map = Allocator::new(AllocatorKind::Map, 1, 64);
-        let first = map.alloc(0, 100);
-        let second = map.alloc(0, 100);
+        let first = map.alloc(0, 100, 0);
+        let second = map.alloc(0, 100, 0);
         map.free(first, 100);
 
         assert_eq!((first.line, second.line), (0, 64));

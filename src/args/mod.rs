@@ -173,7 +173,7 @@ pub struct Run {
     /// How parallel loops are dealt to threads: static, static,N or dynamic,N
     #[arg(long, value_name = "NAME")]
     pub schedule: Option<String>,
-    /// Allocator of the simulated process: seal-pool, bump or map
+    /// Allocator of the simulated process: seal-pool, thread-pools (a pool for each thread), bump or map
     #[arg(long, value_name = "NAME")]
     pub allocator: Option<String>,
     /// Start with near memory full of clean lines of the same data instead of empty

@@ -77,7 +77,7 @@ pub struct RunEntry {
     pub numa: Option<String>,
     /// Schedule of parallel loops.
     pub schedule: Option<String>,
-    /// Allocator of the process.
+    /// Allocator of the process: `seal-pool`, `thread-pools`, `bump` or `map`.
     pub allocator: Option<String>,
     /// Whether near memory starts full of clean lines.
     #[serde(default)]

@@ -7,7 +7,7 @@ use hetier_traces::{Facts, Residency, Trace, residency};
 use super::objects::Budget;
 use super::settings::Resolved;
 use crate::Error;
-use crate::allocator::{AllocatorKind, padded};
+use crate::allocator::padded;
 use crate::placement::{self, Choice};
 use crate::system::System;
 
@@ -29,7 +29,7 @@ pub(crate) fn check(
     let sizes = sizes(trace) as u64;
     // No size has more than all objects together: most traces need no closer look.
     let is_roomy = live.saturating_mul(sizes.max(1)) <= capacity_bytes;
-    let needed_bytes = if is_roomy || settings.allocator != AllocatorKind::SealPool {
+    let needed_bytes = if is_roomy || !settings.allocator.is_pool() {
         live
     } else {
         live.max(least_of_pool(&residency(trace, settings.threads as u64)?))
@@ -61,7 +61,7 @@ fn sizes(trace: &Trace) -> usize {
 }
 
 /// Bytes that a pool of exact sizes holds at least: of each size, the most that is alive at the end of a body of the
-/// trace. Within a body there may be more.
+/// trace. Within a body there may be more, and pools by thread hold no less together.
 fn least_of_pool(residency: &Residency) -> u64 {
     let mut changes: BTreeMap<u64, BTreeMap<usize, i128>> = BTreeMap::new();
     for array in &residency.arrays {

@@ -248,8 +248,9 @@ impl Engine {
     }
 
     pub fn alloc(&mut self, run: &Run, scope: &Scope, port: &mut Port<'_>) -> Result<(), Error> {
-        let at = port.clock().0;
-        indices(run, scope).try_for_each(|index| self.objects.alloc(&self.directory, run.array, index, at))
+        let (at, thread) = (port.clock().0, port.core());
+        let mut born = |index| self.objects.alloc(&self.directory, (run.array, index), at, thread);
+        indices(run, scope).try_for_each(&mut born)
     }
 
     pub fn free(&mut self, run: &Run, scope: &Scope, port: &mut Port<'_>) -> Result<(), Error> {

@@ -12,8 +12,15 @@ use crate::system::WRITTEN;
 #[derive(Clone, Copy, Debug, Default)]
 struct Entry {
     tier: u8,
+    pool: u8,
     references: u32,
     line: u64,
+}
+
+impl Entry {
+    const fn block(self) -> Block {
+        Block { tier: self.tier as usize, line: self.line, pool: self.pool }
+    }
 }
 
 /// Where an operand lies.
@@ -78,16 +85,22 @@ impl Objects {
     pub fn locate(&self, object: Object) -> Option<Located> {
         let array = object.array.0 as usize;
         let entry = self.arrays[array].get(object.index as usize).filter(|entry| entry.references > 0)?;
-        let block = Block { tier: usize::from(entry.tier), line: entry.line };
-        Some(Located { block, class: self.classes[array] })
+        Some(Located { block: entry.block(), class: self.classes[array] })
     }
 
-    /// Brings an element of an array to life, or takes a reference for one of a view.
+    /// Brings an element of an array to life, or takes a reference for one of a view; `at` is the instant, in ps, and
+    /// `thread` who asks.
     ///
     /// # Errors
     /// - [`Error::Capacity`] if the tier that the placement chose is full, with what is missing.
     /// - [`Error::Trace`] if the element lies outside its array.
-    pub fn alloc(&mut self, directory: &Directory, id: ArrayId, index: i64, at: u64) -> Result<(), Error> {
+    pub fn alloc(
+        &mut self,
+        directory: &Directory,
+        (id, index): (ArrayId, i64),
+        at: u64,
+        thread: usize,
+    ) -> Result<(), Error> {
         let object = resolve(directory, id, index)?;
         if object.array != id {
             self.entry(object).references += 1;
@@ -95,9 +108,9 @@ impl Objects {
         }
         let Some(array) = directory.array(id) else { return Ok(()) };
         let (class, bytes) = (array.class, array.capacity_bytes);
-        let choice = self.choose(class, id, bytes);
+        let choice = self.choose(class, id, bytes, thread);
         let budget = self.budgets[choice];
-        let growth = self.allocator.growth(budget.tier, bytes);
+        let growth = self.allocator.growth(budget.tier, bytes, thread);
         let needed = self.allocator.resident(budget.tier).saturating_add(growth);
         if needed > budget.bytes {
             return Err(Error::Capacity {
@@ -107,8 +120,9 @@ impl Objects {
                 capacity_bytes: budget.bytes,
             });
         }
-        let block = self.allocator.alloc(budget.tier, bytes);
-        *self.entry(object) = Entry { tier: block.tier as u8, references: 1, line: block.line };
+        let block = self.allocator.alloc(budget.tier, bytes, thread);
+        *self.entry(object) =
+            Entry { tier: block.tier as u8, pool: block.pool, references: 1, line: block.line };
         self.ciphertexts += u64::from(class == WRITTEN);
         self.footprint.born(at, class_position(class), bytes, self.allocator.total_resident());
         Ok(())
@@ -120,9 +134,9 @@ impl Objects {
     }
 
     /// Position of the tier among the mode's.
-    fn choose(&mut self, class: Class, array: ArrayId, bytes: u64) -> usize {
+    fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, thread: usize) -> usize {
         let [fast, _, ..] = self.budgets[..] else { return 0 };
-        let reusable = padded(bytes) - self.allocator.growth(fast.tier, bytes);
+        let reusable = padded(bytes) - self.allocator.growth(fast.tier, bytes, thread);
         let free = fast.bytes.saturating_sub(self.allocator.resident(fast.tier));
         let fast_room = free.saturating_add(reusable);
         match self.placement.choose(Newborn { class, array, bytes: padded(bytes), fast_room }) {
@@ -148,7 +162,7 @@ impl Objects {
         if entry.references > 0 {
             return Ok(None);
         }
-        let block = Block { tier: usize::from(entry.tier), line: entry.line };
+        let block = entry.block();
         let Some(array) = directory.array(object.array) else { return Ok(None) };
         let bytes = array.capacity_bytes;
         self.allocator.free(block, bytes);

@@ -8,6 +8,7 @@ use hetier_traces::{
 
 use super::*;
 use crate::allocator::AllocatorKind;
+use crate::fidelity::Fidelity;
 
 const KIB: u64 = 1 << 10;
 
@@ -416,6 +417,58 @@ fn pool_reuses_blocks_where_mapping_faults_again() {
     assert_eq!((pool.caches.page_faults, map.caches.page_faults), (pages, 2 * pages));
     assert_eq!(pool.peak_footprint_bytes, 8 * 64 * KIB);
     assert_eq!(bump.peak_footprint_bytes, 2 * 8 * 64 * KIB);
+}
+
+/// Two threads bring eight objects to life, four each; thread 0 lets them die and asks for eight again.
+fn handed_over() -> Trace {
+    let mut trace = sums(8, 64 * KIB, 1, 0);
+    let each = |array| Elements { array: ArrayId(array), start: Affine::variable(0), count: 1 };
+    let born =
+        Body::Parallel { nest: vec![Range::count(8)], nowait: false, body: vec![Body::Alloc(each(0))] };
+    trace.definitions.push(array("later", Class::Ciphertext, 8, 64 * KIB));
+    trace.phases = vec![
+        phase("spread", Stage::Server, vec![born, Body::Free(all(0, 8))]),
+        phase("again", Stage::Server, vec![Body::Alloc(all(1, 8)), Body::Free(all(1, 8))]),
+    ];
+    trace
+}
+
+#[test]
+fn thread_takes_no_block_of_another_s_pool_at_either_fidelity() {
+    let trace = handed_over();
+    let peak = |allocator, threads, is_line: bool| {
+        let settings = Settings { allocator, ..settings("dram-only", threads) };
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let result = if is_line {
+            replay(&trace, &system(), &settings, go_on)
+        } else {
+            crate::stream::replay(&trace, &system(), &settings, go_on)
+        };
+        result.unwrap().peak_footprint_bytes / (64 * KIB)
+    };
+    for is_line in [true, false] {
+        assert_eq!(peak(AllocatorKind::SealPool, 2, is_line), 8);
+        // Thread 0 has its own four back; the other four wait for thread 1.
+        assert_eq!(peak(AllocatorKind::ThreadPools, 2, is_line), 12);
+        assert_eq!(peak(AllocatorKind::ThreadPools, 1, is_line), 8);
+    }
+}
+
+#[test]
+fn one_thread_does_not_tell_its_pool_from_the_process_s() {
+    let trace = sums(64, 64 * KIB, 2, 100);
+    for fidelity in [Fidelity::Line, Fidelity::Stream] {
+        let with = |allocator| {
+            let settings = Settings { allocator, ..settings("memory-mode", 1) };
+            let result = crate::fidelity::replay(&trace, &system(), &settings, fidelity, &mut |_| {
+                ControlFlow::Continue(())
+            });
+            let result = result.unwrap();
+            (result.simulated_seconds, result.devices, result.peak_footprint_bytes)
+        };
+
+        assert_eq!(with(AllocatorKind::ThreadPools), with(AllocatorKind::SealPool));
+    }
 }
 
 #[test]

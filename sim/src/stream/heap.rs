@@ -42,8 +42,13 @@ pub struct Heap {
     kind: AllocatorKind,
     allocator: Allocator,
     sizes: Vec<Size>,
-    /// Free blocks by tier of the mode and size.
-    free: Vec<Vec<Vec<u32>>>,
+    /// Free blocks by tier of the mode, size and pool.
+    free: Vec<Vec<u32>>,
+    /// Number of pools, and that of the thread whose turn it is.
+    pools: usize,
+    pool: usize,
+    /// Pool of each block, if there are several.
+    owners: Vec<u8>,
     /// Position in the system of the tiers that the mode offers.
     tiers: Vec<usize>,
     /// Bytes that each of them may hold.
@@ -74,14 +79,19 @@ pub struct Heap {
     /// Ciphertexts written.
     pub ciphertexts: u64,
     system: String,
+    names: Vec<String>,
 }
 
 /// What a heap is made from.
 pub struct HeapParts {
     /// Kind of allocator.
     pub kind: AllocatorKind,
+    /// Its pools: one, or one for each thread.
+    pub pools: usize,
     /// Tiers of the mode.
     pub tiers: Vec<usize>,
+    /// Their names, for messages.
+    pub names: Vec<String>,
     /// Bytes that each may hold.
     pub limits: Vec<u64>,
     /// Policy.
@@ -121,7 +131,10 @@ impl Heap {
             blocks: Blocks::new(program.objects, parts.blocks),
             kind: parts.kind,
             allocator: Allocator::new(parts.kind, parts.tiers.len(), page_lines),
-            free: vec![vec![Vec::new(); sizes.len()]; parts.tiers.len()],
+            free: vec![Vec::new(); parts.tiers.len() * sizes.len() * parts.pools],
+            pools: parts.pools,
+            pool: 0,
+            owners: Vec::new(),
             sizes,
             tiers: parts.tiers,
             limits: parts.limits,
@@ -142,6 +155,7 @@ impl Heap {
             scratch: Vec::new(),
             ciphertexts: 0,
             system: parts.system,
+            names: parts.names,
         };
         (heap, shapes)
     }
@@ -195,6 +209,18 @@ impl Heap {
         (facts.id, u64::from(object - facts.first.unwrap_or(0)))
     }
 
+    /// Lets a thread take blocks from its pool.
+    #[inline]
+    pub fn turn_to(&mut self, thread: usize) {
+        self.pool = if self.pools > 1 { thread } else { 0 };
+    }
+
+    /// Position of the free blocks of a tier, size and pool.
+    #[inline]
+    fn list(&self, tier: usize, size: usize, pool: usize) -> usize {
+        (tier * self.sizes.len() + size) * self.pools + pool
+    }
+
     /// Brings an object to life.
     ///
     /// # Errors
@@ -207,7 +233,8 @@ impl Heap {
         let bytes = self.sizes[size].bytes;
         let id = self.arrays[array].id;
         let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, id, bytes, size) };
-        let block = match self.free[tier][size].pop() {
+        let list = self.list(tier, size, self.pool);
+        let block = match self.free[list].pop() {
             Some(block) => block,
             None => self.fresh(tier, size, bytes)?,
         };
@@ -241,7 +268,11 @@ impl Heap {
             self.placement.died(self.arrays[array].id, Class::ALL[usize::from(class)], bytes, choice);
         }
         match self.kind {
-            AllocatorKind::SealPool => self.free[tier][size].push(block),
+            AllocatorKind::SealPool | AllocatorKind::ThreadPools => {
+                let owner = self.owners.get(block as usize).copied().unwrap_or(0);
+                let list = self.list(tier, size, usize::from(owner));
+                self.free[list].push(block);
+            }
             AllocatorKind::Bump => {}
             AllocatorKind::Map => self.unmap(block, tier, bytes),
         }
@@ -274,7 +305,7 @@ impl Heap {
 
     /// Asks the policy for a tier.
     fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, size: usize) -> usize {
-        let reusable = if self.free[0][size].is_empty() { 0 } else { bytes };
+        let reusable = if self.free[self.list(0, size, self.pool)].is_empty() { 0 } else { bytes };
         let room = self.limits[0].saturating_sub(self.allocator.resident(0));
         let fast_room = room.saturating_add(reusable);
         match self.placement.choose(Newborn { class, array, bytes, fast_room }) {
@@ -287,11 +318,14 @@ impl Heap {
     fn fresh(&mut self, tier: usize, size: usize, bytes: u64) -> Result<u32, Error> {
         let needed_bytes = self.allocator.resident(tier) + bytes;
         if needed_bytes > self.limits[tier] {
-            let what = format!("memory tier {}", self.tiers[tier]);
+            let what = format!("tier {}", self.names[tier]);
             let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
             return Err(Error::Capacity { system, what, needed_bytes, capacity_bytes });
         }
-        let line = self.allocator.alloc(tier, bytes).line;
+        let line = self.allocator.alloc(tier, bytes, 0).line;
+        if self.pools > 1 {
+            self.owners.push(self.pool as u8);
+        }
         self.held.resident += bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);
         Ok(self.blocks.add(line, size as u8, tier as u8))
@@ -299,7 +333,7 @@ impl Heap {
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
         let line = self.blocks[block].line();
-        self.allocator.free(crate::allocator::Block { tier, line }, bytes);
+        self.allocator.free(crate::allocator::Block { tier, line, pool: 0 }, bytes);
         self.held.resident -= bytes;
         let page = self.tables[tier].page_lines();
         if self.sample == 1 || self.pages == Pages::Random2m {
@@ -368,7 +402,7 @@ impl Heap {
             None => (table.map(number, socket), true),
         };
         let Some(line) = line else {
-            let what = format!("frames of memory tier {}", self.tiers[tier]);
+            let what = format!("frames of tier {}", self.names[tier]);
             let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
             return Err(Error::Capacity {
                 system,

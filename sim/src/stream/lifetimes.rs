@@ -12,6 +12,7 @@ impl Engine<'_> {
     #[inline]
     pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
         let header = words[at];
+        self.heap.turn_to(number);
         match Op::of(header) {
             op @ (Op::SmallBirth | Op::SmallDeath) => {
                 self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);

@@ -90,7 +90,6 @@ use program::{Program, SMALL_BYTES};
 use sample::Sampling;
 
 use crate::Error;
-use crate::allocator::AllocatorKind;
 use crate::core::Jitter;
 use crate::machine::Layout;
 use crate::mode::{self, ModeSettings, NearStart};
@@ -136,7 +135,7 @@ pub fn replay_with(
     let settings = settings.resolve(system)?;
     let (charges, retaining, facts) = charge(trace, system, settings.threads)?;
     let (original, trace) = (trace, retaining.as_ref());
-    let program = Program::new(trace, settings.allocator == AllocatorKind::SealPool)?;
+    let program = Program::new(trace, settings.allocator.is_pool())?;
     let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, (&facts, charges))?;
     let mut phases = Vec::with_capacity(trace.phases.len());
     let mut pace = Pace::new(progress, facts.activity.line_accesses);
@@ -198,12 +197,14 @@ fn build<'p>(
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
     let parts = HeapParts {
         kind: settings.allocator,
+        pools: settings.allocator.pools(settings.threads),
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
         placement: placement::build(
             &settings.placement,
             &foresight(trace, facts, settings, (system, &budgets)),
         )?,
         tables: tables(system, settings, &budgets, facts.peak_footprint_bytes, sample),
+        names: tiers.iter().map(|&tier| system.tiers[tier].name.clone()).collect(),
         tiers,
         pages: settings.pages,
         sample,
