@@ -6,13 +6,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use hetier_reports::experiment::{
-    Cell, Experiment, NetworkEntry, Outcome as CellOutcome, RunEntry, Sweep, TraceFacts,
+    Cell, Experiment, NetworkEntry, Outcome as CellOutcome, PhaseCounts, RunEntry, Sweep, TraceFacts,
 };
 use hetier_sim::System;
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
-use hetier_traces::{Definition, Trace};
+use hetier_traces::facts::PhaseFacts;
+use hetier_traces::{Class, Definition, Trace};
 use hetier_workloads::interpret::shape;
 use rayon::prelude::*;
 
@@ -77,10 +78,22 @@ fn trace_facts(trace: &Trace) -> Outcome<TraceFacts> {
         Definition::Array(array) => Some((array.label.clone(), array.elements)),
         _ => None,
     };
+    let used = |definition: &Definition| match definition {
+        Definition::Array(array) => Some((array.label.clone(), array.used_bytes)),
+        _ => None,
+    };
+    let phase = |phase: PhaseFacts| PhaseCounts {
+        name: phase.name,
+        operation: phase.operation,
+        primitives: phase.activity.primitives,
+    };
     Ok(TraceFacts {
         operations: facts.operations,
         primitives: facts.activity.primitives,
         elements: trace.definitions.iter().filter_map(array).collect(),
+        object_bytes: trace.definitions.iter().filter_map(used).collect(),
+        phases: facts.phases.into_iter().map(phase).collect(),
+        pool_bytes: hetier_sim::replay::pool_bytes(trace, Class::Ciphertext)?,
         peak_live_bytes: facts.peak_footprint_bytes,
     })
 }

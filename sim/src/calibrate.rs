@@ -47,6 +47,8 @@
 //!
 use serde::{Deserialize, Serialize};
 
+use crate::device::literal::DeviceConfig;
+use crate::pages::choose;
 use crate::probe::{
     BandwidthProbe, HotspotProbe, LatencyProbe, LoadedProbe, LoadedReport, Mix, Pattern, bandwidth, hotspot,
     latency, loaded, parse_size,
@@ -67,7 +69,8 @@ const POINTS: &str = include_str!("../calibration.csv");
 pub struct Point {
     /// Name in tables.
     pub id: String,
-    /// `latency`, `bandwidth`, `hotspot` or `loaded`.
+    /// `latency`, `bandwidth`, `hotspot` or `loaded`; or what a system file gives: `cache`, the latency of cache `tier`,
+    /// and `pins`, the rate of the DRAM channels behind a controller.
     pub probe: String,
     /// Name of the system.
     pub system: String,
@@ -220,8 +223,28 @@ fn simulate(point: &Point) -> Result<f64, Error> {
         "bandwidth" => simulate_bandwidth(&system, point),
         "hotspot" => simulate_hotspot(&system, point),
         "loaded" => simulate_loaded(&system, point),
-        other => Err(Error::value(FILE, "probe", other, "latency, bandwidth, hotspot or loaded")),
+        "cache" => cache_latency(&system, point),
+        "pins" => pin_rate(&system, point),
+        other => {
+            Err(Error::value(FILE, "probe", other, "latency, bandwidth, hotspot, loaded, cache or pins"))
+        }
     }
+}
+
+/// Load-to-use latency of a cache, as replays charge it.
+fn cache_latency(system: &System, point: &Point) -> Result<f64, Error> {
+    let caches = [("l1", system.l1), ("l2", system.l2), ("l3", system.l3)];
+    let cache = choose("cache", &point.tier, &caches)?;
+    pick(point, &[("ns", cache.latency.0 as f64 / 1e3)])
+}
+
+/// Rate of the pins of a controller's channels.
+fn pin_rate(system: &System, point: &Point) -> Result<f64, Error> {
+    let refuse = || Error::value(FILE, "tier", &point.tier, "a tier of DRAM");
+    let tier = system.tier(&point.tier).map(|at| &system.tiers[at]).ok_or_else(refuse)?;
+    let DeviceConfig::Dram(device) = DeviceConfig::load(&tier.device)? else { return Err(refuse()) };
+    let channels = tier.channels_per_socket as f64 / system.controllers_per_socket as f64;
+    pick(point, &[("gb_per_s", device.peak_gb_per_s() * channels)])
 }
 
 fn simulate_latency(system: &System, point: &Point) -> Result<f64, Error> {

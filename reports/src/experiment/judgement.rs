@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Point, Sweep};
+use super::{Metric, Outcome, Point, Sweep};
 
 /// A point and what the simulation says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +26,10 @@ pub fn judge(sweep: &Sweep) -> Vec<Judged> {
 fn judge_one(sweep: &Sweep, point: &Point) -> Judged {
     let result = |run: &Option<String>| sweep.result(&point.network, run.as_ref()?);
     let simulated = match &point.run {
+        Some(run) if point.metric == Metric::DoesNotFit => {
+            let cell = sweep.cell(&point.network, run);
+            cell.map(|cell| f64::from(u8::from(matches!(cell.outcome, Outcome::DoesNotFit { .. }))))
+        }
         None => sweep.facts.get(&point.network).and_then(|facts| point.metric.of_trace(facts)),
         run => result(run).and_then(|found| point.metric.of(found, result(&point.against))),
     };

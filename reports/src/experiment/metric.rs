@@ -20,8 +20,16 @@ pub enum Metric {
     PeakGigabytes,
     /// Most bytes of objects alive at one time, in 10⁹.
     LiveGigabytes,
+    /// Bytes that the pool keeps of ciphertexts, in 10⁹: of each size, the most that is alive at one time.
+    PoolGigabytes,
+    /// 1 if the process does not fit the run's memory, 0 if it does.
+    DoesNotFit,
     /// Objects of an array of the trace, by its label.
     Elements(String),
+    /// Bytes used of each object of an array, in 2¹⁰, by its label.
+    ObjectKibibytes(String),
+    /// Phases of a graph operation with a text in their name, or, after `!`, without it.
+    PhasesNamed(String, String),
     /// Inference time over that of another run of the same network.
     Slowdown,
     /// Share of requests that near memory held.
@@ -30,17 +38,22 @@ pub enum Metric {
     ReadBufferHitRate(String),
     /// Phases of a graph operation.
     Operations(String),
-    /// Calls of an HE primitive, or of several with `+` between them.
+    /// Calls of an HE primitive, or of several with `+` between them; behind `@` the one phase in which they count.
     Calls(String),
     /// Seconds of a graph operation.
     OperationSeconds(String),
     /// Microseconds of one call of an HE primitive on its core.
     CallMicroseconds(String),
+    /// Core seconds of all calls of an HE primitive over the number of threads.
+    ThreadSeconds(String),
+    /// Bytes that an HE primitive loads and stores in a second of its core, in 10⁹.
+    CoreGigabytesPerSecond(String),
 }
 
-const KNOWN: &str = "inference_seconds, whole_run_seconds, peak_gb, live_gb, slowdown, near_memory_hit_rate, \
-                     TIER_read_buffer_hit_rate, operations:NAME, calls:NAME[+NAME...], seconds:NAME, \
-                     microseconds:NAME, elements:LABEL";
+const KNOWN: &str = "inference_seconds, whole_run_seconds, peak_gb, live_gb, pool_gb, does_not_fit, slowdown, \
+                     near_memory_hit_rate, TIER_read_buffer_hit_rate, operations:NAME, phases:OPERATION:[!]TEXT, \
+                     calls:NAME[+NAME...][@PHASE], seconds:NAME, microseconds:NAME, thread_seconds:NAME, \
+                     core_gb_per_s:NAME, elements:LABEL, object_kib:LABEL";
 
 impl FromStr for Metric {
     type Err = String;
@@ -51,6 +64,8 @@ impl FromStr for Metric {
             "whole_run_seconds" => Some(Self::WholeRunSeconds),
             "peak_gb" => Some(Self::PeakGigabytes),
             "live_gb" => Some(Self::LiveGigabytes),
+            "pool_gb" => Some(Self::PoolGigabytes),
+            "does_not_fit" => Some(Self::DoesNotFit),
             "slowdown" => Some(Self::Slowdown),
             "near_memory_hit_rate" => Some(Self::NearMemoryHitRate),
             other => other
@@ -63,6 +78,12 @@ impl FromStr for Metric {
             "seconds" => Some(Self::OperationSeconds(name.to_owned())),
             "microseconds" => Some(Self::CallMicroseconds(name.to_owned())),
             "elements" => Some(Self::Elements(name.to_owned())),
+            "object_kib" => Some(Self::ObjectKibibytes(name.to_owned())),
+            "thread_seconds" => Some(Self::ThreadSeconds(name.to_owned())),
+            "core_gb_per_s" => Some(Self::CoreGigabytesPerSecond(name.to_owned())),
+            "phases" => name
+                .split_once(':')
+                .map(|(operation, text)| Self::PhasesNamed(operation.to_owned(), text.to_owned())),
             _ => None,
         });
         whole.or(named).ok_or_else(|| format!("metric: found {text}, need one of {KNOWN}"))
@@ -84,6 +105,12 @@ impl fmt::Display for Metric {
             Self::WholeRunSeconds => write!(formatter, "whole_run_seconds"),
             Self::PeakGigabytes => write!(formatter, "peak_gb"),
             Self::LiveGigabytes => write!(formatter, "live_gb"),
+            Self::PoolGigabytes => write!(formatter, "pool_gb"),
+            Self::DoesNotFit => write!(formatter, "does_not_fit"),
+            Self::ObjectKibibytes(label) => write!(formatter, "object_kib:{label}"),
+            Self::PhasesNamed(operation, text) => write!(formatter, "phases:{operation}:{text}"),
+            Self::ThreadSeconds(name) => write!(formatter, "thread_seconds:{name}"),
+            Self::CoreGigabytesPerSecond(name) => write!(formatter, "core_gb_per_s:{name}"),
             Self::Elements(label) => write!(formatter, "elements:{label}"),
             Self::Slowdown => write!(formatter, "slowdown"),
             Self::NearMemoryHitRate => write!(formatter, "near_memory_hit_rate"),
@@ -105,7 +132,16 @@ impl From<Metric> for String {
 impl Metric {
     /// Whether the trace alone holds it.
     pub const fn is_of_trace(&self) -> bool {
-        matches!(self, Self::LiveGigabytes | Self::Operations(_) | Self::Calls(_) | Self::Elements(_))
+        matches!(
+            self,
+            Self::LiveGigabytes
+                | Self::PoolGigabytes
+                | Self::Operations(_)
+                | Self::PhasesNamed(..)
+                | Self::Calls(_)
+                | Self::Elements(_)
+                | Self::ObjectKibibytes(_)
+        )
     }
 
     /// The number in the facts of a trace; `None` where it needs a replay.
@@ -113,8 +149,24 @@ impl Metric {
         match self {
             Self::LiveGigabytes => Some(trace.peak_live_bytes as f64 / 1e9),
             Self::Operations(name) => trace.operations.get(name).map(|count| *count as f64),
-            Self::Calls(names) => sum(names, |name| trace.primitives.get(name).copied()),
+            Self::Calls(names) => match names.split_once('@') {
+                None => sum(names, |name| trace.primitives.get(name).copied()),
+                Some((names, name)) => {
+                    let phase = trace.phases.iter().find(|phase| phase.name == name)?;
+                    sum(names, |name| phase.primitives.get(name).copied())
+                }
+            },
             Self::Elements(label) => trace.elements.get(label).map(|count| *count as f64),
+            Self::PoolGigabytes => Some(trace.pool_bytes as f64 / 1e9),
+            Self::ObjectKibibytes(label) => trace.object_bytes.get(label).map(|bytes| *bytes as f64 / 1024.0),
+            Self::PhasesNamed(operation, text) => {
+                let is_named = |name: &str| match text.strip_prefix('!') {
+                    Some(text) => !name.contains(text),
+                    None => name.contains(text),
+                };
+                let own = trace.phases.iter().filter(|phase| phase.operation == *operation);
+                Some(own.filter(|phase| is_named(&phase.name)).count() as f64)
+            }
             _ => None,
         }
     }
@@ -127,13 +179,20 @@ impl Metric {
     /// Unit in tables.
     pub const fn unit(&self) -> &'static str {
         match self {
-            Self::InferenceSeconds | Self::WholeRunSeconds | Self::OperationSeconds(_) => "s",
-            Self::PeakGigabytes | Self::LiveGigabytes => "GB",
+            Self::InferenceSeconds
+            | Self::WholeRunSeconds
+            | Self::OperationSeconds(_)
+            | Self::ThreadSeconds(_) => "s",
+            Self::PeakGigabytes | Self::LiveGigabytes | Self::PoolGigabytes => "GB",
+            Self::ObjectKibibytes(_) => "KiB",
+            Self::CoreGigabytesPerSecond(_) => "GB/s",
             Self::CallMicroseconds(_) => "µs",
             Self::Slowdown => "×",
             Self::NearMemoryHitRate
             | Self::ReadBufferHitRate(_)
+            | Self::DoesNotFit
             | Self::Operations(_)
+            | Self::PhasesNamed(..)
             | Self::Calls(_)
             | Self::Elements(_) => "",
         }
@@ -146,7 +205,10 @@ impl Metric {
             Self::WholeRunSeconds => Some(result.whole_run_seconds),
             Self::PeakGigabytes => Some(result.peak_footprint_bytes as f64 / 1e9),
             Self::LiveGigabytes => Some(result.peak_live_bytes as f64 / 1e9),
-            Self::Elements(_) => None,
+            Self::Elements(_) | Self::ObjectKibibytes(_) | Self::PhasesNamed(..) | Self::PoolGigabytes => {
+                None
+            }
+            Self::DoesNotFit => Some(0.0),
             Self::Slowdown => Some(result.slowdown(against?)?.median),
             Self::NearMemoryHitRate => result.near_memory_hit_rate,
             Self::ReadBufferHitRate(tier) => result.devices.get(tier)?.buffer_hit_rate.read,
@@ -157,9 +219,19 @@ impl Metric {
                 let share = result.by_primitive.get(name)?;
                 Some(share.simulated_seconds? * 1e6 / share.count as f64)
             }
+            Self::ThreadSeconds(name) => {
+                Some(result.by_primitive.get(name)?.simulated_seconds? / result.threads as f64)
+            }
+            Self::CoreGigabytesPerSecond(name) => {
+                let share = result.by_primitive.get(name)?;
+                Some((share.accesses * LINE_BYTES) as f64 / share.simulated_seconds? / 1e9)
+            }
         }
     }
 }
+
+/// Bytes of a line.
+const LINE_BYTES: u64 = 64;
 
 /// Sum over names with `+` between them; `None` if one is not there.
 fn sum(names: &str, count: impl Fn(&str) -> Option<u64>) -> Option<f64> {

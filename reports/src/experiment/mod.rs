@@ -25,7 +25,7 @@ pub use metric::Metric;
 pub use report::report_files;
 pub use sweep::{Cell, Outcome, Sweep};
 pub use tables::{operations, points, summary, sweep_table, unsimulated};
-pub use trace_facts::TraceFacts;
+pub use trace_facts::{PhaseCounts, TraceFacts};
 
 use crate::Error;
 

@@ -132,6 +132,46 @@ fn calls_of_several_primitives_are_added() {
 }
 
 #[test]
+fn calls_and_phases_are_counted_by_name() {
+    let phase = |name: &str, operation: &str, adds| PhaseCounts {
+        name: name.to_owned(),
+        operation: operation.to_owned(),
+        primitives: BTreeMap::from([("add".to_owned(), adds)]),
+    };
+    let phases = vec![
+        phase("stem", "Convolution", 3),
+        phase("block0.depthwise.0", "Convolution", 4),
+        phase("block0.depthwise.0.data", "Slice", 5),
+    ];
+    let facts = TraceFacts { phases, ..TraceFacts::default() };
+    let number = |text: &str| text.parse::<Metric>().unwrap().of_trace(&facts);
+
+    assert_eq!(number("calls:add@stem"), Some(3.0));
+    assert_eq!(number("calls:add@logits"), None);
+    assert_eq!(number("phases:Convolution:.depthwise."), Some(1.0));
+    assert_eq!(number("phases:Convolution:!.depthwise."), Some(1.0));
+    assert_eq!(number("phases:Slice:block0"), Some(1.0));
+}
+
+#[test]
+fn network_that_does_not_fit_is_a_number_too() {
+    let mut sweep =
+        Sweep { experiment: load("lloret2021").unwrap(), cells: Vec::new(), facts: BTreeMap::new() };
+    let of = |sweep: &Sweep| {
+        let judged = judge(sweep).into_iter().find(|judged| judged.point.metric == Metric::DoesNotFit);
+        judged.unwrap()
+    };
+
+    assert_eq!(of(&sweep).simulated, None);
+    sweep.cells.push(Cell {
+        network: "resnet50".to_owned(),
+        run: "dram-only".to_owned(),
+        outcome: Outcome::DoesNotFit { needed_bytes: 2, capacity_bytes: 1 },
+    });
+    assert!(of(&sweep).passes && of(&sweep).simulated == Some(1.0));
+}
+
+#[test]
 fn only_what_a_point_needs_is_replayed() {
     for name in names() {
         let experiment = load(name).unwrap().pointed();
@@ -151,7 +191,14 @@ fn metrics_read_back_as_they_are_written() {
     for text in [
         "peak_gb",
         "live_gb",
+        "pool_gb",
+        "does_not_fit",
         "elements:input",
+        "object_kib:input",
+        "phases:Convolution:!.depthwise.",
+        "calls:add+copy@conv1",
+        "thread_seconds:rescale",
+        "core_gb_per_s:copy",
         "calls:add+copy",
         "pmem_read_buffer_hit_rate",
         "operations:Add",

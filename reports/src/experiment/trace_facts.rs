@@ -11,6 +11,23 @@ pub struct TraceFacts {
     pub primitives: BTreeMap<String, u64>,
     /// Label of an array → objects.
     pub elements: BTreeMap<String, u64>,
+    /// Label of an array → bytes that each of its objects uses.
+    pub object_bytes: BTreeMap<String, u64>,
+    /// Phases in order.
+    pub phases: Vec<PhaseCounts>,
+    /// Bytes that a pool of exact sizes keeps of the ciphertexts: of each size, the most that is alive at one time.
+    pub pool_bytes: u64,
     /// Most bytes alive at one time, scratch of parallel loops counted for one thread.
     pub peak_live_bytes: u64,
+}
+
+/// One phase of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PhaseCounts {
+    /// Its name.
+    pub name: String,
+    /// Its graph operation.
+    pub operation: String,
+    /// HE primitive → calls.
+    pub primitives: BTreeMap<String, u64>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hetier_traces::{Facts, Residency, Trace, residency};
+use hetier_traces::{Class, Facts, Residency, Trace, residency};
 
 use super::objects::Budget;
 use super::settings::Resolved;
@@ -49,6 +49,16 @@ fn usable<'b>(settings: &Resolved, budgets: &'b [Budget]) -> (&'b [Budget], Stri
         (Some(Choice::Slow), [_, slow, ..]) => (std::slice::from_ref(slow), named()),
         _ => (budgets, format!("mode {mode}: the process")),
     }
+}
+
+/// Bytes that a pool of exact sizes holds at least for the objects of a class, of which no size serves another class.
+///
+/// # Errors
+/// - [`Error::Trace`] if the trace is wrong.
+pub fn pool_bytes(trace: &Trace, class: Class) -> Result<u64, Error> {
+    let Residency { mut arrays, instants } = residency(trace, 1)?;
+    arrays.retain(|array| array.class == class);
+    Ok(least_of_pool(&Residency { arrays, instants }))
 }
 
 /// Number of sizes that objects have.
@@ -101,8 +111,8 @@ fn ends(held: &[(usize, u64)], instants: usize) -> impl Iterator<Item = (u64, us
 
 #[cfg(test)]
 mod tests {
+    use hetier_traces::ArrayId;
     use hetier_traces::facts::ArrayUse;
-    use hetier_traces::{ArrayId, Class};
 
     use super::*;
 

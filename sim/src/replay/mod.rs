@@ -24,6 +24,7 @@ use hetier_traces::expand::Program;
 use hetier_traces::{Directory, Facts, Trace};
 
 pub use calls::Stores;
+pub use capacity::pool_bytes;
 pub use footprint::Footprint;
 pub use sample::Sample;
 pub use settings::{DramSize, Pinning, Settings};
