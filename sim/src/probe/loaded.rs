@@ -1,5 +1,6 @@
 //! Loaded latency: one thread chases pointers while the other cores ask for more and more bandwidth.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
@@ -23,6 +24,8 @@ const WARM_LOADS: u64 = 500;
 const MEASURED_LOADS: u64 = 3_000;
 /// Most lines of all threads in either: loads behind queues that are full everywhere are few, but alike.
 const MOST_LINES: u64 = 1_000_000;
+/// Loads that are waited for all the same: as many as a 99th percentile needs.
+const LEAST_LOADS: u64 = 100;
 
 /// What to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,13 +64,14 @@ pub struct LoadedReport {
     pub points: Vec<LoadedPoint>,
 }
 
-/// Measures the curve with every core of every socket, one point after the other. Prefetch is as in the system file.
+/// Measures the curve with every core of every socket, points on as many host cores as there are; the result does not
+/// depend on their number. Prefetch is as in the system file.
 ///
 /// # Errors
 /// - [`Error::Value`] for options that do not fit the system.
 /// - Those of loading the tier's device.
 pub fn loaded(system: &System, probe: &LoadedProbe) -> Result<LoadedReport, Error> {
-    let points = GAPS_NS.into_iter().map(|gap| point(system, probe, Picoseconds::from_ns(gap)));
+    let points = GAPS_NS.into_par_iter().map(|gap| point(system, probe, Picoseconds::from_ns(gap)));
     Ok(LoadedReport {
         schema: SCHEMA.to_owned(),
         system: system.name.clone(),
@@ -114,12 +118,12 @@ fn generator(system: &System, probe: &LoadedProbe, region: u64, index: u64, gap:
     program
 }
 
-/// Runs until the measuring thread has done `loads`, or all threads the most lines.
+/// Runs until the measuring thread has done `loads`, or all threads the most lines and it the least loads.
 fn measure(engine: &mut Engine, loads: u64) -> LoadedPoint {
     let mut tail = Tail::new();
     let (mut lines, mut first, mut last) = (0, None, Picoseconds::ZERO);
     let mut is_running = true;
-    while is_running && tail.count() < loads && lines < MOST_LINES {
+    while is_running && tail.count() < loads && (lines < MOST_LINES || tail.count() < LEAST_LOADS) {
         is_running = engine.window(|done| {
             first.get_or_insert(done.at);
             last = last.max(done.at);

@@ -131,6 +131,39 @@ fn the_loaded_curve_rises_from_the_idle_latency() {
 }
 
 #[test]
+fn a_chaser_gets_through_among_writes_that_saturate_dram() {
+    for (name, idle_ns) in [("ddr4-2666-1ch", 79.0), ("xeon-8260-optane", 101.5)] {
+        let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::WRITES, dimms: None, is_remote: false };
+        let curve = loaded(&system(name), &probe).expect("a valid probe").points;
+
+        // A drain of 20 writes (the other: 6), none slower than a row cycle of 46.5 ns over four banks at least.
+        let drain_ns = 20.0 * 46.5 / 4.0;
+        let last = curve[curve.len() - 1];
+        assert!(last.ns_per_access > 1.2 * curve[0].ns_per_access, "{name} {curve:?}");
+        for point in &curve {
+            let rise = point.ns_per_access - idle_ns;
+            assert!(rise < drain_ns && point.p99_ns >= point.ns_per_access, "{name} {point:?}");
+        }
+    }
+}
+
+#[test]
+fn blocks_of_gibibytes_end_and_measure_what_sequential_blocks_do() {
+    let at = |access_bytes| {
+        let probe = BandwidthProbe { access_bytes, threads: 2, region_bytes: 1 << 37, ..one_dimm() };
+        gb_per_s(&BandwidthProbe { order: Order::Sequential, ..probe })
+    };
+    assert!((at(1 << 36) / at(1 << 20) - 1.0).abs() < 0.02);
+}
+
+#[test]
+fn reads_that_buffers_answer_have_no_efficiency() {
+    let probe = BandwidthProbe { threads: 1, region_bytes: 4096, ..one_dimm() };
+    let report = bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe");
+    assert_eq!(report.read_efficiency, None, "{report:?}");
+}
+
+#[test]
 fn equal_probes_give_equal_bytes() {
     let probe = BandwidthProbe { mix: Some(Mix { reads: 2, writes: 1 }), threads: 3, ..one_dimm() };
     assert_eq!(gb_per_s(&probe).to_bits(), gb_per_s(&probe).to_bits());

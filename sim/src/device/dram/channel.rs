@@ -61,6 +61,8 @@ pub struct Channel {
     /// Requests in each bounded queue: those for whom no row was opened yet.
     pub(super) queued: [u32; 2],
     pub(super) is_writing: bool,
+    /// Writes served since the last read while a read waited.
+    pub(super) passed: u32,
     /// Bit per bank with an open row.
     pub(super) open: u64,
     rows: [u32; MAX_BANKS],
@@ -94,6 +96,7 @@ impl Channel {
             waits: [BankLists::new(), BankLists::new()],
             queued: [0; 2],
             is_writing: false,
+            passed: 0,
             open: 0,
             rows: [0; MAX_BANKS],
             owed: [0; 2],
@@ -284,9 +287,10 @@ impl Channel {
             self.owed[kind as usize] &= !bit;
         } else {
             self.queued[kind as usize] -= 1;
-            self.turn();
             self.tally.hits[kind as usize] += 1;
         }
+        self.count_passed(kind);
+        self.turn();
         self.last_use[bank] = at;
         let is_wanted = (self.hits[0].occupied | self.hits[1].occupied) & bit != 0;
         let is_in_the_way = self.waits[usize::from(self.is_writing)].occupied & bit != 0;

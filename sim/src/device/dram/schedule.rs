@@ -41,7 +41,8 @@ impl Channel {
     }
 
     /// Chooses the direction anew after a queue has changed. Writes are served when their queue is nearly full, down to
-    /// a low mark, and whenever there is nothing to read.
+    /// a low mark, and whenever there is nothing to read. What arrives during a drain does not prolong it: when a whole
+    /// drain has passed a read that waits, a read has its turn.
     #[inline]
     pub(super) fn turn(&mut self) {
         let [reads, writes] = self.queued;
@@ -50,11 +51,24 @@ impl Channel {
         } else {
             writes > self.controller.drain_above
         };
-        let is_writing = is_full || reads == 0;
+        let is_read_due = self.passed >= self.controller.drained() && self.is_read_waiting();
+        let is_writing = (is_full || reads == 0) && !is_read_due;
         if is_writing != self.is_writing {
             self.is_writing = is_writing;
             self.memos = Memos::UNKNOWN;
         }
+    }
+
+    /// Counts the writes that pass waiting reads, from one read to the next.
+    #[inline]
+    pub(super) fn count_passed(&mut self, kind: Kind) {
+        let passes = kind == Kind::Write && self.is_read_waiting();
+        self.passed = if passes { self.passed + 1 } else { 0 };
+    }
+
+    /// Whether a read is inside, its row opened or not.
+    const fn is_read_waiting(&self) -> bool {
+        self.queued[0] != 0 || self.owed[0] != 0
     }
 
     fn offer_refresh(&self, best: &mut Scan) {
