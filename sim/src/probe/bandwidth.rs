@@ -88,9 +88,9 @@ pub struct BandwidthReport {
     pub probe: BandwidthProbe,
     /// User data loaded and stored, 10⁹ bytes a second. What is read for ownership does not count.
     pub gb_per_s: f64,
-    /// Bytes stored ÷ bytes that the media wrote; absent without stores.
+    /// Bytes stored ÷ bytes that the media wrote; absent if either is none.
     pub write_efficiency: Option<f64>,
-    /// Bytes loaded ÷ bytes that the media read; absent without loads.
+    /// Bytes loaded ÷ bytes that the media read; absent if either is none.
     pub read_efficiency: Option<f64>,
 }
 
@@ -102,14 +102,16 @@ pub struct BandwidthReport {
 pub fn bandwidth(system: &System, probe: &BandwidthProbe) -> Result<BandwidthReport, Error> {
     let mut engine = build(system, probe)?;
     let channels = (engine.memory().dimms() * sockets(system, probe)) as u64;
-    let warm = WARM_LINES * channels + (probe.access_bytes / 64) * probe.threads as u64;
+    // A block of each thread, or as much of it as fills a DIMM's buffers.
+    let block_lines = (probe.access_bytes / 64).min(WARM_LINES);
+    let warm = WARM_LINES * channels + block_lines * probe.threads as u64;
     let measured = (MEASURED_LINES * channels).min(MOST_LINES);
     let begin = run(&mut engine, warm);
     let before = engine.memory().counters();
     let end = run(&mut engine, measured);
     let after = engine.memory().counters();
     let seconds = end.last.saturating_sub(begin.last).as_seconds();
-    let share = |bytes: u64, media: u64| (bytes > 0).then(|| bytes as f64 / media.max(1) as f64);
+    let share = |bytes: u64, media: u64| (bytes > 0 && media > 0).then(|| bytes as f64 / media as f64);
     Ok(BandwidthReport {
         schema: SCHEMA.to_owned(),
         system: system.name.clone(),
