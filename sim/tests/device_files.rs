@@ -153,7 +153,19 @@ fn impossible_links_and_curves_are_refused() {
             "[1.1, 90.4]",
             "curve[0].points: found 1.1 GB/s, need more than 1.1 GB/s",
         ),
-        ("curve-xeon-6240", "88.2", "39.0", "curve[0].points: found 39 ns, need more than core_path_ns = 40"),
+        (
+            "curve-xeon-6240",
+            "88.2",
+            "39.0",
+            "curve[0].points: found 39 ns, need more than core_path_ns = 53.7",
+        ),
+        (
+            "curve-xeon-6240",
+            "[1.1, 88.2]",
+            "[1.1, 88.2, 3.0]",
+            "a point: found 3 numbers, need 2, [GB/s, ns]",
+        ),
+        ("curve-xeon-6240", "[1.1, 88.2]", "[1.1]", "a point: found 1 numbers, need 2, [GB/s, ns]"),
         (
             "curve-xeon-6240",
             "112.85",

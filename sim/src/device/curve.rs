@@ -11,7 +11,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::{Completion, Counters, Device, Kind, Request};
 use crate::{Error, Picoseconds};
@@ -19,6 +20,17 @@ use crate::{Error, Picoseconds};
 const LINE_BYTES: u64 = 64;
 /// Requests after which bandwidth and mix are measured anew: a few microseconds at full load.
 const WINDOW: u64 = 256;
+
+/// Reads points; serde itself would pass over a third number.
+fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[f64; 2]>, D::Error> {
+    let points = Vec::<Vec<f64>>::deserialize(deserializer)?;
+    let pair = |point: Vec<f64>| {
+        <[f64; 2]>::try_from(point).map_err(|point| {
+            D::Error::custom(format!("a point: found {} numbers, need 2, [GB/s, ns]", point.len()))
+        })
+    };
+    points.into_iter().map(pair).collect()
+}
 
 /// A curve device file, unchecked.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,7 +42,8 @@ pub struct CurveLiteral {
     pub source: String,
     /// Bytes of the tier, in GiB.
     pub capacity_gib: u64,
-    /// Part of the measured latency that lies between core and controller, in nanoseconds: the machine adds its own.
+    /// Part of the measured latency that lies between core and controller, caches included, in nanoseconds: the machine
+    /// adds its own.
     pub core_path_ns: f64,
     /// The curves, by share of reads.
     pub curve: Vec<OneCurveLiteral>,
@@ -43,6 +56,7 @@ pub struct OneCurveLiteral {
     /// Reads of all requests, in per cent.
     pub read_percent: f64,
     /// Bandwidth in GB/s and latency in ns, by rising bandwidth.
+    #[serde(deserialize_with = "pairs")]
     pub points: Vec<[f64; 2]>,
     /// Highest bandwidth in GB/s, at least that of the last point, whose latency holds from there on.
     pub peak_gb_per_s: f64,

@@ -164,6 +164,25 @@ fn reads_that_buffers_answer_have_no_efficiency() {
 }
 
 #[test]
+fn a_machine_of_a_measured_curve_measures_that_curve() {
+    let mut machine = system("xeon-6240-dram");
+    let tier = &mut machine.tiers[0];
+    (tier.device, tier.channels_per_socket) = ("curve-xeon-6240".to_owned(), 1);
+    let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: None, is_remote: false };
+
+    let curve = loaded(&machine, &probe).expect("a valid probe").points;
+
+    // Intel MLC: GB/s of both sockets and ns.
+    for (gb_per_s, published) in [(12.3, 90.4), (29.1, 93.1), (55.2, 97.3), (87.3, 102.4), (120.5, 106.8)] {
+        let after = curve.partition_point(|point| point.gb_per_s < gb_per_s);
+        let (low, high) = (curve[after - 1], curve[after]);
+        let share = (gb_per_s - low.gb_per_s) / (high.gb_per_s - low.gb_per_s);
+        let found = low.ns_per_access + share * (high.ns_per_access - low.ns_per_access);
+        assert!((found / published - 1.0).abs() < 0.04, "{gb_per_s} GB/s: {found} ns, published {published}");
+    }
+}
+
+#[test]
 fn equal_probes_give_equal_bytes() {
     let probe = BandwidthProbe { mix: Some(Mix { reads: 2, writes: 1 }), threads: 3, ..one_dimm() };
     assert_eq!(gb_per_s(&probe).to_bits(), gb_per_s(&probe).to_bits());
