@@ -86,6 +86,8 @@ pub struct BandwidthReport {
     pub system: String,
     /// What was asked for.
     pub probe: BandwidthProbe,
+    /// Whether hardware prefetch was on: as asked for, or as in the system file.
+    pub prefetches: bool,
     /// User data loaded and stored, 10⁹ bytes a second. What is read for ownership does not count.
     pub gb_per_s: f64,
     /// Bytes stored ÷ bytes that the media wrote; absent if either is none.
@@ -116,6 +118,7 @@ pub fn bandwidth(system: &System, probe: &BandwidthProbe) -> Result<BandwidthRep
         schema: SCHEMA.to_owned(),
         system: system.name.clone(),
         probe: probe.clone(),
+        prefetches: prefetches(system, probe),
         gb_per_s: ((end.loaded + end.stored) * 64) as f64 / seconds / 1e9,
         write_efficiency: share(end.stored * 64, after.media_write_bytes - before.media_write_bytes),
         read_efficiency: share(end.loaded * 64, after.media_read_bytes - before.media_read_bytes),
@@ -155,16 +158,19 @@ fn build(system: &System, probe: &BandwidthProbe) -> Result<Engine, Error> {
     let sockets = sockets(system, probe);
     let memory = Memory::new(system, scope(probe, sockets))?;
     let parts = Parts::new(system, probe, &memory)?;
-    let prefetches = probe.prefetch.unwrap_or(system.prefetch.enabled);
     let threads = (0..probe.threads).map(|index| {
         let program = parts.program(system, probe, index % system.cores_per_socket, index as u64);
         let sharers = probe.threads.div_ceil(sockets);
-        let mut thread = Thread::new(system, program, prefetches, sharers, index as u64);
+        let mut thread = Thread::new(system, program, prefetches(system, probe), sharers, index as u64);
         thread.warm_cache();
         (thread.starting(Picoseconds(index as u64 * 100)), parts.channels(system, index))
     });
     let threads = threads.collect();
     Ok(Engine::new(memory, threads, probe.resolved_mix().0))
+}
+
+fn prefetches(system: &System, probe: &BandwidthProbe) -> bool {
+    probe.prefetch.unwrap_or(system.prefetch.enabled)
 }
 
 const fn scope(probe: &BandwidthProbe, sockets: usize) -> Scope<'_> {
@@ -173,6 +179,7 @@ const fn scope(probe: &BandwidthProbe, sockets: usize) -> Scope<'_> {
         sockets,
         dimms: probe.dimms,
         is_remote: probe.is_remote,
+        has_home_thread: false,
         power_w: probe.power_w,
     }
 }
@@ -245,7 +252,11 @@ impl Parts {
         let socket = index / system.cores_per_socket;
         let groups = self.dimms.div_ceil(self.group);
         let first = index % groups * self.group;
-        Channels { first: socket * self.dimms + first, count: self.group.min(self.dimms - first) }
+        Channels {
+            first: socket * self.dimms + first,
+            count: self.group.min(self.dimms - first),
+            is_home: false,
+        }
     }
 
     /// The program of the `place`-th thread of a socket.

@@ -60,7 +60,8 @@ fn probes(arguments: &Bandwidth, system: &System) -> Vec<BandwidthProbe> {
 }
 
 fn print(report: &BandwidthReport) {
-    say!("{:.2} GB/s", report.gb_per_s);
+    let prefetch = if report.prefetches { " with hardware prefetch" } else { "" };
+    say!("{:.2} GB/s{prefetch}", report.gb_per_s);
     if let Some(efficiency) = report.write_efficiency {
         say!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
     }
