@@ -19,6 +19,8 @@ pub(super) struct Channels {
     pub first: usize,
     /// Number of channels.
     pub count: usize,
+    /// Whether the thread runs on the socket of its memory although others of the probe do not.
+    pub is_home: bool,
 }
 
 /// A line in flight.
@@ -173,8 +175,7 @@ impl Engine {
             Some(place) => *place = flight,
             None => self.flights.push(flight),
         }
-        let Channels { first, count } = self.channels[thread];
-        self.memory.send(token, sent, first, count);
+        self.memory.send(token, sent, self.channels[thread]);
     }
 
     fn wake(&mut self, at: Picoseconds, wake: Wake) {

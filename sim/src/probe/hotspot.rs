@@ -56,7 +56,14 @@ pub struct HotspotReport {
 /// - Those of loading the tier's device.
 pub fn hotspot(system: &System, probe: &HotspotProbe) -> Result<HotspotReport, Error> {
     let blocks = whole_lines("--region", probe.region_bytes)? / BLOCK_LINES;
-    let scope = Scope { tier: &probe.tier, sockets: 1, dimms: probe.dimms, is_remote: false, power_w: None };
+    let scope = Scope {
+        tier: &probe.tier,
+        sockets: 1,
+        dimms: probe.dimms,
+        is_remote: false,
+        has_home_thread: false,
+        power_w: None,
+    };
     let memory = Memory::new(system, scope)?;
     let capacity = memory.capacity_lines(memory.dimms()) * 64;
     if blocks == 0 || probe.region_bytes > capacity {
@@ -68,7 +75,7 @@ pub fn hotspot(system: &System, probe: &HotspotProbe) -> Result<HotspotReport, E
 }
 
 fn build(system: &System, memory: Memory, blocks: u64) -> Engine {
-    let channels = Channels { first: 0, count: memory.dimms() };
+    let channels = Channels { first: 0, count: memory.dimms(), is_home: false };
     let walk = Walk::Ascending { origin: 0, count: blocks, next: 0 };
     let mut program = Program::new(walk, BLOCK_LINES, Operation::Ntstore, Mix::WRITES);
     program.fence_lines = BLOCK_LINES;

@@ -51,7 +51,8 @@ pub struct LatencyProbe {
     pub dimms: Option<usize>,
     /// Whether the memory is that of the other socket.
     pub is_remote: bool,
-    /// Share of time, in percent, in which another core writes random 256-byte blocks without fences.
+    /// Share of time, in percent, in which a core of the memory's own socket writes random 256-byte blocks without
+    /// fences.
     pub writer_duty_percent: f64,
 }
 
@@ -163,6 +164,7 @@ fn measure(
         sockets: 1,
         dimms: probe.dimms,
         is_remote: probe.is_remote,
+        has_home_thread: probe.writer_duty_percent > 0.0,
         power_w: None,
     };
     let memory = Memory::new(system, scope)?;
@@ -181,12 +183,15 @@ fn measure(
 }
 
 fn build(system: &System, probe: &LatencyProbe, memory: Memory, program: Program) -> Engine {
-    let channels = Channels { first: 0, count: memory.dimms() };
+    let channels = Channels { first: 0, count: memory.dimms(), is_home: false };
     let is_load = probe.operation == Operation::Load;
     let thread = Thread::new(system, program, false, 1, 0);
     let mut threads = vec![(if is_load { thread.dependent() } else { thread }, channels)];
     if probe.writer_duty_percent > 0.0 {
-        threads.push((Thread::new(system, writer(system, probe), false, 1, 1), channels));
+        threads.push((
+            Thread::new(system, writer(system, probe), false, 1, 1),
+            Channels { is_home: true, ..channels },
+        ));
     }
     let mix = if is_load { Mix::READS } else { Mix::WRITES };
     Engine::new(memory, threads, mix)

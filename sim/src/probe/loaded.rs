@@ -87,10 +87,11 @@ fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<Loade
         sockets: 1,
         dimms: probe.dimms,
         is_remote: probe.is_remote,
+        has_home_thread: false,
         power_w: None,
     };
     let memory = Memory::new(system, scope)?;
-    let channels = Channels { first: 0, count: memory.dimms() };
+    let channels = Channels { first: 0, count: memory.dimms(), is_home: false };
     let region = REGION_LINES.min(memory.capacity_lines(memory.dimms()) / system.cores_per_socket as u64);
     let mut threads = vec![(Thread::new(system, chaser(region), false, 1, 0).dependent(), channels)];
     for index in 1..system.cores_per_socket as u64 {

@@ -1,5 +1,6 @@
 //! The memory that a probe sees: that of a machine with the channels of one tier, and where lines lie in it.
 
+use super::engine::Channels;
 use super::options::Mix;
 use super::thread::{Purpose, Sent};
 use super::walk::Permutation;
@@ -21,6 +22,8 @@ pub(super) struct Scope<'a> {
     pub dimms: Option<usize>,
     /// Whether threads use the memory of the other socket.
     pub is_remote: bool,
+    /// Whether one of them is on the socket of that memory all the same.
+    pub has_home_thread: bool,
     /// Another power budget for PMem.
     pub power_w: Option<f64>,
 }
@@ -62,7 +65,7 @@ impl Memory {
         let part = part(system, tier, dimms, sockets);
         let routes = Routes { tiers: [0], layout: Layout::new(&part).tiers[0], dimms };
         let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(device.build()))?;
-        let (there, back) = match system.link.filter(|_| scope.is_remote) {
+        let (there, back) = match system.link.filter(|_| scope.is_remote && !scope.has_home_thread) {
             Some(link) => (link.request, link.response),
             None => Default::default(),
         };
@@ -112,12 +115,11 @@ impl Memory {
         frames.at(line / page_lines) * page_lines + line % page_lines
     }
 
-    /// Sends what leaves a core for a line interleaved over `count` channels from `first`; [`Memory::advance`] gives
-    /// the token back.
-    pub(super) fn send(&mut self, token: u64, sent: Sent, first: usize, count: usize) {
-        let (channel, local) = self.route(sent.line, first, count);
+    /// Sends what leaves a core for a line interleaved over some channels; [`Memory::advance`] gives the token back.
+    pub(super) fn send(&mut self, token: u64, sent: Sent, channels: Channels) {
+        let (channel, local) = self.route(sent.line, channels.first, channels.count);
         let home = channel / self.dimms;
-        let socket = if self.is_remote { (home + 1) % self.sockets } else { home };
+        let socket = if self.is_remote && !channels.is_home { (home + 1) % self.sockets } else { home };
         let kind = if sent.purpose.is_read() { Kind::Read } else { Kind::Write };
         let line = Routes::pack(home, channel % self.dimms, local);
         self.inner.submit(Submission {
