@@ -43,6 +43,7 @@ pub mod result;
 pub mod stream;
 pub mod system;
 pub mod time;
+mod toml_error;
 
 pub use error::Error;
 pub use result::RunResult;

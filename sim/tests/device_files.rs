@@ -101,7 +101,7 @@ fn impossible_organisations_and_controllers_are_refused() {
         (
             "\"ro-ba-ra-co-ch\"",
             "\"co-ro\"",
-            "address mapping: found co-ro, need one of ro-ba-ra-co-ch, mop4-clxor",
+            "bad.toml: mapping: found co-ro, need one of ro-ba-ra-co-ch, mop4-clxor",
         ),
     ];
     for (from, to, expected) in cases {
@@ -111,12 +111,40 @@ fn impossible_organisations_and_controllers_are_refused() {
 }
 
 #[test]
+fn an_address_mapping_can_be_a_name_a_table_or_a_file() {
+    let (_, shipped) = SHIPPED.iter().find(|(name, _)| *name == "ddr4-2666").unwrap();
+    let table = include_str!("../mappings/mop4-clxor.toml").replace("[[xor]]", "[[mapping.xor]]");
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, include_str!("../mappings/mop4-clxor.toml")).unwrap();
+    let name = "mapping = \"ro-ba-ra-co-ch\"";
+    let with = |mapping: &str| DeviceConfig::parse("x.toml", &shipped.replace(name, mapping)).unwrap();
+    let inline = DeviceConfig::parse("x.toml", &format!("{}\n[mapping]\n{table}", shipped.replace(name, "")));
+
+    let named = with("mapping = \"mop4-clxor\"");
+
+    assert_ne!(named, with(name));
+    assert_eq!(named, inline.unwrap());
+    assert_eq!(named, with(&format!("mapping = {:?}", path.display())));
+}
+
+#[test]
+fn a_bad_table_of_an_address_mapping_is_refused_by_key() {
+    let with = |mapping: &str| refusal("ddr4-2666", "mapping = \"ro-ba-ra-co-ch\"", mapping);
+
+    assert!(with("mapping = { source = \"me\", order = [\"row\"] }").contains("mapping.order: found"));
+    assert!(with("mapping = { source = \"me\", orders = [] }").contains("unknown field `orders`"));
+    assert!(with("mapping = 3").contains("mapping: found integer `3`, need the name of an address mapping"));
+    assert!(with("mapping = \"nowhere.toml\"").starts_with("nowhere.toml: cannot be read"));
+}
+
+#[test]
 fn unknown_and_missing_keys_are_refused_by_name() {
     assert!(refusal("ddr4-2666", "ranks = 1", "ranks = 1\ncolour = 3").contains("unknown field `colour`"));
     assert!(refusal("ddr4-2666", "rcd_clocks = 19\n", "").contains("missing field `rcd_clocks`"));
     assert!(
         refusal("ddr4-2666", "rcd_clocks = 19", "rcd_clocks = -19")
-            .starts_with("bad.toml: TOML parse error at line")
+            .contains("timing.rcd_clocks: found integer `-19`, need a whole number of at least 0")
     );
     assert!(refusal("ddr4-2666", "kind = \"dram\"", "kind = \"core\"").contains("unknown variant `core`"));
     assert!(

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::Device;
 use super::curve::{Curve, CurveConfig, CurveLiteral};
@@ -11,7 +10,7 @@ use super::cxl::{Cxl, CxlConfig, CxlLiteral};
 use super::dram::{Dram, DramConfig, DramLiteral};
 use super::pmem::{Pmem, PmemConfig, PmemLiteral};
 use super::shipped::SHIPPED;
-use crate::Error;
+use crate::{Error, toml_error};
 
 /// The mechanisms that a device file can describe.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -70,13 +69,13 @@ impl DeviceConfig {
     /// - [`Error::Toml`] for bad syntax, unknown and missing keys.
     /// - [`Error::Value`] for values that cannot be.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
-        let Kind { kind } = from_toml(file, text)?;
+        let Kind { kind } = toml_error::read(file, text)?;
         let text = without_kind(text);
         Ok(match kind {
-            Mechanism::Dram => Self::Dram(from_toml::<DramLiteral>(file, &text)?.check(file)?),
-            Mechanism::Pmem => Self::Pmem(from_toml::<PmemLiteral>(file, &text)?.check(file)?),
-            Mechanism::Cxl => Self::Cxl(from_toml::<CxlLiteral>(file, &text)?.check(file)?),
-            Mechanism::Curve => Self::Curve(from_toml::<CurveLiteral>(file, &text)?.check(file)?),
+            Mechanism::Dram => Self::Dram(toml_error::read::<DramLiteral>(file, &text)?.check(file)?),
+            Mechanism::Pmem => Self::Pmem(toml_error::read::<PmemLiteral>(file, &text)?.check(file)?),
+            Mechanism::Cxl => Self::Cxl(toml_error::read::<CxlLiteral>(file, &text)?.check(file)?),
+            Mechanism::Curve => Self::Curve(toml_error::read::<CurveLiteral>(file, &text)?.check(file)?),
         })
     }
 
@@ -108,10 +107,6 @@ impl DeviceConfig {
             Self::Curve(config) => config.capacity_bytes(),
         }
     }
-}
-
-fn from_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
-    toml::from_str(text).map_err(|error| Error::Toml { file: file.to_owned(), message: error.to_string() })
 }
 
 /// The text with its `kind` turned into a comment: the rest is read as the table of one mechanism, and messages keep

@@ -4,9 +4,14 @@
 //! several places (`"column:2"` takes two bits), and bits of one field may be mixed into another by exclusive or. [`Interleave`]
 //! spreads lines over any number of channels before that.
 
-use serde::Deserialize;
+use std::fmt;
+use std::path::Path;
 
-use crate::Error;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::{Error, toml_error};
 
 /// Counts of everything below one channel. All are powers of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +67,54 @@ pub struct MappingLiteral {
     /// Hashes applied after the split, in this order.
     #[serde(default)]
     pub xor: Vec<XorLiteral>,
+}
+
+/// The mapping of a device file: a name, the path of a file, or the table itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MappingChoice {
+    /// Name of a shipped mapping, or path of a `.toml` file.
+    Named(String),
+    /// The table.
+    Inline(MappingLiteral),
+}
+
+impl MappingChoice {
+    /// The mapping, read if it is elsewhere.
+    ///
+    /// # Errors
+    /// Those of [`load`].
+    pub fn literal(&self) -> Result<MappingLiteral, Error> {
+        match self {
+            Self::Named(name) => load(name),
+            Self::Inline(literal) => Ok(literal.clone()),
+        }
+    }
+}
+
+/// Written out, since an untagged enum would lose what is wrong with a table.
+impl<'de> Deserialize<'de> for MappingChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = MappingChoice;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter
+                    .write_str("the name of an address mapping, a .toml file, or a table with order and xor")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<MappingChoice, E> {
+                Ok(MappingChoice::Named(name.to_owned()))
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<MappingChoice, M::Error> {
+                MappingLiteral::deserialize(MapAccessDeserializer::new(map)).map(MappingChoice::Inline)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// One hash of a [`MappingLiteral`]: `into ^= from >> shift`, over the bits of `into`.
@@ -247,8 +300,22 @@ pub fn shipped(name: &str) -> Result<MappingLiteral, Error> {
         let known = SHIPPED.map(|(known, _)| known).join(", ");
         return Err(Error::Unknown { what: "address mapping", found: name.to_owned(), known });
     };
-    toml::from_str(text)
-        .map_err(|error| Error::Toml { file: format!("{name}.toml"), message: error.to_string() })
+    toml_error::read(&format!("{name}.toml"), text)
+}
+
+/// Reads a shipped mapping by name, or any `.toml` file by path.
+///
+/// # Errors
+/// - [`Error::Unknown`] if it is neither.
+/// - [`Error::Io`] if the file cannot be read.
+/// - [`Error::Toml`] if the text is not a mapping.
+pub fn load(name: &str) -> Result<MappingLiteral, Error> {
+    let path = Path::new(name);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return shipped(name);
+    }
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    toml_error::read(name, &text)
 }
 
 /// How consecutive lines spread over channels: `granule_lines` to each channel in turn.

@@ -35,6 +35,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("ddr5-4800", include_str!("../../devices/ddr5-4800.toml")),
     ("ddr5-4800-rdimm-32g", include_str!("../../devices/ddr5-4800-rdimm-32g.toml")),
     ("optane-pmem-100", include_str!("../../devices/optane-pmem-100.toml")),
+    ("optane-pmem-100-512g", include_str!("../../devices/optane-pmem-100-512g.toml")),
     ("optane-pmem-200", include_str!("../../devices/optane-pmem-200.toml")),
     ("cxl-ddr5-x8", include_str!("../../devices/cxl-ddr5-x8.toml")),
     ("curve-xeon-6240", include_str!("../../devices/curve-xeon-6240.toml")),

@@ -160,26 +160,71 @@ impl Default for ModeSettings {
 
 type Build = fn(&System, &Layout, &ModeSettings) -> Result<Box<dyn Mode>, Error>;
 
-/// Every mode by name, with one line about it.
-const MODES: &[(&str, &str, Build)] = &[
-    ("dram-only", "every object in DRAM", dram_only::build),
-    ("memory-mode", "DRAM is a direct-mapped cache in front of PMem or CXL memory", memory_mode::build),
-    (
-        "app-direct",
-        "a placement policy puts each object into DRAM or into PMem or CXL memory",
-        app_direct::build,
-    ),
-    ("pmem-only", "every object in PMem or CXL memory, DRAM unused", pmem_only::build),
+/// A mode of the list.
+struct Entry {
+    name: &'static str,
+    summary: &'static str,
+    /// Tiers without which it cannot be.
+    needs: &'static [&'static str],
+    build: Build,
+}
+
+const DRAM: &str = "dram";
+const FAR: &str = "pmem or cxl";
+
+/// Every mode.
+const MODES: [Entry; 4] = [
+    Entry { name: "dram-only", summary: "every object in DRAM", needs: &[DRAM], build: dram_only::build },
+    Entry {
+        name: "memory-mode",
+        summary: "DRAM is a direct-mapped cache in front of PMem or CXL memory",
+        needs: &[DRAM, FAR],
+        build: memory_mode::build,
+    },
+    Entry {
+        name: "app-direct",
+        summary: "a placement policy puts each object into DRAM or into PMem or CXL memory",
+        needs: &[DRAM, FAR],
+        build: app_direct::build,
+    },
+    Entry {
+        name: "pmem-only",
+        summary: "every object in PMem or CXL memory, DRAM unused",
+        needs: &[FAR],
+        build: pmem_only::build,
+    },
 ];
 
 /// Names of the modes.
 pub fn names() -> Vec<&'static str> {
-    MODES.iter().map(|(name, ..)| *name).collect()
+    MODES.iter().map(|entry| entry.name).collect()
 }
 
 /// Name of every mode and one line about it.
 pub fn summaries() -> Vec<(&'static str, &'static str)> {
-    MODES.iter().map(|(name, summary, _)| (*name, *summary)).collect()
+    MODES.iter().map(|entry| (entry.name, entry.summary)).collect()
+}
+
+fn find(name: &str) -> Result<&'static Entry, Error> {
+    MODES.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let known = names();
+        Error::UnknownName {
+            what: "mode",
+            found: name.to_owned(),
+            nearest: crate::system::nearest(name, &known).map(ToOwned::to_owned),
+            known: known.join(", "),
+        }
+    })
+}
+
+/// Checks that a system has the tiers that a mode needs.
+///
+/// # Errors
+/// - [`Error::UnknownName`] with the nearest name.
+/// - [`Error::Unsupported`] if the system lacks a tier that the mode needs.
+pub(crate) fn check_tiers(name: &str, system: &System) -> Result<(), Error> {
+    let entry = find(name)?;
+    entry.needs.iter().try_for_each(|tier| need_tier(system, name, tier).map(drop))
 }
 
 /// Builds a mode for a system.
@@ -193,25 +238,12 @@ pub fn build(
     layout: &Layout,
     settings: &ModeSettings,
 ) -> Result<Box<dyn Mode>, Error> {
-    let Some((_, _, build)) = MODES.iter().find(|(known, ..)| *known == name) else {
-        let known = names();
-        return Err(Error::UnknownName {
-            what: "mode",
-            found: name.to_owned(),
-            nearest: crate::system::nearest(name, &known).map(ToOwned::to_owned),
-            known: known.join(", "),
-        });
-    };
-    build(system, layout, settings)
+    (find(name)?.build)(system, layout, settings)
 }
 
-/// Position of the tier that a mode needs.
-fn need_tier(
-    system: &System,
-    mode: &str,
-    wanted: &str,
-    is_wanted: impl Fn(&str) -> bool,
-) -> Result<usize, Error> {
+/// Position of the tier that a mode needs, [`DRAM`] or [`FAR`].
+fn need_tier(system: &System, mode: &str, wanted: &str) -> Result<usize, Error> {
+    let is_wanted = |name: &str| (name == DRAM) == (wanted == DRAM);
     let found = system.tiers.iter().position(|tier| is_wanted(&tier.name));
     found.ok_or_else(|| Error::Unsupported {
         system: system.name.clone(),
@@ -223,12 +255,12 @@ fn need_tier(
 
 /// The tier of DRAM.
 fn need_dram(system: &System, mode: &str) -> Result<usize, Error> {
-    need_tier(system, mode, "dram", |name| name == "dram")
+    need_tier(system, mode, DRAM)
 }
 
 /// The first tier that is not DRAM.
 fn need_far(system: &System, mode: &str) -> Result<usize, Error> {
-    need_tier(system, mode, "pmem or cxl", |name| name != "dram")
+    need_tier(system, mode, FAR)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::literal::{Cache, Literal, Tier};
 use super::{Geometry, Limits, LinkLimits, Overhead, PrefetchLimits, System, TierSpec, TranslationCosts};
-use crate::{Error, Picoseconds};
+use crate::device::literal::DeviceConfig;
+use crate::pages::{Numa, Pages, choose};
+use crate::{Error, Picoseconds, mode};
 
 /// Tier names that modes and results know.
 const TIER_NAMES: [&str; 3] = ["dram", "pmem", "cxl"];
@@ -18,10 +20,11 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
     let check = Check { file, clock_ghz };
     check.within("processor.clock_ghz", clock_ghz, 0.1, 10.0)?;
     check.sources(literal)?;
+    check.latencies(literal)?;
     let sockets = check.count("processor.sockets", literal.processor.sockets, 1, 8)?;
     let controllers =
         check.count("processor.controllers_per_socket", literal.processor.controllers_per_socket, 1, 16)?;
-    Ok(System {
+    let system = System {
         name: literal.name.clone(),
         summary: literal.summary.clone(),
         file: file.to_owned(),
@@ -56,10 +59,14 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
         overhead: check.overhead(literal)?,
         tiers: check.tiers(literal, controllers)?,
         modes: check.modes(literal)?,
-        pages: literal.defaults.pages.clone(),
-        probe_pages: crate::pages::choose("pages", &literal.defaults.probe_pages, &crate::pages::Pages::ALL)?,
-        numa: literal.defaults.numa.clone(),
-    })
+        pages: check.name("defaults.pages", &literal.defaults.pages, &Pages::ALL).map(|(name, _)| name)?,
+        probe_pages: check
+            .name("defaults.probe_pages", &literal.defaults.probe_pages, &Pages::ALL)
+            .map(|(_, pages)| pages)?,
+        numa: check.name("defaults.numa", &literal.defaults.numa, &Numa::ALL).map(|(name, _)| name)?,
+    };
+    check.modes_have_tiers(&system)?;
+    Ok(system)
 }
 
 impl Check<'_> {
@@ -88,6 +95,27 @@ impl Check<'_> {
     fn cycles(&self, key: &str, found: u32) -> Result<Picoseconds, Error> {
         let cycles = self.within(key, f64::from(found), 0.0, 1e6)?;
         Ok(Picoseconds::from_ns(cycles / self.clock_ghz))
+    }
+
+    /// A name of a list, and what it stands for.
+    fn name<T: Copy>(
+        &self,
+        key: &'static str,
+        found: &str,
+        choices: &[(&'static str, T)],
+    ) -> Result<(String, T), Error> {
+        let choice = choose(key, found, choices).map_err(|error| self.wrap(key, error))?;
+        Ok((found.to_owned(), choice))
+    }
+
+    /// A name that is on no list, as a value of this file.
+    fn wrap(&self, key: &str, error: Error) -> Error {
+        match error {
+            Error::Unknown { found, known, .. } | Error::UnknownName { found, known, .. } => {
+                self.value(key, found, format!("one of {known}"))
+            }
+            other => other,
+        }
     }
 
     fn sources(&self, literal: &Literal) -> Result<(), Error> {
@@ -124,6 +152,25 @@ impl Check<'_> {
             return Err(self.value(key, overhead.retained_bytes_per_ciphertext, format!("0 to {most}")));
         }
         Ok(Some(Overhead::new(overhead, costs)))
+    }
+
+    /// A line comes later from every further level.
+    fn latencies(&self, literal: &Literal) -> Result<(), Error> {
+        let levels = [
+            ("l1.latency_cycles", literal.l1.latency_cycles),
+            ("l2.latency_cycles", literal.l2.latency_cycles),
+            ("l3.latency_cycles", literal.l3.latency_cycles),
+        ];
+        let mut nearer = ("0", 0);
+        for (key, cycles) in levels {
+            if cycles <= nearer.1 {
+                let than =
+                    if nearer.1 == 0 { nearer.0.to_owned() } else { format!("{} = {}", nearer.0, nearer.1) };
+                return Err(self.value(key, cycles, format!("more than {than}")));
+            }
+            nearer = (key, cycles);
+        }
+        Ok(())
     }
 
     fn cache(&self, table: &str, cache: &Cache) -> Result<Geometry, Error> {
@@ -297,6 +344,7 @@ impl Check<'_> {
             let need = "a power of two, at least 64";
             return Err(self.value(&key("interleave_bytes"), tier.interleave_bytes, need));
         }
+        self.device(tier)?;
         Ok(TierSpec {
             name: tier.name.clone(),
             device: tier.device.clone(),
@@ -308,8 +356,33 @@ impl Check<'_> {
         })
     }
 
+    /// The device of a tier is of its kind and as large. A measured curve is a whole tier, of which less may be used.
+    fn device(&self, tier: &Tier) -> Result<(), Error> {
+        let key = |name: &str| format!("tier.{}.{name}", tier.name);
+        let device = DeviceConfig::load(&tier.device).map_err(|error| self.wrap(&key("device"), error))?;
+        let (kind, tiers): (_, &[&str]) = match device {
+            DeviceConfig::Dram(_) => ("dram", &["dram", "cxl"]),
+            DeviceConfig::Pmem(_) => ("pmem", &["pmem"]),
+            DeviceConfig::Cxl(_) => ("cxl", &["cxl"]),
+            DeviceConfig::Curve(_) => ("curve", &TIER_NAMES),
+        };
+        if !tiers.contains(&tier.name.as_str()) {
+            let found = format!("{} of kind {kind}", tier.device);
+            return Err(self.value(&key("device"), found, format!("a device for a tier {}", tier.name)));
+        }
+        let (bytes, device_bytes) = (tier.capacity_per_channel_gib << 30, device.capacity_bytes());
+        let is_curve = matches!(device, DeviceConfig::Curve(_));
+        if bytes == device_bytes || (is_curve && bytes < device_bytes) {
+            return Ok(());
+        }
+        let most = if is_curve { "at most " } else { "" };
+        let need =
+            format!("{most}{}, what {} holds", device_bytes as f64 / (1_u64 << 30) as f64, tier.device);
+        Err(self.value(&key("capacity_per_channel_gib"), tier.capacity_per_channel_gib, need))
+    }
+
     fn modes(&self, literal: &Literal) -> Result<Vec<String>, Error> {
-        let known = crate::mode::names();
+        let known = mode::names();
         let modes = &literal.defaults.modes;
         if modes.is_empty() {
             return Err(self.value(
@@ -322,5 +395,14 @@ impl Check<'_> {
             Some(mode) => Err(self.value("defaults.modes", mode, known.join(" or "))),
             None => Ok(modes.clone()),
         }
+    }
+
+    fn modes_have_tiers(&self, system: &System) -> Result<(), Error> {
+        for mode in &system.modes {
+            if let Err(Error::Unsupported { what, found, need, .. }) = mode::check_tiers(mode, system) {
+                return Err(self.value("defaults.modes", format!("{what} beside tiers {found}"), need));
+            }
+        }
+        Ok(())
     }
 }

@@ -214,10 +214,7 @@ impl System {
     /// - [`Error::Toml`] for bad syntax, unknown and missing keys.
     /// - [`Error::Value`] for a value that cannot be, with the key, what was found and what is needed.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
-        let literal: Literal = toml::from_str(text).map_err(|error| Error::Toml {
-            file: file.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
-        })?;
+        let literal: Literal = crate::toml_error::read(file, text)?;
         let mut system = check::check(file, &literal)?;
         system.hash = identity(text, &system.tiers);
         Ok(system)
@@ -245,12 +242,12 @@ impl System {
     }
 }
 
-/// FNV-1a over 64 bits of the system's text and of its shipped devices': tells descriptions apart; not meant against
-/// forgery. A device file outside the program counts by its path.
+/// FNV-1a over 64 bits of the system's text and of its devices': tells descriptions apart; not meant against forgery.
 fn identity(text: &str, tiers: &[TierSpec]) -> String {
     let device = |tier: &TierSpec| {
         let shipped = SHIPPED.iter().find(|(name, _)| *name == tier.device);
-        shipped.map_or_else(|| tier.device.clone(), |(_, text)| (*text).to_owned())
+        let read = || std::fs::read_to_string(&tier.device).unwrap_or_else(|_| tier.device.clone());
+        shipped.map_or_else(read, |(_, text)| (*text).to_owned())
     };
     let texts = std::iter::once(text.to_owned()).chain(tiers.iter().map(device));
     let hash = texts.flat_map(String::into_bytes).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

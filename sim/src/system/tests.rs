@@ -45,6 +45,27 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
         ("ways = 11", "ways = 13", "l3.capacity_kib: found 5632"),
         ("sockets = 1", "sockets = 2", "link: found no table"),
         ("\"app-direct\"", "\"app-indirect\"", "defaults.modes: found app-indirect"),
+        (
+            "latency_cycles = 46",
+            "latency_cycles = 0",
+            "l3.latency_cycles: found 0, need more than l2.latency_cycles",
+        ),
+        (
+            "latency_cycles = 46",
+            "latency_cycles = 14",
+            "l3.latency_cycles: found 14, need more than l2.latency_cycles",
+        ),
+        ("latency_cycles = 4\n", "latency_cycles = 0\n", "l1.latency_cycles: found 0, need more than 0"),
+        ("\"ddr4-2666-rdimm-32g\"", "\"nosuch\"", "tier.dram.device: found nosuch, need one of ddr4-2400"),
+        ("\npages = \"random-4k\"", "\npages = \"foo\"", "defaults.pages: found foo, need one of contiguous"),
+        ("probe_pages = \"", "probe_pages = \"foo", "defaults.probe_pages: found foo"),
+        ("numa = \"", "numa = \"foo", "defaults.numa: found foo"),
+        (
+            "clock_ghz = 2.2",
+            "clock_ghz = \"fast\"",
+            "processor.clock_ghz: found string \"fast\", need a number",
+        ),
+        ("sockets = 1", "sockets = -1", "processor.sockets: found integer `-1`, need a whole number"),
     ];
     for (from, to, expected) in cases {
         let message = refused(from, to);
@@ -52,6 +73,43 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
         assert!(message.starts_with("x.toml: ") && message.contains(expected), "{message}");
         assert!(message.contains("need"), "{message}");
     }
+}
+
+#[test]
+fn a_tier_is_as_large_as_its_device_and_of_its_kind() {
+    let cases = [
+        ("gib = 32", "gib = 7", "tier.dram.capacity_per_channel_gib: found 7, need 32"),
+        ("gib = 32", "gib = 33", "tier.dram.capacity_per_channel_gib: found 33, need 32"),
+        ("gib = 256", "gib = 128", "tier.pmem.capacity_per_channel_gib: found 128, need 256"),
+        (
+            "\"ddr4-2666-rdimm-32g\"",
+            "\"optane-pmem-100\"",
+            "tier.dram.device: found optane-pmem-100 of kind pmem, need a device for a tier dram",
+        ),
+        (
+            "\"optane-pmem-100\"",
+            "\"ddr4-2666-rdimm-32g\"",
+            "tier.pmem.device: found ddr4-2666-rdimm-32g of kind",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let message = refused(from, to);
+
+        assert!(message.contains(expected), "{message}");
+    }
+    let part_of_a_curve = SLICE.replace("ddr4-2666-rdimm-32g", "curve-xeon-6240");
+    assert!(System::parse("x.toml", &part_of_a_curve).is_ok());
+}
+
+#[test]
+fn a_mode_whose_tier_is_missing_is_refused() {
+    let (start, end) = (SLICE.rfind("[[tier]]").unwrap(), SLICE.find("[defaults]").unwrap());
+
+    let message = System::parse("x.toml", &format!("{}{}", &SLICE[..start], &SLICE[end..])).unwrap_err();
+
+    let expected =
+        "x.toml: defaults.modes: found mode memory-mode beside tiers dram, need a tier pmem or cxl";
+    assert_eq!(message.to_string(), expected);
 }
 
 #[test]
@@ -87,6 +145,6 @@ fn identity_changes_with_the_file_and_with_the_device() {
     let hash = |text: &str| System::parse("x.toml", text).unwrap().hash;
 
     assert_eq!(hash(SLICE), System::load("optane-slice").unwrap().hash);
-    assert_ne!(hash(SLICE), hash(&SLICE.replace("ddr4-2666-rdimm-32g", "ddr4-3200")));
+    assert_ne!(hash(SLICE), hash(&SLICE.replace("ddr4-2666-rdimm-32g", "ddr4-2933-rdimm-32g")));
     assert_ne!(hash(SLICE), hash(&SLICE.replace("walk_4k_cycles = 35", "walk_4k_cycles = 36")));
 }

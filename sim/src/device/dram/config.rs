@@ -7,7 +7,7 @@ use super::gates::{MAX_BANKS, MAX_RANKS};
 use super::lists::MAX_ENTRIES;
 use super::timing::{Clock, Timing};
 use crate::Error;
-use crate::device::mapping::{self, Geometry, Mapping, MappingLiteral};
+use crate::device::mapping::{Geometry, Mapping, MappingChoice, MappingLiteral};
 
 /// Most lines of a row: the controller keeps them in 16 bits.
 const MAX_COLUMNS: u32 = 1 << 16;
@@ -191,8 +191,8 @@ pub struct DramLiteral {
     pub timing: TimingLiteral,
     /// Controller.
     pub controller: ControllerLiteral,
-    /// Name of a shipped address mapping.
-    pub mapping: String,
+    /// Address mapping: a shipped one by name, a file, or a table.
+    pub mapping: MappingChoice,
     /// Energy estimates, where there are any.
     pub energy: Option<Energy>,
 }
@@ -238,12 +238,18 @@ impl DramLiteral {
     ///
     /// # Errors
     /// - [`Error::Value`] naming the first key that cannot be.
-    /// - [`Error::Unknown`] if the mapping is not shipped.
+    /// - Those of [`MappingChoice::literal`].
     pub fn check(&self, file: &str) -> Result<DramConfig, Error> {
         let geometry = self.organisation.check(file)?;
         let timing = self.timing.check(file, self.organisation.burst_length)?;
         let controller = self.controller.check(file)?;
-        let mapping = Mapping::check(file, &mapping::shipped(&self.mapping)?, &geometry)?;
+        let mapping = self.mapping.literal().map_err(|error| match error {
+            Error::Unknown { found, known, .. } => {
+                Error::value(file, "mapping", found, format!("one of {known}, a .toml file or a table"))
+            }
+            other => other,
+        })?;
+        let mapping = Mapping::check(file, &mapping, &geometry)?;
         Ok(DramConfig { geometry, timing, controller, mapping, energy: self.energy.clone() })
     }
 }

@@ -1,0 +1,122 @@
+//! What the TOML parser says, as this crate says it: file, line, key, what was found and what is needed.
+
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// Reads TOML; `file` is its name in messages.
+///
+/// # Errors
+/// - [`Error::Toml`] for bad syntax, unknown and missing keys, and values of a wrong type.
+pub(crate) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
+    toml::from_str(text)
+        .map_err(|error| Error::Toml { file: file.to_owned(), message: message(text, &error) })
+}
+
+/// A wrong value with line, column and key; anything else as the parser shows it.
+fn message(text: &str, error: &toml::de::Error) -> String {
+    let said = error.message();
+    let value = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
+    let parts = value.and_then(|value| value.rsplit_once(", expected "));
+    let (Some((found, need)), Some(span)) = (parts, error.span()) else {
+        return error.to_string().trim_end().to_owned();
+    };
+    let before = text.get(..span.start).unwrap_or(text);
+    let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
+    let (column, key) = (before[start..].chars().count() + 1, key_at(text, span.start));
+    format!("line {line}, column {column}: {key}: found {found}, need {}", kind(need))
+}
+
+/// Rust's name of a type in words of TOML.
+fn kind(need: &str) -> String {
+    match need {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0".to_owned(),
+        "i64" => "a whole number".to_owned(),
+        "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        need if need.starts_with("struct ") || need == "a map" => "a table".to_owned(),
+        need => need.to_owned(),
+    }
+}
+
+/// The key, with its table, whose value holds the byte at `at`.
+fn key_at(text: &str, at: usize) -> String {
+    let (mut table, mut key) = (String::new(), String::new());
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        let (begin, trimmed) = (end, line.trim());
+        end += line.len();
+        if begin > at {
+            break;
+        }
+        let header = trimmed.strip_prefix('[').and_then(|rest| rest.split(']').next());
+        let header = header.map(|name| name.trim_start_matches('['));
+        if let Some(name) = header.filter(|name| is_key(name)) {
+            (table, key) = (name.to_owned(), String::new());
+        } else if let Some((name, _)) = trimmed.split_once('=').filter(|(name, _)| is_key(name.trim())) {
+            name.trim().clone_into(&mut key);
+        }
+    }
+    [table, key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+/// Whether a text is a bare or dotted key.
+fn is_key(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic()) && text.chars().all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Pond {
+        depth: f64,
+        fish: Fish,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Fish {
+        count: u32,
+        names: Vec<String>,
+    }
+
+    fn refused(text: &str) -> String {
+        read::<Pond>("pond.toml", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_line_key_found_and_need() {
+        let fish = "[fish]\ncount = 1\nnames = []\n";
+        let cases = [
+            (
+                format!("depth = \"deep\"\n{fish}"),
+                "line 1, column 9: depth: found string \"deep\", need a number",
+            ),
+            (
+                format!("depth = 1.0\n{}", fish.replace("= 1", "= -1")),
+                "line 3, column 9: fish.count: found integer `-1`, need a whole number of at least 0",
+            ),
+            (
+                format!("depth = 1.0\n{}", fish.replace("[]", "[\n  \"pike\",\n  7,\n]")),
+                "line 6, column 3: fish.names: found integer `7`, need a string",
+            ),
+            ("fish = 3\ndepth = 1.0\n".to_owned(), "line 1, column 8: fish: found integer `3`, need a table"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(refused(&text), format!("pond.toml: {expected}"));
+        }
+    }
+
+    #[test]
+    fn bad_syntax_is_shown_where_it_stands() {
+        let message = refused("depth = \n");
+
+        assert!(message.starts_with("pond.toml: TOML parse error at line 1"), "{message}");
+    }
+}
