@@ -44,7 +44,7 @@ impl Failure {
             Self::Usage(message) => (message, 2),
             Self::Work(message) => (message, 1),
         };
-        eprintln!("error: {message}");
+        tell!("error: {message}");
         ExitCode::from(code)
     }
 }

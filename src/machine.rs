@@ -7,28 +7,54 @@ use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::mode::NearStart;
 use hetier_sim::pages::choose;
-use hetier_sim::replay::{DramSize, Sample, Schedule, Settings};
+use hetier_sim::replay::{DramSize, Pinning, Sample, Schedule, Settings, Stores};
 use hetier_sim::{RunResult, System};
 use hetier_traces::Trace;
 use rayon::prelude::*;
 
 use crate::args;
+use crate::args::probe::Switch;
 use crate::failure::{Failure, Outcome};
 use crate::{cache, interrupt, progress};
 
-/// A system with the settings that the command line names, without mode and DRAM size.
+/// A system with the settings that the command line names, without mode and DRAM size, for a verb that starts near
+/// memory in one way.
 pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
+    check_one_start(&arguments.run)?;
+    load_for_any_start(arguments)
+}
+
+/// As [`load`], for a verb that makes a run of each of [`near_starts`]; the settings hold the first.
+pub fn load_for_any_start(arguments: &args::Machine) -> Outcome<(System, Settings)> {
     let system = System::load(&arguments.system)?;
     let threads = arguments.threads.map(|threads| threads as usize);
-    let mut settings = Settings { threads, ..settings(&arguments.run)? };
+    let mut settings = Settings { threads, ..settings_for_any_start(&arguments.run)? };
     if let Some(placement) = &arguments.placement {
         settings.placement.clone_from(placement);
     }
     Ok((system, settings))
 }
 
+/// States of near memory that are asked for, cold first.
+pub fn near_starts(arguments: &args::Run) -> Vec<NearStart> {
+    let cold = (arguments.cold || !arguments.warm).then_some(NearStart::Cold);
+    cold.into_iter().chain(arguments.warm.then_some(NearStart::Warm)).collect()
+}
+
+fn check_one_start(arguments: &args::Run) -> Outcome {
+    match near_starts(arguments).len() {
+        1 => Ok(()),
+        _ => Err(Failure::usage("found --cold and --warm, need one of them (hetier compare shows both)")),
+    }
+}
+
 /// The settings of a replay that do not depend on the machine.
 pub fn settings(arguments: &args::Run) -> Outcome<Settings> {
+    check_one_start(arguments)?;
+    settings_for_any_start(arguments)
+}
+
+fn settings_for_any_start(arguments: &args::Run) -> Outcome<Settings> {
     let mut settings = Settings {
         pages: arguments.pages.clone(),
         numa: arguments.numa.clone(),
@@ -45,9 +71,17 @@ pub fn settings(arguments: &args::Run) -> Outcome<Settings> {
     if let Some(sample) = &arguments.sample {
         settings.sample = Some(Sample::parse(sample)?);
     }
-    if arguments.warm {
-        settings.near_start = NearStart::Warm;
+    if let Some(stores) = &arguments.stores {
+        settings.stores = choose("stores", stores, &Stores::ALL)?;
     }
+    if let Some(pinning) = &arguments.pinning {
+        settings.pinning = choose("pinning", pinning, &Pinning::ALL)?;
+    }
+    if let Some(fetches) = arguments.write_miss_fetches {
+        settings.write_miss_fetches = fetches.is_on();
+    }
+    settings.prefetches = arguments.prefetch.map(Switch::is_on);
+    settings.near_start = near_starts(arguments)[0];
     Ok(settings)
 }
 
@@ -96,7 +130,7 @@ pub fn note_if_long(trace: &Trace, fidelity: Fidelity, sample: Option<&str>) -> 
     let calls = hetier_traces::facts(trace, 1)?.activity.calls;
     if calls >= MANY_CALLS {
         let minutes = calls as f64 * hetier_sim::stream::SECONDS_PER_CALL / 60.0;
-        eprintln!(
+        tell!(
             "note: all {} calls are simulated, about {} minutes of one core for each replay; --sample 1e7 simulates 10 \
              million of them (docs/sampling.md has the error)",
             hetier_reports::units::count(calls),
@@ -128,7 +162,7 @@ pub fn warn_if_near_memory_is_small(system: &System, results: &[Timed]) {
     let cache = system.l3.capacity_bytes() * system.sockets as u64;
     for near in results.iter().filter_map(|(result, _)| result.near_memory) {
         if near.capacity_bytes < 4 * cache {
-            eprintln!(
+            tell!(
                 "warning: near memory of {} is less than four times the last-level cache of {}: this compares caches, \
                  not memories (use a larger --dram-fraction, or a larger batch or degree)",
                 hetier_reports::units::binary_bytes(near.capacity_bytes),

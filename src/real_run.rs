@@ -19,7 +19,7 @@ pub fn check(program: &Program) -> Outcome {
     let facts = hetier_traces::facts(&shape(program)?, 1)?;
     refuse_if_too_large(&facts, available_bytes())?;
     if facts.activity.calls >= MANY_CALLS {
-        eprintln!(
+        tell!(
             "note: a real run of {} calls of primitives that holds {} at once; --shape records the same trace without \
              arithmetic, in seconds",
             units::count(facts.activity.calls),

@@ -1,4 +1,4 @@
-//! Standard output: a reader that closes early, such as `head`, is no failure; a full disk is one.
+//! Standard output and standard error: a reader that closes early, such as `head`, is no failure; a full disk is one.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -12,6 +12,17 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// As `println!`, which would panic where a reader closes early.
 macro_rules! say {
     ($($text:tt)*) => { $crate::said::line(format_args!($($text)*)) };
+}
+
+/// As `eprintln!`, which would panic where a reader closes early.
+macro_rules! tell {
+    ($($text:tt)*) => { $crate::said::aside(format_args!($($text)*)) };
+}
+
+/// Writes a line to standard error; nobody is left to be told if that fails.
+pub fn aside(text: fmt::Arguments<'_>) {
+    let mut out = io::stderr().lock();
+    let _ = out.write_fmt(text).and_then(|()| out.write_all(b"\n"));
 }
 
 /// Writes a line; what goes wrong is told by [`check`].

@@ -287,6 +287,146 @@ fn exported_lines_are_the_traffic_of_the_replay_and_replay_bare() {
 }
 
 #[test]
+fn a_bare_replay_writes_its_result_and_refuses_what_it_has_no_use_for() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("lines"), "0x40 R\n0x80 W\n").unwrap();
+    let bare = ["replay", "lines", "--format", "ramulator1", "--bare", "--system", "ddr4-2666-1ch"];
+    let with = |more: &[&'static str]| [&bare[..], more].concat();
+    let printed: Value =
+        serde_json::from_str(&succeed(folder.path(), &with(&["--json", "-o", "bare.json"]))).unwrap();
+
+    let written = std::fs::read_to_string(folder.path().join("bare.json")).unwrap();
+    let written: Value = serde_json::from_str(&written).unwrap();
+
+    assert_eq!((&written["accesses"], &written["schema"]), (&2.into(), &"hetier-bare-1".into()));
+    assert_eq!(written["read_latency_ns"], printed["read_latency_ns"]);
+    assert!(written["host_accesses_per_s"].is_null() && printed["host_accesses_per_s"].is_number());
+    assert_eq!(fail(folder.path(), &with(&["-o", "nowhere/x.json"])).0, Some(1));
+    for option in [
+        &["--threads", "3"][..],
+        &["--fidelity", "line"],
+        &["--seeds", "2"],
+        &["--warm"],
+        &["--cold"],
+        &["--mode", "dram-only"],
+        &["--stores", "regular"],
+    ] {
+        let (code, message) = fail(folder.path(), &with(option));
+        assert_eq!(code, Some(2), "{option:?}");
+        assert!(message.contains(option[0]) && message.contains("--bare"), "{message}");
+    }
+}
+
+#[test]
+fn a_bare_replay_runs_on_an_optane_dimm() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("lines"), "0x40 R\n0x1080 W\n").unwrap();
+    let bare = ["replay", "lines", "--format", "ramulator1", "--bare", "--json", "--system", "optane-1dimm"];
+
+    let result: Value = serde_json::from_str(&succeed(folder.path(), &bare)).unwrap();
+
+    assert_eq!((&result["accesses"], &result["tier"]), (&2.into(), &"pmem".into()));
+    assert!(result["read_latency_ns"]["mean"].as_f64().unwrap() > 200.0, "{result}");
+    assert!(result["peak_share"].is_null());
+    let (code, message) = fail(folder.path(), &[&bare[..], &["--mapping", "mop4-clxor"]].concat());
+    assert_eq!(code, Some(2));
+    assert!(message.contains("need a plain DRAM device"), "{message}");
+    let (code, message) = fail(folder.path(), &[&bare[..], &["--tier", "dram"]].concat());
+    assert!(code == Some(2) && message.contains("--tier: found dram, need one of pmem"), "{message}");
+}
+
+#[test]
+fn an_address_mapping_of_ones_own_is_read_from_a_file() {
+    let folder = TempDir::new().unwrap();
+    let lines: String = (0..512_u64).map(|line| format!("{:#x} R\n", line << 6)).collect();
+    std::fs::write(folder.path().join("lines"), lines).unwrap();
+    let order = "order = [\"column\", \"row\", \"bank\", \"group\", \"rank\", \"sub-channel\"]";
+    std::fs::write(folder.path().join("mine.toml"), format!("source = \"test\"\n{order}\n")).unwrap();
+    let hits = |mapping: &str| {
+        let bare = ["replay", "lines", "--format", "ramulator1", "--bare", "--system", "ddr4-2666-1ch"];
+        let result = succeed(folder.path(), &[&bare[..], &["--json", "--mapping", mapping]].concat());
+        serde_json::from_str::<Value>(&result).unwrap()["row_hit_rate"].as_f64().unwrap()
+    };
+
+    // Row bits below all but bank bits: no two lines share a row; the other way round 128 do.
+    assert_eq!(hits("mine.toml"), 0.0);
+    assert!(hits("ro-ba-ra-co-ch") > 0.9);
+}
+
+#[test]
+fn near_memory_starts_cold_warm_or_both_in_a_comparison() {
+    let folder = TempDir::new().unwrap();
+
+    let both = compare(folder.path(), &["--modes", "dram-only,memory-mode", "--cold", "--warm"]);
+
+    let starts: Vec<_> =
+        both["runs"].as_array().unwrap().iter().map(|run| &run["near_memory_start"]).collect();
+    assert_eq!(starts, [&Value::Null, &"cold".into(), &"warm".into()]);
+    let rate = |at: usize| both["runs"][at]["near_memory_hit_rate"].as_f64().unwrap();
+    assert!(rate(2) > rate(1), "{} {}", rate(1), rate(2));
+    for file in ["memory-mode-cold.json", "memory-mode-warm.json"] {
+        assert!(folder.path().join("hetier-out").join(file).exists(), "{file}");
+    }
+    let replay = ["replay", "hetier-out/digits.trace", "--mode", "memory-mode", "--cold"];
+    succeed(folder.path(), &replay);
+    let (code, message) = fail(folder.path(), &[&replay[..], &["--warm"]].concat());
+    assert!(code == Some(2) && message.contains("found --cold and --warm"), "{message}");
+}
+
+#[test]
+fn every_switch_of_a_replay_is_an_option_and_echoed() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let switches = [
+        ("--stores", "non-temporal", "stores"),
+        ("--pinning", "scatter", "pinning"),
+        ("--prefetch", "on", "prefetch"),
+        ("--write-miss-fetches", "off", "write_miss_fetches"),
+    ];
+    let replay = ["replay", "d.trace", "--mode", "memory-mode", "--dram", "16MiB", "--json"];
+    let run = |more: &[&str]| -> Value {
+        serde_json::from_str(&succeed(folder.path(), &[&replay[..], more].concat())).unwrap()
+    };
+    let plain = run(&[]);
+
+    for (option, value, setting) in switches {
+        let switched = run(&[option, value]);
+
+        let echoed = switched["settings"][setting].as_str().unwrap();
+        assert!(echoed == value || (value, echoed) == ("off", "false"), "{option}: {echoed}");
+        assert_ne!(switched["settings"], plain["settings"], "{option}");
+    }
+    let (code, message) = fail(folder.path(), &[&replay[..], &["--stores", "fast"]].concat());
+    assert!(code == Some(2) && message.contains("stores: found fast, need one of regular"), "{message}");
+}
+
+#[test]
+fn a_reader_of_standard_error_that_closes_changes_no_exit_code() {
+    use std::process::Stdio;
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+        .args(["replay", "nowhere.trace"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_foreign_trace_without_an_access_is_refused() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("lines"), "# nothing\n").unwrap();
+    let bare = ["replay", "lines", "--format", "ramulator1", "--bare", "--system", "ddr4-2666-1ch"];
+
+    let (code, message) = fail(folder.path(), &bare);
+
+    assert!(code == Some(1) && message.contains("lines: found no access"), "{message}");
+}
+
+#[test]
 fn an_export_is_cut_where_it_is_told_to_and_says_so() {
     let folder = TempDir::new().unwrap();
     let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();

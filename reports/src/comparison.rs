@@ -6,7 +6,7 @@ use hetier_sim::result::{Latency, Quantiles, RunResult, Spread, TierResult};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
-use crate::labels::labels;
+use crate::labels::{labels, near_start};
 use crate::table::Table;
 use crate::units::{Unit, binary_byte_unit, byte_unit, time_unit};
 
@@ -123,6 +123,9 @@ pub struct Run {
     pub host_seconds: Option<f64>,
     /// Line requests that entered the first-level caches.
     pub accesses: u64,
+    /// How near memory started, `cold` or `warm`, in Memory Mode.
+    #[serde(default)]
+    pub near_memory_start: Option<String>,
     /// In Memory Mode.
     pub near_memory_hit_rate: Option<f64>,
     /// Most resident bytes, allocator included.
@@ -198,6 +201,7 @@ fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64
         spread: result.spread.clone(),
         host_seconds,
         accesses: result.accesses,
+        near_memory_start: near_start(result).map(ToOwned::to_owned),
         near_memory_hit_rate: result.near_memory_hit_rate,
         peak_footprint_bytes: result.peak_footprint_bytes,
         peak_live_bytes: result.peak_live_bytes,

@@ -6,14 +6,21 @@ use hetier_sim::result::RunResult;
 type Setting = fn(&RunResult) -> String;
 
 /// From the most to the least telling. The mode is always shown.
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 7] = [
     |result| result.system.clone(),
     |result| result.network.clone().unwrap_or_default(),
+    |result| near_start(result).unwrap_or_default().to_owned(),
     |result| result.placement.clone(),
     |result| format!("{} threads", result.threads),
     |result| result.fidelity.clone(),
     |result| format!("seed {}", result.seed),
 ];
+
+/// How near memory started, `cold` or `warm`; of Memory Mode alone.
+pub fn near_start(result: &RunResult) -> Option<&str> {
+    result.near_memory.as_ref()?;
+    result.settings.get("near_memory").map(String::as_str)
+}
 
 /// One label for each result: its mode, then whatever settings are needed to tell all of them apart, and a number if
 /// none is enough.
@@ -25,7 +32,7 @@ pub fn labels(results: &[RunResult]) -> Vec<String> {
         }
         let values: Vec<String> = results.iter().map(setting).collect();
         if values.iter().any(|value| *value != values[0]) {
-            for (label, value) in labels.iter_mut().zip(&values) {
+            for (label, value) in labels.iter_mut().zip(&values).filter(|(_, value)| !value.is_empty()) {
                 label.push_str(", ");
                 label.push_str(value);
             }
@@ -92,6 +99,18 @@ mod tests {
         assert_eq!(labels(&equal), ["dram-only (1)", "dram-only (2)"]);
         assert_eq!(marks(&modes), ["DRAM", "MM"]);
         assert_eq!(marks(&equal), ["1", "2"]);
+    }
+
+    #[test]
+    fn only_memory_mode_is_told_apart_by_how_near_memory_started() {
+        let run = |mode: &str, start: &str| RunResult {
+            settings: [("near_memory".to_owned(), start.to_owned())].into(),
+            near_memory: (mode == "memory-mode").then(Default::default),
+            ..result(mode, "s", 1)
+        };
+        let runs = [run("dram-only", "cold"), run("memory-mode", "cold"), run("memory-mode", "warm")];
+
+        assert_eq!(labels(&runs), ["dram-only", "memory-mode, cold", "memory-mode, warm"]);
     }
 
     #[test]

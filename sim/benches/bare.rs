@@ -46,7 +46,8 @@ fn measure(name: &str, memory: &BareMemory, stream: &[ForeignAccess], pace: Pace
     for _ in 0..RUNS {
         let run = bare::replay(stream.iter().copied().map(Ok), memory, pace)?;
         fastest = fastest.max(run.host_accesses_per_s());
-        line = format!("{name:<32} {:>9.2} {:>9.1}", run.result.gb_per_s, run.result.read_latency_ns.mean);
+        let mean = run.result.read_latency_ns.map_or(f64::NAN, |latency| latency.mean);
+        line = format!("{name:<32} {:>9.2} {:>9.1}", run.result.gb_per_s, mean);
     }
     println!("{line} {:>10.2} M", fastest / 1e6);
     Ok(())

@@ -41,24 +41,24 @@ fn saturated_bandwidth_and_latency_are_those_of_ramulator_2() {
             _ => replay(mapping, streams::rnd(600_000), Pace::Saturated),
         };
         near(&format!("{stream} {mapping} GB/s"), result.gb_per_s, gb_per_s, 0.04);
-        near(&format!("{stream} {mapping} latency"), result.read_latency_ns.mean, latency, 0.04);
+        near(&format!("{stream} {mapping} latency"), result.read_latency_ns.unwrap().mean, latency, 0.04);
     }
 }
 
 #[test]
 fn paced_latency_lies_between_ramulator_2_and_dramsim3() {
-    // One access every 12 clocks: mean read latency in ns of both.
-    let cases = [("he", 323.0, 1011.0), ("hepg", 66.1, 70.5), ("rnd", 79.4, 105.0)];
-    for (stream, low, high) in cases {
+    // One access every 12 clocks: mean read latency in ns of both, and GB/s of Ramulator 2.1, of 7.11 offered.
+    let cases = [("he", 323.0, 1011.0, 6.82), ("hepg", 66.1, 70.5, 7.07), ("rnd", 79.4, 105.0, 7.04)];
+    for (stream, low, high, gb_per_s) in cases {
         let pace = Pace::Every(12);
         let result = match stream {
             "he" => replay("ro-ba-ra-co-ch", streams::he(5), pace),
             "hepg" => replay("ro-ba-ra-co-ch", streams::hepg(5), pace),
             _ => replay("ro-ba-ra-co-ch", streams::rnd(600_000), pace),
         };
-        let latency = result.read_latency_ns.mean;
+        let latency = result.read_latency_ns.unwrap().mean;
         assert!((low * 0.9..=high * 1.1).contains(&latency), "{stream}: {latency:.1} ns of {low} to {high}");
-        assert!(result.gb_per_s > 6.8, "{stream}: {:.2} GB/s of 7.11 offered", result.gb_per_s);
+        near(&format!("{stream} GB/s"), result.gb_per_s, gb_per_s, 0.01);
     }
 }
 
@@ -68,5 +68,9 @@ fn a_stream_paced_slower_than_it_drains_sees_unloaded_latencies() {
 
     // Rows of other accesses are open or closed: between closed and conflict, apart from refreshes.
     let (closed, conflict) = ((19 + 19 + 4) as f64 * 0.75, (19 + 19 + 19 + 4) as f64 * 0.75);
-    assert!((closed..=conflict).contains(&result.read_latency_ns.p50), "{:?}", result.read_latency_ns);
+    assert!(
+        (closed..=conflict).contains(&result.read_latency_ns.unwrap().p50),
+        "{:?}",
+        result.read_latency_ns
+    );
 }

@@ -176,9 +176,24 @@ pub struct Run {
     /// Allocator of the simulated process: seal-pool, thread-pools (a pool for each thread), bump or map
     #[arg(long, value_name = "NAME")]
     pub allocator: Option<String>,
-    /// Start with near memory full of clean lines of the same data instead of empty
+    /// Start with near memory as an earlier run of the same left it, full
     #[arg(long)]
     pub warm: bool,
+    /// Start with near memory empty (the default); compare shows both if both are asked for
+    #[arg(long)]
+    pub cold: bool,
+    /// Whether a write that misses near memory fetches the line from far memory first [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub write_miss_fetches: Option<probe::Switch>,
+    /// Stores of whole lines in sequence: regular, or non-temporal, which go past the caches [default: regular]
+    #[arg(long, value_name = "NAME")]
+    pub stores: Option<String>,
+    /// Threads on cores: compact, socket by socket, or scatter, round the sockets [default: compact]
+    #[arg(long, value_name = "NAME")]
+    pub pinning: Option<String>,
+    /// Hardware prefetch of streams [default: the system's]
+    #[arg(long, value_name = "on|off")]
+    pub prefetch: Option<probe::Switch>,
     /// Simulate only part of the calls, for networks of billions: repeated layers once (layers), a share (0.05) or a number of calls (2e7)
     #[arg(long, value_name = "layers|SHARE|CALLS")]
     pub sample: Option<String>,
@@ -243,6 +258,29 @@ pub struct Record {
     pub json: bool,
 }
 
+/// What a replay on bare controllers has none of.
+const NOT_BARE: [&str; 19] = [
+    "threads",
+    "dram_fraction",
+    "dram",
+    "placement",
+    "fidelity",
+    "pages",
+    "numa",
+    "schedule",
+    "allocator",
+    "warm",
+    "cold",
+    "write_miss_fetches",
+    "stores",
+    "pinning",
+    "prefetch",
+    "sample",
+    "seed",
+    "seeds",
+    "mode",
+];
+
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
@@ -254,17 +292,21 @@ pub struct Replay {
     /// The trace is another tool's: ramulator2, ramulator1, dramsim3, dinero or lackey
     #[arg(long, value_name = "FORMAT", requires = "bare")]
     pub format: Option<String>,
-    /// Send the lines straight to the memory controllers, without caches
-    #[arg(long, requires = "format")]
+    /// Send the lines straight to the memory controllers of one socket, without caches, threads and modes
+    #[arg(long, requires = "format", conflicts_with_all = NOT_BARE)]
     pub bare: bool,
-    /// With --bare: offer an access every so many clocks
-    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..))]
+    /// With --bare: which memory, dram, pmem or cxl [default: the system's first]
+    #[arg(long, value_name = "TIER", requires = "bare")]
+    pub tier: Option<String>,
+    /// With --bare: offer an access every so many clocks of the DRAM, or nanoseconds of other memory
+    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
     pub pace: Option<u64>,
     /// With --bare: offer the next access at every clock until it is accepted
     #[arg(long, requires = "bare")]
     pub saturated: bool,
-    /// With --bare: address mapping, ro-ba-ra-co-ch, mop4-clxor, skylake-open or skylake-close [default: the device's]
-    #[arg(long, value_name = "NAME", requires = "bare")]
+    /// With --bare: address mapping, ro-ba-ra-co-ch, mop4-clxor, skylake-open, skylake-close or a TOML file with order
+    /// and xor [default: the device's]
+    #[arg(long, value_name = "NAME|FILE.toml", requires = "bare")]
     pub mapping: Option<String>,
     /// Memory mode (`hetier list modes`) [default: the system's first]
     #[arg(long, value_name = "MODE")]

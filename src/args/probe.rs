@@ -14,6 +14,12 @@ use crate::size::Size;
 #[derive(Debug, Subcommand)]
 pub enum Probe {
     /// One access at a time: latency by region, block, pattern and operation
+    ///
+    /// Measures the memory of a tier: lines miss the caches at every size of region, as in a benchmark that flushes them,
+    /// so L1, L2 and L3 do not show. Stores are measured with a fence after each (fenced_ns_per_access and
+    /// latency_ns in --json) and back to back without (sustained_ns_per_access). ns_per_access is the latter for
+    /// ntstore in the patterns chase and random, and the former for sequential ntstore and clwb, as in the
+    /// published benchmarks.
     Latency(Latency),
     /// Threads that keep as much in flight as a core can: bandwidth and write efficiency
     Bandwidth(Bandwidth),
@@ -93,7 +99,7 @@ pub struct Bandwidth {
     /// Bytes walked over
     #[arg(long, value_name = "SIZE", default_value = "1GiB")]
     pub region: Size,
-    /// Bytes stored between fences [default: never fenced]
+    /// Bytes stored between fences, where there are stores [default: never fenced]
     #[arg(long, value_name = "SIZE")]
     pub fence_every: Option<Size>,
     /// Where the memory of a thread lies: none, dimm or controller

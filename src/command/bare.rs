@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::BufReader;
 
+use hetier_reports::output;
 use hetier_sim::System;
 use hetier_sim::device::literal::DeviceConfig;
 use hetier_sim::device::mapping::{self, Interleave, Mapping};
 use hetier_sim::foreign::bare::{self, BareMemory, BareRun, Pace};
+use hetier_sim::foreign::bare_device::{self, DeviceMemory};
 use hetier_sim::foreign::{ImportFormat, read};
-use serde_json::json;
+use hetier_sim::system::TierSpec;
+use serde_json::{Value, json};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
@@ -16,48 +19,87 @@ use crate::failure::{Failure, Outcome};
 /// Replays a foreign trace.
 pub fn run(arguments: &args::Replay, format: &str) -> Outcome {
     let system = System::load(&arguments.machine.system)?;
-    let memory = memory(&system, arguments.mapping.as_deref())?;
+    let tier = tier(&system, arguments.tier.as_deref())?;
+    let interleave = Interleave::new(&system.file, tier.channels_per_socket as u64, tier.interleave_lines)?;
     let format = ImportFormat::named(format)?;
+    if let Some(path) = &arguments.output {
+        output::check_file(path)?;
+    }
     let shown = arguments.trace.display().to_string();
     let file = File::open(&arguments.trace)
         .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
-    let pace = match (arguments.pace, arguments.saturated) {
+    let source = read(format, &shown, BufReader::new(file));
+    let pace = pace(arguments);
+    let run = match DeviceConfig::load(&tier.device)? {
+        DeviceConfig::Dram(mut channel) => {
+            if let Some(name) = &arguments.mapping {
+                channel.mapping = Mapping::check(name, &mapping::load(name)?, &channel.geometry)?;
+            }
+            bare::replay(source, &BareMemory { channel, interleave }, pace)?
+        }
+        device if arguments.mapping.is_none() => {
+            bare_device::replay(source, &DeviceMemory { device, interleave }, pace)?
+        }
+        _ => {
+            let what = format!("--mapping: found {}, need a plain DRAM device", tier.device);
+            return Err(Failure::usage(what));
+        }
+    };
+    if run.result.accesses == 0 {
+        return Err(Failure::work(format!("{shown}: found no access, need at least one")));
+    }
+    let mut value = as_json(&system, tier, &run)?;
+    if let Some(path) = &arguments.output {
+        output::write_single(path, (serde_json::to_string_pretty(&value)? + "\n").as_bytes())?;
+    }
+    if arguments.json {
+        value["host_accesses_per_s"] = json!(run.host_accesses_per_s());
+        say!("{}", serde_json::to_string_pretty(&value)?);
+    } else {
+        print(&run);
+    }
+    Ok(())
+}
+
+fn pace(arguments: &args::Replay) -> Pace {
+    match (arguments.pace, arguments.saturated) {
         (Some(clocks), _) => Pace::Every(clocks),
         (None, true) => Pace::Saturated,
         (None, false) => Pace::Recorded,
-    };
-    let run = bare::replay(read(format, &shown, BufReader::new(file)), &memory, pace)?;
-    print(arguments, &system, &run)
+    }
 }
 
-/// The DRAM channels of a system's first socket, perhaps under another address mapping.
-fn memory(system: &System, mapping: Option<&str>) -> Outcome<BareMemory> {
-    let tier = system.tiers.iter().find(|tier| tier.name == "dram");
-    let tier = tier.ok_or_else(|| Failure::work(format!("{}: has no DRAM to replay on", system.name)))?;
-    let DeviceConfig::Dram(mut channel) = DeviceConfig::load(&tier.device)? else {
-        return Err(Failure::work(format!("{}: {} is no plain DRAM device", system.name, tier.device)));
-    };
-    if let Some(name) = mapping {
-        let literal = mapping::shipped(name)?;
-        channel.mapping = Mapping::check(name, &literal, &channel.geometry)?;
-    }
-    let interleave = Interleave::new(&system.file, tier.channels_per_socket as u64, tier.interleave_lines)?;
-    Ok(BareMemory { channel, interleave })
+/// The tier of a name, or the first.
+fn tier<'s>(system: &'s System, name: Option<&str>) -> Outcome<&'s TierSpec> {
+    let found = system.tiers.iter().find(|tier| name.is_none_or(|name| tier.name == name));
+    found.ok_or_else(|| {
+        let known: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
+        Failure::usage(format!(
+            "{}: --tier: found {}, need one of {}",
+            system.name,
+            name.unwrap_or("none"),
+            known.join(", ")
+        ))
+    })
 }
 
-fn print(arguments: &args::Replay, system: &System, run: &BareRun) -> Outcome {
-    if arguments.json {
-        let mut value = serde_json::to_value(&run.result)?;
-        value["schema"] = json!("hetier-bare-1");
-        value["system"] = json!(system.name);
-        value["host_accesses_per_s"] = json!(run.host_accesses_per_s());
-        say!("{}", serde_json::to_string_pretty(&value)?);
-        return Ok(());
-    }
+/// The result as files hold it, without the host's time.
+fn as_json(system: &System, tier: &TierSpec, run: &BareRun) -> Outcome<Value> {
+    let mut value = serde_json::to_value(&run.result)?;
+    value["schema"] = json!("hetier-bare-1");
+    value["system"] = json!(system.name);
+    value["tier"] = json!(tier.name);
+    Ok(value)
+}
+
+fn print(run: &BareRun) {
     let result = &run.result;
     say!("{} accesses in {:.3} ms simulated", result.accesses, result.simulated_ns / 1e6);
-    say!("{:.2} GB/s, {:.1} % of the peak", result.gb_per_s, 100.0 * result.peak_share);
+    let share =
+        result.peak_share.map_or_else(String::new, |share| format!(", {:.1} % of the peak", 100.0 * share));
+    say!("{:.2} GB/s{share}", result.gb_per_s);
     for (name, latency) in [("read", &result.read_latency_ns), ("write", &result.write_latency_ns)] {
+        let Some(latency) = latency else { continue };
         say!(
             "{name:5} latency ns: mean {:.1}, p50 {:.1}, p99 {:.1}, p99.9 {:.1}",
             latency.mean,
@@ -66,7 +108,6 @@ fn print(arguments: &args::Replay, system: &System, run: &BareRun) -> Outcome {
             latency.p999
         );
     }
-    say!("row hits {:.1} %", 100.0 * result.row_hit_rate);
+    say!("row or buffer hits {:.1} %", 100.0 * result.row_hit_rate);
     say!("{:.2} million accesses a second on the host", run.host_accesses_per_s() / 1e6);
-    Ok(())
 }

@@ -39,7 +39,7 @@ struct Recorded {
 
 /// Compares memory modes.
 pub fn run(arguments: &args::Compare) -> Outcome {
-    let (system, settings) = machine::load(&arguments.machine)?;
+    let (system, settings) = machine::load_for_any_start(&arguments.machine)?;
     let settings = per_mode(arguments, &system, &settings)?;
     settings.iter().try_for_each(|settings| settings.check(&system))?;
     output::check_folder(&arguments.output)?;
@@ -155,10 +155,14 @@ fn per_mode(arguments: &args::Compare, system: &System, settings: &Settings) -> 
         hetier_sim::pages::choose("mode", mode, &known.iter().map(|&name| (name, ())).collect::<Vec<_>>())?;
     }
     let dram = |mode: &str| if mode == "dram-only" { DramSize::Enough } else { shared };
-    Ok(modes
-        .into_iter()
-        .map(|mode| Settings { dram: dram(&mode), mode: Some(mode), ..settings.clone() })
-        .collect())
+    // Near memory, which starts in one way or both, is Memory Mode's alone.
+    let starts = machine::near_starts(&arguments.machine.run);
+    let starts = |mode: &str| starts[..if mode == "memory-mode" { starts.len() } else { 1 }].to_vec();
+    let settings = modes.into_iter().flat_map(|mode| {
+        let one = Settings { dram: dram(&mode), mode: Some(mode.clone()), ..settings.clone() };
+        starts(&mode).into_iter().map(move |near_start| Settings { near_start, ..one.clone() })
+    });
+    Ok(settings.collect())
 }
 
 /// Tells on standard error when the reference has more DRAM than the system.
@@ -166,7 +170,7 @@ fn note_if_dram_is_exceeded(system: &System, timed: &[Timed]) {
     let installed = system.tier_bytes("dram");
     let dram_only = timed.iter().map(|(result, _)| result).find(|result| result.mode == "dram-only");
     if let Some(result) = dram_only.filter(|result| result.peak_footprint_bytes > installed) {
-        eprintln!(
+        tell!(
             "note: dram-only is replayed with as much DRAM as it takes, {}; {} has {}",
             units::bytes(result.peak_footprint_bytes),
             system.name,

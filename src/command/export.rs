@@ -50,7 +50,7 @@ fn report(arguments: &args::Export, captured: &Captured) -> Outcome {
     let Captured { reads, writes, result } = captured;
     if result.is_none() {
         let most = arguments.max_lines;
-        eprintln!("warning: cut after {most} lines, the replay has more (--max-lines N for another limit)");
+        tell!("warning: cut after {most} lines, the replay has more (--max-lines N for another limit)");
     }
     if arguments.json {
         let report = json!({

@@ -80,7 +80,7 @@ fn points(arguments: &args::Sweep, systems: &[System]) -> Outcome<Vec<Point>> {
     for (number, system) in systems.iter().enumerate() {
         for mode in &arguments.modes {
             if !system.modes.contains(mode) {
-                eprintln!("{}: has no mode {mode}, left out", system.name);
+                tell!("{}: has no mode {mode}, left out", system.name);
                 continue;
             }
             for &threads in &threads {

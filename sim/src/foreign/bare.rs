@@ -11,7 +11,7 @@ use crate::device::Kind;
 use crate::device::dram::{Channel, Clock, DramConfig, Served};
 use crate::device::mapping::Interleave;
 
-const LINE_BYTES: u64 = 64;
+pub(super) const LINE_BYTES: u64 = 64;
 /// Accesses that are read before they are replayed, so that reading is not part of the time of the controllers.
 const BATCH: usize = 1 << 14;
 
@@ -20,10 +20,31 @@ const BATCH: usize = 1 << 14;
 pub enum Pace {
     /// The next at every clock, until it is accepted.
     Saturated,
-    /// One every so many clocks, at least 1.
+    /// One every so many clocks, at least 1, counted from when the one before was accepted: what a full queue holds up
+    /// is not made up for (as Ramulator 2.1's paced bandwidths on the reference streams show).
     Every(Clock),
     /// At the clocks that the trace gives; where it gives none, at once.
     Recorded,
+}
+
+impl Pace {
+    /// The first clock at which an access may be offered, if nothing before it is held up.
+    #[inline]
+    pub(super) fn first_offer(self, access: &ForeignAccess) -> Clock {
+        match self {
+            Self::Saturated | Self::Every(_) => 0,
+            Self::Recorded => access.clock.unwrap_or(0),
+        }
+    }
+
+    /// Clocks from the acceptance of an access to the offer of the next.
+    #[inline]
+    pub(super) const fn gap(self) -> Clock {
+        match self {
+            Self::Saturated | Self::Recorded => 1,
+            Self::Every(clocks) => clocks,
+        }
+    }
 }
 
 /// Channels of one kind and how lines spread over them.
@@ -40,13 +61,15 @@ pub struct BareMemory {
 pub struct BareResult {
     /// Bytes moved over the time from the first clock to the last data, in GB/s (10⁹ bytes).
     pub gb_per_s: f64,
-    /// The same as a share of the peak of all channels.
-    pub peak_share: f64,
-    /// From arrival at the controller, when its queue accepts the read, to the last data.
-    pub read_latency_ns: LatencySummary,
-    /// From arrival at the controller to the last data on the bus.
-    pub write_latency_ns: LatencySummary,
-    /// Share of accesses for which no row had to be opened.
+    /// The same as a share of the peak of all channels, where the device has one.
+    pub peak_share: Option<f64>,
+    /// From arrival at the controller, when its queue accepts the read, to the last data; none without
+    /// reads.
+    pub read_latency_ns: Option<LatencySummary>,
+    /// From arrival at the controller to the last data on the bus; of devices other than DRAM, until the queue has it. None without
+    /// writes.
+    pub write_latency_ns: Option<LatencySummary>,
+    /// Share of accesses for which no row had to be opened; of devices other than DRAM, that a buffer served.
     pub row_hit_rate: f64,
     /// Accesses served.
     pub accesses: u64,
@@ -95,11 +118,30 @@ impl BareRun {
 /// # Errors
 /// - The first error of the stream.
 pub fn replay(
-    mut source: impl Iterator<Item = Result<ForeignAccess, Error>>,
+    source: impl Iterator<Item = Result<ForeignAccess, Error>>,
     memory: &BareMemory,
     pace: Pace,
 ) -> Result<BareRun, Error> {
-    let mut bare = Bare::new(memory, pace);
+    drive(source, Bare::new(memory, pace))
+}
+
+/// What a stream of accesses is driven through. Accesses are offered in order; `finish` comes once, after the last.
+pub(super) trait Controllers {
+    /// Offers an access at its clock, and later until it is taken.
+    fn offer(&mut self, access: &ForeignAccess);
+
+    /// Serves what is left.
+    fn finish(&mut self);
+
+    /// What was measured, after `finish`.
+    fn summary(&self) -> BareResult;
+}
+
+/// Reads a stream in batches and offers it, taking the host's time without that of reading.
+pub(super) fn drive(
+    mut source: impl Iterator<Item = Result<ForeignAccess, Error>>,
+    mut bare: impl Controllers,
+) -> Result<BareRun, Error> {
     let mut batch = Vec::with_capacity(BATCH);
     let mut host = Duration::ZERO;
     loop {
@@ -126,7 +168,6 @@ struct Bare<'m> {
     meter: Meter,
     /// The first clock at which the next access may be offered.
     free: Clock,
-    index: u64,
 }
 
 impl<'m> Bare<'m> {
@@ -135,15 +176,15 @@ impl<'m> Bare<'m> {
         let channel = || Channel::new(config.timing, &config.geometry, config.controller);
         let count = memory.interleave.channels() * u64::from(config.geometry.sub_channels);
         let channels = (0..count).map(|_| channel()).collect();
-        Self { memory, pace, channels, meter: Meter::default(), free: 0, index: 0 }
+        Self { memory, pace, channels, meter: Meter::default(), free: 0 }
     }
+}
 
-    /// Offers an access at its clock, and at every clock after that until its queue takes it.
+impl Controllers for Bare<'_> {
     #[inline]
     fn offer(&mut self, access: &ForeignAccess) {
         let BareMemory { channel: config, interleave } = self.memory;
-        let offered = first_offer(self.pace, self.index, access).max(self.free);
-        self.index += 1;
+        let offered = self.pace.first_offer(access).max(self.free);
         let (number, local) = interleave.split(access.line);
         let place = config.mapping.place(local);
         let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
@@ -159,10 +200,9 @@ impl<'m> Bare<'m> {
             at = if has_room { at } else { offered.max(channel.latest()) };
         }
         channel.accept(0, access.kind, place, at, &mut served);
-        self.free = at + 1;
+        self.free = at + self.pace.gap();
     }
 
-    /// Serves what is left.
     fn finish(&mut self) {
         for channel in &mut self.channels {
             while channel.step(Clock::MAX, &mut |served| self.meter.record(served)) {}
@@ -176,11 +216,10 @@ impl<'m> Bare<'m> {
         let hits = sum(|channel| channel.tally().hits.iter().sum());
         let accesses = columns + sum(|channel| channel.tally().forwarded);
         let simulated_ns = (self.meter.last * config.timing.clock_ps) as f64 / 1e3;
-        let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
         let gb_per_s = share((accesses * LINE_BYTES) as f64, simulated_ns);
         BareResult {
             gb_per_s,
-            peak_share: gb_per_s / (config.peak_gb_per_s() * self.memory.interleave.channels() as f64),
+            peak_share: Some(gb_per_s / (config.peak_gb_per_s() * self.memory.interleave.channels() as f64)),
             read_latency_ns: self.meter.reads.summary(config.timing.clock_ps),
             write_latency_ns: self.meter.writes.summary(config.timing.clock_ps),
             row_hit_rate: share(hits as f64, columns as f64),
@@ -190,12 +229,7 @@ impl<'m> Bare<'m> {
     }
 }
 
-/// The clock at which an access is first offered, if nothing before it is held up.
-#[inline]
-fn first_offer(pace: Pace, index: u64, access: &ForeignAccess) -> Clock {
-    match pace {
-        Pace::Saturated => 0,
-        Pace::Every(clocks) => index * clocks,
-        Pace::Recorded => access.clock.unwrap_or(0),
-    }
+/// A part of a whole, 0 of nothing.
+pub(super) fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use hetier_traces::{LINE_BYTES, Trace};
 
+use super::OTHER_CLOCK_PS;
 use super::export::{ExportAccess, ExportFormat, Writer};
 use crate::device::Kind;
 use crate::device::literal::DeviceConfig;
@@ -23,8 +24,6 @@ use crate::{Error, Picoseconds};
 
 /// Lines kept back to put them in order: several times what all cores of a machine can have under way.
 const WINDOW: usize = 1 << 14;
-/// Clock of devices that are not on a DRAM bus, in picoseconds.
-const OTHER_CLOCK_PS: u64 = 1_000;
 
 /// What to write.
 #[derive(Clone, Debug, PartialEq)]

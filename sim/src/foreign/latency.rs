@@ -17,8 +17,8 @@ pub struct Latencies {
     sum: u64,
 }
 
-/// Mean and percentiles of latencies in nanoseconds; all zero when nothing was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Mean and percentiles of latencies in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LatencySummary {
     /// Arithmetic mean.
     pub mean: f64,
@@ -45,12 +45,16 @@ impl Latencies {
         self.sum += clocks;
     }
 
-    /// Summarises at a length of clock.
-    pub fn summary(&self, clock_ps: u64) -> LatencySummary {
+    /// Summarises at a length of clock; `None` when nothing was recorded.
+    pub fn summary(&self, clock_ps: u64) -> Option<LatencySummary> {
         let ns = |clocks: f64| clocks * clock_ps as f64 / 1e3;
-        let mean = if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 };
         let at = |share: f64| ns(self.quantile(share) as f64);
-        LatencySummary { mean: ns(mean), p50: at(0.5), p99: at(0.99), p999: at(0.999) }
+        (self.total > 0).then(|| LatencySummary {
+            mean: ns(self.sum as f64 / self.total as f64),
+            p50: at(0.5),
+            p99: at(0.99),
+            p999: at(0.999),
+        })
     }
 
     /// The smallest latency that a share of all do not exceed; exact below 4096 clocks, within 1/64 above.
@@ -96,6 +100,7 @@ mod tests {
 
         let summary = latencies.summary(1000);
 
+        let summary = summary.expect("a thousand were recorded");
         assert_eq!(summary, LatencySummary { mean: 500.5, p50: 500.0, p99: 990.0, p999: 999.0 });
     }
 
@@ -108,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_recorded_gives_zeros() {
-        assert_eq!(Latencies::default().summary(750), LatencySummary::default());
+    fn nothing_recorded_gives_nothing() {
+        assert_eq!(Latencies::default().summary(750), None);
     }
 }

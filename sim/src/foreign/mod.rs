@@ -13,6 +13,7 @@
 //! ```
 
 pub mod bare;
+pub mod bare_device;
 pub mod capture;
 pub mod export;
 pub mod latency;
@@ -28,6 +29,9 @@ use std::io::BufRead;
 
 use crate::Error;
 use crate::device::Kind;
+
+/// Clock of devices that are not on a DRAM bus, in picoseconds.
+const OTHER_CLOCK_PS: u64 = 1_000;
 
 /// One access of a foreign trace, as the line it touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +86,7 @@ pub fn read<R: BufRead>(format: ImportFormat, file: &str, input: R) -> Reader<R>
         number: 0,
         accesses: Vec::new(),
         next: 0,
+        clock: 0,
         has_failed: false,
     }
 }
@@ -97,6 +102,8 @@ pub struct Reader<R> {
     /// Accesses of the current line, from `next` on not yet given out.
     accesses: Vec<ForeignAccess>,
     next: usize,
+    /// Clock of the last access, where the format has one.
+    clock: u64,
     has_failed: bool,
 }
 
@@ -117,20 +124,31 @@ impl<R: BufRead> Reader<R> {
                 continue;
             }
             if (self.format.parse)(text, &mut self.accesses).is_none() {
-                return Err(self.refuse());
+                return Err(self.refuse(self.format.form));
+            }
+            for clock in self.accesses.iter().filter_map(|access| access.clock) {
+                if clock < self.clock {
+                    return Err(self.refuse("a cycle no earlier than that of the line before"));
+                }
+                self.clock = clock;
             }
         }
         Ok(true)
     }
 
-    fn refuse(&self) -> Error {
+    /// An error with the text of the line, in which what a terminal would obey is spelt out.
+    fn refuse(&self, need: &'static str) -> Error {
         let text = String::from_utf8_lossy(self.text.trim_ascii_end());
+        let spelt = |letter: char| match letter {
+            letter if letter.is_control() => letter.escape_default().to_string(),
+            letter => letter.to_string(),
+        };
         Error::Foreign {
             file: self.file.clone(),
             line: self.number,
             format: self.format.name,
-            found: text.chars().take(60).collect(),
-            need: self.format.form,
+            found: text.chars().take(60).map(spelt).collect(),
+            need,
         }
     }
 }
@@ -235,6 +253,27 @@ mod tests {
             assert!(message.starts_with(&format!("t:{line}: {format}: found ")), "{message}");
             assert!(message.contains(ImportFormat::named(format).unwrap().form), "{message}");
         }
+    }
+
+    #[test]
+    fn cycles_that_run_backwards_are_refused() {
+        assert!(all("dramsim3", "0x40 READ 7\n0x80 READ 7\n").is_ok());
+
+        let message = all("dramsim3", "0x40 READ 7\n0x80 READ 6\n").unwrap_err().to_string();
+
+        let expected = "found 0x80 READ 6, need a cycle no earlier than that of the line before";
+        assert_eq!(message, format!("t:2: dramsim3: {expected}"));
+    }
+
+    #[test]
+    fn a_binary_line_is_spelt_out() {
+        let trace = [0x1b, b'[', b'2', b'J', 0xff, 0x00, b'\n'];
+
+        let read = read(ImportFormat::named("dinero").unwrap(), "t", &trace[..]);
+
+        let message = read.last().unwrap().unwrap_err().to_string();
+        assert!(message.contains("found \\u{1b}[2J\u{fffd}\\u{0},"), "{message}");
+        assert!(!message.chars().any(char::is_control), "{message:?}");
     }
 
     #[test]

@@ -200,6 +200,9 @@ fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
         let need = format!("a stride of at least --access, {}", probe.access_bytes);
         return Err(Error::value("probe", "--order", stride, need));
     }
+    if probe.fence_bytes.is_some() && probe.resolved_mix().0.writes == 0 {
+        return Err(Error::value("probe", "--fence-every", "loads alone", "stores, by --op or --mix"));
+    }
     whole_lines("--access", probe.access_bytes)?;
     whole_lines("--region", probe.region_bytes)?;
     probe.fence_bytes.map_or(Ok(1), |bytes| whole_lines("--fence-every", bytes)).map(|_| ())

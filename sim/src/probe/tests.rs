@@ -228,6 +228,37 @@ fn options_that_do_not_fit_are_refused_with_the_range() {
     assert!(latency(&system("optane-1dimm"), &store).is_err());
 }
 
+#[test]
+fn stores_are_reported_with_a_fence_and_without_whatever_the_pattern() {
+    let report = |pattern, operation| {
+        let probe = LatencyProbe { pattern, operation, region_bytes: 1 << 20, ..LatencyProbe::new("pmem") };
+        latency(&system("optane-1dimm"), &probe).expect("a valid probe")
+    };
+
+    let sequential = report(Pattern::Sequential, Operation::Ntstore);
+    let random = report(Pattern::Random, Operation::Ntstore);
+    let load = report(Pattern::Random, Operation::Load);
+
+    assert_eq!(Some(sequential.ns_per_access), sequential.fenced_ns_per_access);
+    assert_eq!(Some(random.ns_per_access), random.sustained_ns_per_access);
+    for store in [sequential, random] {
+        assert_eq!(store.fenced_ns_per_access, Some(store.latency_ns.mean));
+        assert!(store.sustained_ns_per_access < store.fenced_ns_per_access, "{store:?}");
+    }
+    assert_eq!((load.fenced_ns_per_access, load.sustained_ns_per_access), (None, None));
+}
+
+#[test]
+fn fences_among_loads_alone_are_refused() {
+    let loads = BandwidthProbe { fence_bytes: Some(256), ..BandwidthProbe::new("pmem") };
+
+    let message = bandwidth(&system("optane-1dimm"), &loads).unwrap_err().to_string();
+
+    assert_eq!(message, "probe: --fence-every: found loads alone, need stores, by --op or --mix");
+    let mixed = BandwidthProbe { mix: Some(Mix { reads: 1, writes: 1 }), ..loads };
+    assert!(bandwidth(&system("optane-1dimm"), &mixed).is_ok());
+}
+
 /// Yang et al., FAST'20, section 5.4: on the other socket, idle random reads take 1.20 times as long, stores past the
 /// caches 2.53 times, stores with clwb 1.68 times; ten threads read 59 % of the local best, four write 62 %.
 #[test]

@@ -26,6 +26,13 @@ pub fn run(arguments: &Latency) -> Outcome {
         (reports, true) => print_json(reports)?,
         ([report], false) => {
             say!("{:.1} ns per access of 64 bytes", report.ns_per_access);
+            if let (Some(fenced), Some(sustained)) =
+                (report.fenced_ns_per_access, report.sustained_ns_per_access)
+            {
+                say!(
+                    "{fenced:.1} ns per store and fence, {sustained:.1} ns per store back to back without fences"
+                );
+            }
             print_tail(&report.latency_ns);
         }
         (reports, false) => say!("{}", table(reports).to_text()),

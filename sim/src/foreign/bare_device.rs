@@ -1,0 +1,234 @@
+//! Replays lines straight on devices that are no plain DRAM, without caches: an Optane DIMM, a CXL card, a curve.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use super::bare::{BareResult, BareRun, Controllers, LINE_BYTES, Pace, drive, share};
+use super::latency::Latencies;
+use super::{ForeignAccess, OTHER_CLOCK_PS};
+use crate::device::literal::DeviceConfig;
+use crate::device::mapping::Interleave;
+use crate::device::{Completion, Counters, Device, Kind, Request};
+use crate::{Error, Picoseconds};
+
+/// Reads under way behind one channel; one more holds up all that come after it. As the read queues of the shipped DRAM
+/// controllers.
+const READS: usize = 32;
+/// Latencies are counted in tenths of a nanosecond.
+const TICK_PS: u64 = 100;
+
+/// Equal devices and how lines spread over them.
+#[derive(Clone, Debug)]
+pub struct DeviceMemory {
+    /// What is behind each channel.
+    pub device: DeviceConfig,
+    /// How lines spread over channels.
+    pub interleave: Interleave,
+}
+
+/// Replays a stream of lines on bare devices; a clock is 1 ns. A write is over when its queue holds it, a read when the
+/// data are at the controller. The share of row hits is that of buffers of the device; there is no peak to take a share of.
+///
+/// # Errors
+/// - The first error of the stream.
+pub fn replay(
+    source: impl Iterator<Item = Result<ForeignAccess, Error>>,
+    memory: &DeviceMemory,
+    pace: Pace,
+) -> Result<BareRun, Error> {
+    drive(source, Devices::new(memory, pace))
+}
+
+/// Devices under replay.
+struct Devices<'m> {
+    memory: &'m DeviceMemory,
+    pace: Pace,
+    channels: Vec<Channel>,
+    /// The first instant at which the next access may be offered.
+    free: Picoseconds,
+    index: u64,
+    reads: Latencies,
+    writes: Latencies,
+    last: Picoseconds,
+}
+
+struct Channel {
+    device: Box<dyn Device>,
+    under_way: HashMap<u64, (Kind, Picoseconds)>,
+    /// When reads end that are known to end.
+    ends: BinaryHeap<Reverse<Picoseconds>>,
+    done: Vec<Completion>,
+}
+
+impl Channel {
+    /// Reads that have not ended at an instant up to which the device was advanced.
+    fn reads(&mut self, at: Picoseconds) -> usize {
+        while self.ends.peek().is_some_and(|Reverse(end)| *end <= at) {
+            self.ends.pop();
+        }
+        self.under_way.values().filter(|(kind, _)| *kind == Kind::Read).count() + self.ends.len()
+    }
+
+    /// When the next read ends, or something else happens.
+    fn next(&self) -> Option<Picoseconds> {
+        let end = self.ends.peek().map(|Reverse(end)| *end);
+        end.into_iter().chain(self.device.next_event()).min()
+    }
+}
+
+impl<'m> Devices<'m> {
+    fn new(memory: &'m DeviceMemory, pace: Pace) -> Self {
+        let channel = |_| Channel {
+            device: memory.device.build(),
+            under_way: HashMap::new(),
+            ends: BinaryHeap::new(),
+            done: Vec::new(),
+        };
+        Self {
+            memory,
+            pace,
+            channels: (0..memory.interleave.channels()).map(channel).collect(),
+            free: Picoseconds::ZERO,
+            index: 0,
+            reads: Latencies::default(),
+            writes: Latencies::default(),
+            last: Picoseconds::ZERO,
+        }
+    }
+
+    /// Simulates a channel up to an instant and records what ended.
+    fn advance(&mut self, number: usize, until: Picoseconds) {
+        let channel = &mut self.channels[number];
+        channel.device.advance(until, &mut channel.done);
+        for completion in channel.done.drain(..) {
+            let Some((kind, from)) = channel.under_way.remove(&completion.token) else { continue };
+            let ticks = (completion.at.0 - from.0).div_ceil(TICK_PS);
+            if kind == Kind::Read {
+                self.reads.record(ticks);
+                channel.ends.push(Reverse(completion.at));
+            } else {
+                self.writes.record(ticks);
+            }
+            self.last = self.last.max(completion.at);
+        }
+    }
+
+    /// Waits until a channel has room for another read, from an instant on.
+    fn room(&mut self, number: usize, from: Picoseconds) -> Picoseconds {
+        let mut at = from;
+        self.advance(number, at);
+        while self.channels[number].reads(at) >= READS {
+            let Some(next) = self.channels[number].next() else { return at };
+            at = at.max(next);
+            self.advance(number, at);
+        }
+        at
+    }
+
+    /// Waits until a write is accepted.
+    fn accepted(&mut self, number: usize, token: u64, from: Picoseconds) -> Picoseconds {
+        let mut at = from;
+        self.advance(number, at);
+        while self.channels[number].under_way.contains_key(&token) {
+            let Some(next) = self.channels[number].device.next_event() else { return at };
+            at = at.max(next);
+            self.advance(number, at);
+        }
+        at
+    }
+}
+
+impl Controllers for Devices<'_> {
+    fn offer(&mut self, access: &ForeignAccess) {
+        let offered = Picoseconds(self.pace.first_offer(access).saturating_mul(OTHER_CLOCK_PS));
+        let (channel, local) = self.memory.interleave.split(access.line);
+        let number = channel as usize;
+        let at = self.room(number, offered.max(self.free));
+        let token = self.index;
+        self.index += 1;
+        self.channels[number].under_way.insert(token, (access.kind, at));
+        let line = local % (self.memory.device.capacity_bytes() / LINE_BYTES);
+        self.channels[number].device.push(Request { token, line, kind: access.kind, at });
+        let until = if access.kind == Kind::Write { self.accepted(number, token, at) } else { at };
+        self.free = until + Picoseconds(self.pace.gap().saturating_mul(OTHER_CLOCK_PS));
+    }
+
+    fn finish(&mut self) {
+        for number in 0..self.channels.len() {
+            while !self.channels[number].under_way.is_empty() {
+                let Some(next) = self.channels[number].device.next_event() else { break };
+                self.advance(number, next);
+            }
+        }
+    }
+
+    fn summary(&self) -> BareResult {
+        let sum = |of: fn(&Counters) -> u64| {
+            self.channels.iter().map(|channel| of(&channel.device.counters())).sum::<u64>()
+        };
+        let hits = sum(|counters| counters.buffer_hits_read + counters.buffer_hits_write);
+        let simulated_ns = self.last.as_ns();
+        BareResult {
+            gb_per_s: share((self.index * LINE_BYTES) as f64, simulated_ns),
+            peak_share: None,
+            read_latency_ns: self.reads.summary(TICK_PS),
+            write_latency_ns: self.writes.summary(TICK_PS),
+            row_hit_rate: share(hits as f64, self.index as f64),
+            accesses: self.index,
+            simulated_ns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(device: &str, lines: &[(u64, Kind)], pace: Pace) -> BareResult {
+        let memory =
+            DeviceMemory { device: DeviceConfig::load(device).unwrap(), interleave: Interleave::ONE };
+        let access = |&(line, kind): &(u64, Kind)| Ok(ForeignAccess { line, kind, clock: None });
+        replay(lines.iter().map(access), &memory, pace).unwrap().result
+    }
+
+    #[test]
+    fn a_lone_read_of_optane_takes_translation_and_media() {
+        let result = run("optane-pmem-100", &[(0, Kind::Read)], Pace::Saturated);
+
+        // From the device's file: a miss of the translation buffer, a media read and a hit in the read buffer.
+        let mean = result.read_latency_ns.unwrap().mean;
+        assert!((108.0 + 94.0 + 48.0..=256.0).contains(&mean), "{mean}");
+        assert_eq!((result.accesses, result.peak_share), (1, None));
+    }
+
+    #[test]
+    fn writes_wait_until_the_queue_takes_them() {
+        let lines: Vec<(u64, Kind)> = (0..100_000).map(|line| (line * 4, Kind::Write)).collect();
+
+        let result = run("optane-pmem-100", &lines, Pace::Saturated);
+
+        // A media write for each line: 2,048 bits at 785 pJ/bit are 107.2 ns of 15 W.
+        let media_gb_per_s = 64.0 / 107.2;
+        assert!((result.gb_per_s / media_gb_per_s - 1.0).abs() < 0.1, "{}", result.gb_per_s);
+    }
+
+    #[test]
+    fn no_more_reads_are_under_way_than_the_queue_holds() {
+        let lines: Vec<(u64, Kind)> = (0..20_000).map(|line| (line * 4096, Kind::Read)).collect();
+
+        let result = run("cxl-ddr5-x8", &lines, Pace::Saturated);
+
+        let in_flight = result.gb_per_s / 64.0 * result.read_latency_ns.unwrap().mean;
+        assert!((READS as f64 - 1.0..=READS as f64 + 0.1).contains(&in_flight), "{in_flight}");
+    }
+
+    #[test]
+    fn paced_accesses_come_at_their_instants() {
+        let lines: Vec<(u64, Kind)> = (0..1_000).map(|line| (line * 4, Kind::Read)).collect();
+
+        let result = run("optane-pmem-100", &lines, Pace::Every(500));
+
+        let expected = 64.0 / 500.0;
+        assert!((result.gb_per_s / expected - 1.0).abs() < 0.01, "{}", result.gb_per_s);
+    }
+}
