@@ -232,6 +232,10 @@ fn seeds_give_the_median_run_with_the_spread_of_all() {
     let spread = &three["spread"]["simulated_seconds"];
     let [min, median, max] = ["min", "median", "max"].map(|key| spread[key].as_f64().unwrap());
     assert!(min < median && median < max, "{spread}");
+    let [mean, low, high] = ["/mean", "/mean_interval_95/low", "/mean_interval_95/high"]
+        .map(|key| spread.pointer(key).unwrap().as_f64().unwrap());
+    assert!((min..=max).contains(&mean) && low < mean && mean < high, "{spread}");
+    assert!(one["spread"]["simulated_seconds"]["mean_interval_95"].is_null());
     assert_eq!(three["seeds"], 3);
     assert_eq!(three["simulated_seconds"].as_f64(), Some(median));
     assert!((min..=max).contains(&one["simulated_seconds"].as_f64().unwrap()));

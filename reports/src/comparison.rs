@@ -292,10 +292,25 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
         |result| per_image(Some(result.simulated_seconds), result.images),
         |_| None,
     ));
+    if results.iter().any(|result| result.ensemble().is_some()) {
+        columns.push(mean(results));
+    }
     if results.iter().any(|result| result.sampled_share.is_some_and(|share| share < 1.0)) {
         columns.extend(sampling(results));
     }
     columns
+}
+
+/// Mean of the simulated time over seeds, with its 95 % interval.
+fn mean(results: &[RunResult]) -> Column {
+    let times = |result: &RunResult| Some(result.ensemble()?.simulated_seconds);
+    let unit = time_unit(results.iter().filter_map(times).fold(0.0, |most, times| times.mean.max(most)));
+    let entry = |result: &RunResult| {
+        let Some(times) = times(result).map(|times| times.scaled(unit.factor)) else { return Entry::Nothing };
+        let range = times.mean_interval_95.map(|ends| (ends.low, ends.high));
+        Entry::Number { value: times.mean, digits: 4, range }
+    };
+    column(&format!("mean of seeds, 95 % interval ({})", unit.symbol), results, entry)
 }
 
 /// What part of the calls was simulated, and the standard error that comes of it.

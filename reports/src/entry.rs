@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_spread_stands_beside_the_number_and_never_inside_it() {
-        let spread = Quantiles { min: 1.0, median: 2.0, max: 4.0 };
+        let spread = Quantiles { min: 1.0, median: 2.0, max: 4.0, ..Quantiles::default() };
         let number = Entry::number(2.0, 2).within(Some(spread));
 
         assert_eq!([number.shown(), number.raw()], ["2.0 (1.0–4.0)", "2"]);

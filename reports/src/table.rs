@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn csv_has_columns_for_the_spread_where_there_is_one() {
         let mut table = Table::new(&["mode", "time (s)", "share"]);
-        let spread = Quantiles { min: 1.0, median: 2.0, max: 3.0 };
+        let spread = Quantiles { min: 1.0, median: 2.0, max: 3.0, ..Quantiles::default() };
         table.push(vec![Entry::from("a"), Entry::number(2.0, 2).within(Some(spread)), Entry::Nothing]);
         table.push(vec![Entry::from("b"), Entry::Nothing, Entry::number(0.5, 2)]);
 

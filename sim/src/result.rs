@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 pub use hetier_traces::Stage;
 use serde::{Deserialize, Serialize};
-pub use spread::{Quantiles, Spread, TierSpread};
+pub use spread::{Interval, Quantiles, Spread, TierSpread};
 
 /// Name and version of the form of [`RunResult`]; a change of meaning changes it.
 pub const SCHEMA: &str = "hetier-run-1";
@@ -403,7 +403,8 @@ mod tests {
         };
         let (base, own) = (ensemble([1.0, 2.0, 4.0]), ensemble([2.0, 3.0, 4.0]));
 
-        assert_eq!(own.slowdown(&base), Some(Quantiles { min: 1.0, median: 1.5, max: 2.0 }));
+        let pairs = own.slowdown(&base).map(|pairs| [pairs.min, pairs.median, pairs.max]);
+        assert_eq!(pairs, Some([1.0, 1.5, 2.0]));
         let single = RunResult { simulated_seconds: 3.0, seeds: Some(1), ..base.clone() };
         assert_eq!(single.slowdown(&base).map(|ratio| [ratio.min, ratio.max]), Some([1.5, 1.5]));
         assert_eq!(base.slowdown(&RunResult::default()), None);
