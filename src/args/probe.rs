@@ -16,8 +16,8 @@ pub enum Probe {
     /// One access at a time: latency by region, block, pattern and operation
     ///
     /// Measures the memory of a tier: lines miss the caches at every size of region, as in a benchmark that flushes them,
-    /// so L1, L2 and L3 do not show. Stores are measured with a fence after each (fenced_ns_per_access and
-    /// latency_ns in --json) and back to back without (sustained_ns_per_access). ns_per_access is the latter for
+    /// so L1, L2 and L3 do not show. Stores are measured with a fence after each (`fenced_ns_per_access` and
+    /// `latency_ns` in --json) and back to back without (`sustained_ns_per_access`). `ns_per_access` is the latter for
     /// ntstore in the patterns chase and random, and the former for sequential ntstore and clwb, as in the
     /// published benchmarks.
     Latency(Latency),
