@@ -145,7 +145,7 @@ mod tests {
         for line in 0..10 {
             fetch(&mut prefetch, line);
         }
-        assert_eq!(fetch(&mut prefetch, 10), [], "3 to 18 in 16 buffers");
+        assert_eq!(fetch(&mut prefetch, 10), Vec::<u64>::new(), "3 to 18 in 16 buffers");
 
         prefetch.arrived(3);
         assert_eq!(fetch(&mut prefetch, 11), [19]);
