@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::Entry;
 use crate::labels::{labels, near_start};
 use crate::table::Table;
-use crate::units::{Unit, binary_byte_unit, byte_unit, time_unit};
+use crate::units::{Unit, byte_unit, time_unit};
 
 /// Name and version of the form of [`Comparison`].
 pub const SCHEMA: &str = "hetier-compare-1";
@@ -280,7 +280,7 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
     let peak = |result: &RunResult| Some(result.ensemble()?.peak_footprint_bytes);
     columns.push(scaled(
         "footprint",
-        binary_byte_unit,
+        byte_unit,
         results,
         |result| Some(result.peak_footprint_bytes as f64),
         peak,

@@ -2,18 +2,18 @@
 
 use hetier_sim::result::RunResult;
 
-/// A setting that may tell two results apart.
-type Setting = fn(&RunResult) -> String;
+/// A setting that may tell two results apart; `None` where it does not apply.
+type Setting = fn(&RunResult) -> Option<String>;
 
 /// From the most to the least telling. The mode is always shown.
 const SETTINGS: [Setting; 7] = [
-    |result| result.system.clone(),
-    |result| result.network.clone().unwrap_or_default(),
-    |result| near_start(result).unwrap_or_default().to_owned(),
-    |result| result.placement.clone(),
-    |result| format!("{} threads", result.threads),
-    |result| result.fidelity.clone(),
-    |result| format!("seed {}", result.seed),
+    |result| Some(result.system.clone()),
+    |result| result.network.clone(),
+    |result| near_start(result).map(ToOwned::to_owned),
+    |result| (result.mode == "app-direct").then(|| result.placement.clone()),
+    |result| Some(format!("{} threads", result.threads)),
+    |result| Some(result.fidelity.clone()),
+    |result| Some(format!("seed {}", result.seed)),
 ];
 
 /// How near memory started, `cold` or `warm`; of Memory Mode alone.
@@ -22,7 +22,7 @@ pub fn near_start(result: &RunResult) -> Option<&str> {
     result.settings.get("near_memory").map(String::as_str)
 }
 
-/// One label for each result: its mode, then whatever settings are needed to tell all of them apart, and a number if
+/// One label for each result: its mode, then whatever settings are needed to tell it from the others, and a number if
 /// none is enough.
 pub fn labels(results: &[RunResult]) -> Vec<String> {
     let mut labels: Vec<String> = results.iter().map(|result| result.mode.clone()).collect();
@@ -30,9 +30,12 @@ pub fn labels(results: &[RunResult]) -> Vec<String> {
         if distinct(&labels) {
             return labels;
         }
-        let values: Vec<String> = results.iter().map(setting).collect();
-        if values.iter().any(|value| *value != values[0]) {
-            for (label, value) in labels.iter_mut().zip(&values).filter(|(_, value)| !value.is_empty()) {
+        let values: Vec<Option<String>> = results.iter().map(setting).collect();
+        let alike = labels.clone();
+        for (at, label) in labels.iter_mut().enumerate() {
+            let mut others = alike.iter().zip(&values).filter(|(other, _)| **other == alike[at]);
+            if let Some(value) = values[at].as_ref().filter(|_| others.any(|(_, value)| *value != values[at]))
+            {
                 label.push_str(", ");
                 label.push_str(value);
             }
@@ -94,6 +97,11 @@ mod tests {
         let threads = [result("dram-only", "s", 1), result("dram-only", "s", 4)];
         let equal = [result("dram-only", "s", 1), result("dram-only", "s", 1)];
 
+        let placed =
+            |placement: &str| RunResult { placement: placement.to_owned(), ..result("app-direct", "s", 1) };
+        let placements = [result("dram-only", "t", 1), placed("by-class"), placed("first-touch")];
+
+        assert_eq!(labels(&placements), ["dram-only", "app-direct, by-class", "app-direct, first-touch"]);
         assert_eq!(labels(&modes), ["dram-only", "memory-mode"]);
         assert_eq!(labels(&threads), ["dram-only, 1 threads", "dram-only, 4 threads"]);
         assert_eq!(labels(&equal), ["dram-only (1)", "dram-only (2)"]);

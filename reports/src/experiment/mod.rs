@@ -24,7 +24,7 @@ pub use literal::{Experiment, NetworkEntry, Point, Role, RunEntry, SharedSetting
 pub use metric::Metric;
 pub use report::report_files;
 pub use sweep::{Cell, Outcome, Sweep};
-pub use tables::{operations, points, summary, sweep_table, unsimulated};
+pub use tables::{classes, operations, points, summary, sweep_table, unsimulated};
 pub use trace_facts::{PhaseCounts, TraceFacts};
 
 use crate::Error;

@@ -4,18 +4,26 @@ use std::fmt::Write as _;
 
 use super::figures::Named;
 use super::judgement::Judged;
-use super::prose::{against, costliest, modes, reasons};
-use super::tables::{run_operations, run_table};
-use super::{NetworkEntry, Sweep, points, summary, unsimulated};
+use super::prose::{against, conditions, costliest, modes, reasons};
+use super::tables::{classes, detailed_summary, run_operations, run_table};
+use super::{NetworkEntry, Sweep, points, unsimulated};
 use crate::table::Table;
 
 /// Writes into a string do not fail.
 const STRING: &str = "writing into a string cannot fail";
 
+const LOADS: &str = "Read and write are bytes at the devices, tag checks, fills and write-backs of near memory included. Loads \
+                     are lines that the cores were given, each once, by the tier that had it: in Memory Mode DRAM's are \
+                     the reads that near memory held (DRAM reads less DRAM writes, by its event table), PMem's those that \
+                     it fetched. The seed paper's counters count loads. Ciphertexts are activations, scalars the weights.";
+
 /// What came out and why, with the headline numbers and the figures.
 pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> String {
     let mut text = head(sweep, "");
     text += "Every table is in [appendix.md](appendix.md), as CSV and LaTeX in `tables/`.\n";
+    if !sweep.cells.is_empty() {
+        section(&mut text, "How it was simulated", &conditions(sweep), None);
+    }
     if !judged.is_empty() {
         section(&mut text, "Against the publication", &against(judged), None);
     }
@@ -24,7 +32,8 @@ pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> Strin
         section(&mut text, "Why the numbers differ", &reasons, None);
     }
     if !sweep.cells.is_empty() {
-        section(&mut text, "Memory modes", &modes(sweep), Some(&summary(sweep)));
+        section(&mut text, "Memory modes", &modes(sweep), None);
+        text += &detailed_summary(sweep).to_markdown();
     }
     for network in sweep.detailed().map(NetworkEntry::label) {
         section(&mut text, &format!("{network}: operations"), &costliest(sweep, network), None);
@@ -51,11 +60,16 @@ pub(super) fn appendix(sweep: &Sweep, judged: &[Judged]) -> String {
     for run in &sweep.experiment.run {
         section(&mut text, &run.title, &[], Some(&run_table(sweep, run)));
     }
+    if sweep.detailed().next().is_some() {
+        section(&mut text, "What the columns of operations and classes count", &[LOADS.to_owned()], None);
+    }
     for network in sweep.detailed().map(NetworkEntry::label) {
         for run in &sweep.experiment.run {
             let head = format!("{network}, {}: operations", run.title);
             section(&mut text, &head, &[], Some(&run_operations(sweep, network, run)));
         }
+        let of = &format!("{network}: classes of objects");
+        section(&mut text, of, &[], Some(&classes(sweep, network).without_empty_columns()));
     }
     text
 }

@@ -7,8 +7,8 @@ use hetier_sim::result::{PhaseResult, RunResult, Stage};
 
 use super::judgement::Judged;
 use super::tables::overhead_seconds;
-use super::{Outcome, Role, Sweep};
-use crate::units::{bytes, percent, significant};
+use super::{Metric, Outcome, Role, RunEntry, Sweep};
+use crate::units::{binary_bytes, bytes, count, percent, significant};
 
 pub(super) fn against(judged: &[Judged]) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -38,13 +38,38 @@ pub(super) fn against(judged: &[Judged]) -> Vec<String> {
     sentences
 }
 
+/// How much of the runs was simulated, and with how many seeds.
+pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let shares: Vec<f64> = ran(sweep).filter_map(|result| result.sampled_share).collect();
+    let sampled: Vec<f64> = shares.iter().copied().filter(|share| *share < 1.0).collect();
+    if let Some((least, most)) = range(&sampled) {
+        let error = |result: &RunResult| Some(result.sampling_error_seconds? / result.simulated_seconds);
+        let errors: Vec<f64> = ran(sweep).filter_map(error).collect();
+        sentences.push(format!(
+            "{} of {} replays are samples: of their calls {} to {} were simulated. The standard error of their times is \
+             {} at most; a bias that all windows share does not show in it (docs/sampling.md measures it).",
+            sampled.len(),
+            shares.len(),
+            percent(least),
+            percent(most),
+            percent(range(&errors).map_or(0.0, |(_, most)| most))
+        ));
+    }
+    let seeds = sweep.experiment.settings.seeds;
+    sentences.push(match seeds {
+        1 => "One seed each: numbers stand without a spread (`seeds` in the study's file runs more)."
+            .to_owned(),
+        _ => format!("Medians of {seeds} seeds, with the least and the largest in parentheses."),
+    });
+    sentences
+}
+
 /// What of the time is calibrated, and what the mechanisms say about the rest.
 pub(super) fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     let mut sentences = Vec::new();
     let shares: Vec<f64> = ran(sweep).filter_map(share_of_overhead).collect();
-    let (least, most) =
-        shares.iter().fold((1.0_f64, 0.0_f64), |(least, most), share| (least.min(*share), most.max(*share)));
-    if most > 0.0 {
+    if let Some((least, most)) = range(&shares) {
         sentences.push(format!(
             "Between {} and {} of the run times are calibrated overhead: constants for a multiply-accumulate and for a \
              ciphertext written, fitted to the calibrated points. Their cause inside the original program is not \
@@ -53,61 +78,150 @@ pub(super) fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
             percent(most)
         ));
     }
+    sentences.extend(peaks(sweep, judged));
     sentences.extend(judged.iter().filter_map(|judged| penalty_by_operation(sweep, judged)));
+    sentences.extend(queue(sweep));
     sentences.extend(judged.iter().filter_map(|judged| missing_penalty(sweep, judged)));
     let noted = judged.iter().filter(|judged| !judged.passes);
     sentences.extend(noted.filter_map(|judged| {
         let note = judged.point.note.as_ref()?;
         Some(format!("\"{}\": {note}.", judged.point.name))
     }));
-    let kept: Vec<f64> = ran(sweep)
-        .filter_map(|result| {
-            Some(result.overhead?.retained_bytes as f64 / result.peak_footprint_bytes as f64)
-        })
-        .filter(|share| *share > 0.0)
-        .collect();
-    if let Some(most) = kept.into_iter().reduce(f64::max) {
-        sentences.push(format!(
-            "Peaks hold up to {} of bytes retained for each ciphertext written, another calibrated constant; the rest is \
-             what the allocator keeps, simulated block by block.",
-            percent(most)
-        ));
-    }
-    for run in &sweep.experiment.run {
-        let rates = sweep.networks().filter_map(|network| {
-            let rate = sweep.result(network, &run.name)?.devices.get("pmem")?.buffer_hit_rate.read?;
-            Some((rate, network))
-        });
-        if let Some((rate, network)) = rates.min_by(|one, other| one.0.total_cmp(&other.0)) {
-            sentences.push(format!(
-                "{}: the buffers of the PMem DIMMs serve at least {} of the reads ({network}); one sequential stream \
-                 gives 75 %.{}",
-                run.title,
-                percent(rate),
-                if is_stream(sweep) { STREAM_RATES } else { "" }
-            ));
+    sentences.extend(buffers(sweep));
+    sentences.extend(class_peaks(sweep));
+    sentences.extend(sweep.experiment.run.iter().filter_map(|run| limits(sweep, run)));
+    sentences
+}
+
+/// Why calibrated peaks are off: what a constant for each ciphertext written would have to be for each.
+fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
+    let is_peak = |judged: &&Judged| judged.point.metric == Metric::PeakGigabytes;
+    let mut sentences = Vec::new();
+    for Judged { point, error_percent, .. } in judged.iter().filter(is_peak) {
+        let result = point.run.as_ref().and_then(|run| sweep.result(&point.network, run));
+        let Some((result, overhead)) = result.and_then(|result| Some((result, result.overhead?))) else {
+            continue;
+        };
+        if overhead.ciphertexts_written == 0 {
+            continue;
         }
-    }
-    let missing = sweep.cells.iter().filter_map(|cell| match cell.outcome {
-        Outcome::DoesNotFit { .. } => Some(format!("{} on {}", cell.network, cell.run)),
-        Outcome::Ran(_) => None,
-    });
-    let missing: Vec<String> = missing.collect();
-    if !missing.is_empty() {
-        sentences.push(format!("Left out because they do not fit: {}.", missing.join(", ")));
+        let kept = (result.peak_footprint_bytes - overhead.retained_bytes) as f64 / 1e9;
+        let rest = point.published - kept;
+        let each = |bytes: f64| significant(bytes / overhead.ciphertexts_written as f64, 3);
+        sentences.push(format!(
+            "\"{}\": what the allocator keeps and the messages hold, simulated block by block, is {} GB of the {} \
+             published ({} GB are alive at one time). What is left, {} GB, would be {} bytes for each of {} million \
+             ciphertexts written; the constant, one for all networks, is {}, which leaves {:+.1} %.",
+            point.name,
+            significant(kept, 4),
+            significant(point.published, 4),
+            significant(result.peak_live_bytes as f64 / 1e9, 3),
+            significant(rest, 3),
+            each(rest * 1e9),
+            significant(overhead.ciphertexts_written as f64 / 1e6, 2),
+            each(overhead.retained_bytes as f64),
+            error_percent.unwrap_or_default()
+        ));
     }
     sentences
 }
 
-/// At stream fidelity devices are short runs of the line model.
-const STREAM_RATES: &str = " At stream fidelity this is the rate of short sequential runs of the line model, not of the \
-                            network's own mix of streams.";
-
-fn is_stream(sweep: &Sweep) -> bool {
-    ran(sweep).any(|result| result.fidelity == "stream")
+/// The messages to the client, where near memory lies in front: the mechanism of Memory Mode's penalty.
+fn queue(sweep: &Sweep) -> Option<String> {
+    let (network, longest, near) = sweep.facts.iter().find_map(|(network, facts)| {
+        let is_request = |label: &&String| label.ends_with(REQUESTS);
+        let requests = facts.elements.keys().filter(is_request).map(|label| facts.elements[label]);
+        let runs = sweep.experiment.run.iter();
+        let near = runs.filter_map(|run| sweep.result(network, &run.name)?.near_memory).next()?;
+        Some((network, requests.max()?, near.capacity_bytes))
+    })?;
+    Some(format!(
+        "The mechanism: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
+         ciphertexts ({network}), into a queue before any answer is waited for. With the ciphertexts that they are made \
+         of they are more than near memory ({}) keeps: when a message is packed or read, much of it has gone to PMem, and \
+         one core alone waits for it. Convolutions wait on all cores at once and lose less.",
+        count(longest),
+        bytes(near)
+    ))
 }
 
-/// Operations that a slowdown is made of, those with the most seconds first.
+/// How labels of arrays of serialised requests to the client end.
+const REQUESTS: &str = ".request";
+
+/// How many reads the buffers of the PMem DIMMs serve: one sentence for runs that agree.
+fn buffers(sweep: &Sweep) -> Option<String> {
+    let rates: Vec<f64> =
+        ran(sweep).filter_map(|result| result.devices.get("pmem")?.buffer_hit_rate.read).collect();
+    let (least, most) = range(&rates)?;
+    let (least, most) = (percent(least), percent(most));
+    let rate = if least == most { least } else { format!("{least} to {most}") };
+    let fidelity = if ran(sweep).any(|result| result.fidelity == "stream") {
+        "; at stream fidelity this is the rate of short sequential runs of the line model, not of the network's own mix of \
+         streams"
+    } else {
+        ""
+    };
+    Some(format!(
+        "The buffers of the PMem DIMMs serve {rate} of the reads in every run; one sequential stream gives 75 %{fidelity}."
+    ))
+}
+
+/// Why a placement by class holds more than others: pools of tiers do not lend blocks.
+fn class_peaks(sweep: &Sweep) -> Option<String> {
+    let runs = &sweep.experiment.run;
+    let (network, split, whole) = sweep.networks().find_map(|network| {
+        let results = || runs.iter().filter_map(|run| sweep.result(network, &run.name));
+        let least = results().map(|result| result.peak_footprint_bytes).min()?;
+        let split = results().find(|result| {
+            result.placement == "by-class" && result.peak_footprint_bytes as f64 > 1.01 * least as f64
+        })?;
+        Some((network, split, least))
+    })?;
+    Some(format!(
+        "Placed by class, {network} holds {} at its peak, otherwise {}: every tier has a pool of its own, and a block that \
+         was freed in one tier serves no allocation in the other. Classes that come first hold room in DRAM free, so the \
+         same kind of ciphertext goes now here, now there, and both pools grow to their own peaks.",
+        bytes(split.peak_footprint_bytes),
+        bytes(whole)
+    ))
+}
+
+/// What fits a run and what does not, with the one that fits with the least room left.
+fn limits(sweep: &Sweep, run: &RunEntry) -> Option<String> {
+    let missing: Vec<(&str, u64, u64)> = sweep
+        .cells
+        .iter()
+        .filter(|cell| cell.run == run.name)
+        .filter_map(|cell| match cell.outcome {
+            Outcome::DoesNotFit { needed_bytes, capacity_bytes } => {
+                Some((cell.network.as_str(), needed_bytes, capacity_bytes))
+            }
+            Outcome::Ran(_) => None,
+        })
+        .collect();
+    let (smallest, needed, capacity) = *missing.iter().min_by_key(|(_, needed, _)| *needed)?;
+    let mut sentence = format!(
+        "{}: {} of {} networks do not fit {} ({}); the smallest of them, {smallest}, needs {}.",
+        run.title,
+        missing.len(),
+        sweep.cells.iter().filter(|cell| cell.run == run.name).count(),
+        bytes(capacity),
+        binary_bytes(capacity),
+        bytes(needed)
+    );
+    let fitting = sweep.networks().filter_map(|network| Some((network, sweep.result(network, &run.name)?)));
+    let tightest = fitting.max_by_key(|(_, result)| result.peak_footprint_bytes);
+    if let Some((network, result)) = tightest {
+        let left = result.capacity_bytes().saturating_sub(result.peak_footprint_bytes);
+        sentence += &format!(" The largest that fits, {network}, leaves {} free.", bytes(left));
+        if left * 20 < capacity {
+            sentence += " That is less than published peaks are off: whether it fits is not certain.";
+        }
+    }
+    Some(sentence)
+}
+
+/// Operations that a slowdown is made of, those with the most seconds first, and how the first of them waits.
 fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let point = &judged.point;
     let against = point.against.as_ref()?;
@@ -123,17 +237,31 @@ fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
         .filter(|(more, _)| *more > 0.0)
         .collect();
     more.sort_by(|one, other| other.0.total_cmp(&one.0));
+    let first = *more.first()?;
     let parts: Vec<String> =
         more.iter().take(3).map(|(more, name)| format!("{} s of {name}", significant(*more, 3))).collect();
-    let total = slow.simulated_seconds - base.simulated_seconds;
-    (!parts.is_empty()).then(|| {
-        format!(
-            "\"{}\": of the {} s that the simulated run takes longer than on {against}, {}.",
-            point.name,
-            significant(total, 3),
-            parts.join(", ")
-        )
-    })
+    Some(format!(
+        "\"{}\": of the {} s that the simulated run takes longer than on {against}, {}.{}",
+        point.name,
+        significant(slow.simulated_seconds - base.simulated_seconds, 3),
+        parts.join(", "),
+        waiting(slow, first.1).unwrap_or_default()
+    ))
+}
+
+/// How many cores work in an operation, and what they wait for.
+fn waiting(result: &RunResult, operation: &str) -> Option<String> {
+    let share = result.by_operation.get(operation)?;
+    let idle = share.stall_seconds.get("idle")? / share.simulated_seconds.filter(|seconds| *seconds > 0.0)?;
+    Some(format!(
+        " In {operation} {} of {} cores work on average; near memory serves {} of the requests, and the cores wait {} s \
+         for DRAM and {} s for PMem, added up.",
+        significant(f64::from(result.threads) - idle, 2),
+        result.threads,
+        percent(share.near_memory_hit_rate?),
+        significant(share.stall_seconds.get("dram").copied().unwrap_or(0.0), 3),
+        significant(share.stall_seconds.get("pmem").copied().unwrap_or(0.0), 3)
+    ))
 }
 
 /// What a slowdown that is off amounts to in seconds, and what share of the overhead would explain it.
@@ -183,8 +311,8 @@ pub(super) fn modes(sweep: &Sweep) -> Vec<String> {
         let (low, high) = (significant(least, 4), significant(most, 4));
         sentences.push(match ratios.len() {
             1 => format!("{title}: {low}× the time of {reference}, on the one network that ran on both."),
-            count => format!(
-                "{title}: {low}× to {high}× the time of {reference}, over {count} networks that ran on both."
+            number => format!(
+                "{title}: {low}× to {high}× the time of {reference}, over {number} networks that ran on both."
             ),
         });
     }

@@ -2,7 +2,7 @@
 
 use super::figures::{self, Named};
 use super::page::{appendix, page};
-use super::tables::{run_operations, run_table};
+use super::tables::{classes, run_operations, run_table};
 use super::{NetworkEntry, Outcome, Sweep, judge, operations, points, sweep_table, unsimulated};
 use crate::Error;
 use crate::labels::file_stem;
@@ -41,6 +41,9 @@ pub fn report_files(sweep: &Sweep) -> Result<Vec<OutputFile>, Error> {
         files.extend(runs.iter().filter_map(|run| {
             latex(&["operations", network, &run.name], &run_operations(sweep, network, run))
         }));
+        let classes = classes(sweep, network);
+        files.push(csv(&format!("classes-{}", file_stem(network)), &classes));
+        files.extend(latex(&["classes", network], &classes));
     }
     for Named { stem, drawing, .. } in &drawn {
         files.push(OutputFile::new(format!("figures/{stem}.svg"), drawing.svg.as_bytes()));

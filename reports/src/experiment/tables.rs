@@ -88,8 +88,17 @@ pub fn sweep_table(sweep: &Sweep) -> Table {
 
 /// A row for each cell with the headline numbers.
 pub fn summary(sweep: &Sweep) -> Table {
+    summary_of(sweep, |_| true)
+}
+
+/// A row for each cell of the networks that are drawn in detail, with the headline numbers.
+pub(super) fn detailed_summary(sweep: &Sweep) -> Table {
+    summary_of(sweep, |network| sweep.detailed().any(|entry| entry.label() == network))
+}
+
+fn summary_of(sweep: &Sweep, is_shown: impl Fn(&str) -> bool) -> Table {
     let mut table = with_columns(&["network", "run"], Place::Summary);
-    for cell in &sweep.cells {
+    for cell in sweep.cells.iter().filter(|cell| is_shown(&cell.network)) {
         let mut row = vec![Entry::from(cell.network.as_str()), cell.run.as_str().into()];
         row.extend(entries(sweep, cell, Place::Summary));
         table.push(row);
@@ -186,15 +195,18 @@ pub(super) fn overhead_seconds(result: &RunResult) -> Option<f64> {
 }
 
 /// Heads of the numbers of a graph operation.
-const OPERATION_HEADS: [&str; 8] = [
+const OPERATION_HEADS: [&str; 11] = [
     "count",
     "time (s)",
     "slowdown",
     "near-memory hits (%)",
     "DRAM read (GB)",
     "DRAM write (GB)",
+    "DRAM loads (10⁶)",
     "PMem read (GB)",
     "PMem write (GB)",
+    "PMem loads (10⁶)",
+    "loads PMem ÷ DRAM",
 ];
 
 /// A row for each run and graph operation of a network.
@@ -215,7 +227,8 @@ pub fn run_operations(sweep: &Sweep, network: &str, run: &RunEntry) -> Table {
     for (operation, entries) in operation_rows(sweep, network, &run.name) {
         table.push(std::iter::once(Entry::from(operation)).chain(entries).collect());
     }
-    table.without_empty_columns()
+    // A page has no room for all of them.
+    table.without("DRAM write (GB)").without("PMem write (GB)").without_empty_columns()
 }
 
 /// Graph operations of a network on a run with their numbers, the longest first. Slowdowns are against the first run of
@@ -239,6 +252,9 @@ fn operation_entries(result: &RunResult, share: &Share, base: Option<f64>) -> Ve
     let bytes = |tier: &str, bytes: u64| {
         Entry::number(result.devices.contains_key(tier).then_some(bytes as f64 * GIGA), 3)
     };
+    let [dram, pmem] = loads(result, share);
+    let millions = |lines: u64| lines as f64 / 1e6;
+    let quotient = pmem.zip(dram).filter(|(_, dram)| *dram > 0).map(|(pmem, dram)| pmem as f64 / dram as f64);
     vec![
         Entry::count(share.count),
         Entry::number(own, 3),
@@ -246,8 +262,83 @@ fn operation_entries(result: &RunResult, share: &Share, base: Option<f64>) -> Ve
         Entry::percent(share.near_memory_hit_rate),
         bytes("dram", share.read_bytes("dram")),
         bytes("dram", share.write_bytes("dram")),
+        Entry::number(dram.map(millions), 3),
         bytes("pmem", share.read_bytes("pmem")),
         bytes("pmem", share.write_bytes("pmem")),
+        Entry::number(pmem.map(millions), 3),
+        Entry::number(quotient, 3),
+    ]
+}
+
+/// Bytes of a cache line.
+const LINE_BYTES: u64 = 64;
+
+/// Lines that cores were given by DRAM and by PMem, each load once, as processors count them (`MEM_LOAD_RETIRED`,
+/// `LOCAL_DRAM` and `LOCAL_PMM`), reads for ownership and prefetches included.
+///
+/// Near memory's tag checks and fills are traffic, not loads. By its event table a read that hits reads DRAM once; one
+/// that misses reads DRAM (the tag) and PMem and writes DRAM; a write that hits reads and writes DRAM; one that misses
+/// reads DRAM and PMem and writes DRAM twice. So DRAM reads less DRAM writes are the reads that hit, and PMem reads those
+/// that missed, up to the writes that missed: few with stores through the caches, whose lines were read before.
+fn loads(result: &RunResult, share: &Share) -> [Option<u64>; 2] {
+    let read = |tier: &str| result.devices.contains_key(tier).then_some(share.read_bytes(tier) / LINE_BYTES);
+    let probed = if result.near_memory.is_some() { share.write_bytes("dram") / LINE_BYTES } else { 0 };
+    [read("dram").map(|lines| lines.saturating_sub(probed)), read("pmem")]
+}
+
+/// Classes of objects, and what they are in an encrypted network.
+const CLASSES: [(&str, &str); 7] = [
+    ("ciphertext", "activations"),
+    ("scalar", "weights"),
+    ("plaintext", "encoded vectors"),
+    ("message", "messages, retained heap"),
+    ("scratch", "scratch"),
+    ("evaluation-key", "keys"),
+    ("table", "transform tables"),
+];
+
+/// A row for each run of a network and class of objects: the most bytes alive, and where its lines went. Waiting is
+/// what cores waited for memory and caches on behalf of the class, added up.
+pub fn classes(sweep: &Sweep, network: &str) -> Table {
+    let mut table = Table::new(&[
+        "run",
+        "class",
+        "what it is",
+        "most alive (GB)",
+        "waiting (core s)",
+        "DRAM read (GB)",
+        "DRAM write (GB)",
+        "PMem read (GB)",
+        "PMem write (GB)",
+        "PMem share of traffic (%)",
+    ]);
+    for run in &sweep.experiment.run {
+        let Some(result) = sweep.result(network, &run.name) else { continue };
+        for (class, meaning) in CLASSES {
+            let Some(share) = result.by_class.get(class) else { continue };
+            let head = [run.name.as_str(), class, meaning].map(Entry::from);
+            table.push(head.into_iter().chain(class_entries(result, class, share)).collect());
+        }
+    }
+    table
+}
+
+fn class_entries(result: &RunResult, class: &str, share: &Share) -> [Entry; 7] {
+    let alive = result.footprint_over_time.iter().filter_map(|point| point.live_bytes.get(class)).max();
+    let bytes = |tier: &str, bytes: u64| {
+        Entry::number(result.devices.contains_key(tier).then_some(bytes as f64 * GIGA), 3)
+    };
+    let moved = |tier: &str| (share.read_bytes(tier) + share.write_bytes(tier)) as f64;
+    let all = moved("dram") + moved("pmem");
+    let has_both = all > 0.0 && result.devices.contains_key("pmem");
+    [
+        Entry::number(alive.map(|&alive| alive as f64 * GIGA), 3),
+        Entry::number(share.simulated_seconds, 3),
+        bytes("dram", share.read_bytes("dram")),
+        bytes("dram", share.write_bytes("dram")),
+        bytes("pmem", share.read_bytes("pmem")),
+        bytes("pmem", share.write_bytes("pmem")),
+        Entry::percent(has_both.then(|| moved("pmem") / all)),
     ]
 }
 

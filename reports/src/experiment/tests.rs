@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use hetier_sim::result::{OverheadResult, RunResult, Share, TierResult};
+use hetier_sim::result::{NearMemory, OverheadResult, RunResult, Share, TierResult, Traffic};
 
 use super::*;
 use crate::entry::Entry;
@@ -232,20 +232,80 @@ fn the_report_has_page_tables_figures_and_results_and_repeats() {
 }
 
 #[test]
+fn loads_are_counted_once_and_tag_checks_are_not_loads() {
+    let mut sweep = sweep();
+    // In lines: 5 reads hit, 3 miss, 2 writes hit, none misses. DRAM reads 10 and writes 3 + 2, PMem reads 3.
+    let (reads_hit, reads_missed, writes_hit) = (5_000_000_u64, 3_000_000, 2_000_000);
+    let Outcome::Ran(result) = &mut sweep.cells[1].outcome else { panic!("it ran") };
+    result.near_memory = Some(NearMemory::default());
+    let share = result.by_operation.get_mut("Convolution").unwrap();
+    share.bytes = BTreeMap::from([
+        ("dram_read_bytes".to_owned(), 64 * (reads_hit + reads_missed + writes_hit)),
+        ("dram_write_bytes".to_owned(), 64 * (reads_missed + writes_hit)),
+        ("pmem_read_bytes".to_owned(), 64 * reads_missed),
+    ]);
+
+    let table = operations(&sweep, "mobilenetv2-0.35-96");
+
+    let row = table.rows.iter().find(|row| row[0] == Entry::from("memory-mode")).unwrap();
+    let entry = |head: &str| row[table.heads.iter().position(|own| own == head).unwrap()].raw();
+    assert_eq!(
+        [entry("DRAM loads (10⁶)"), entry("PMem loads (10⁶)"), entry("loads PMem ÷ DRAM")],
+        ["5", "3", "0.6"]
+    );
+}
+
+#[test]
+fn classes_say_what_they_are_and_empty_ones_are_left_out() {
+    let mut sweep = sweep();
+    let Outcome::Ran(result) = &mut sweep.cells[1].outcome else { panic!("it ran") };
+    let mut share = Share::default();
+    share.add_traffic("dram", Traffic { read_bytes: 1_000_000_000, write_bytes: 0 });
+    share.add_traffic("pmem", Traffic { read_bytes: 2_000_000_000, write_bytes: 1_000_000_000 });
+    result.by_class.insert("ciphertext".to_owned(), share);
+
+    let csv = classes(&sweep, "mobilenetv2-0.35-96").to_csv();
+
+    // 3 of 4 GB are PMem's.
+    assert_eq!(csv.lines().nth(1), Some("memory-mode,ciphertext,activations,,,1,0,2,1,75"), "{csv}");
+    assert_eq!(csv.lines().count(), 2);
+}
+
+#[test]
+fn the_page_says_why_a_peak_is_off_and_that_runs_are_samples() {
+    let mut sweep = sweep();
+    let Outcome::Ran(result) = &mut sweep.cells[0].outcome else { panic!("it ran") };
+    result.sampled_share = Some(0.05);
+    result.peak_footprint_bytes = 74_000_000_000;
+    result.overhead = Some(OverheadResult {
+        ciphertexts_written: 4_000_000,
+        retained_bytes: 4_000_000_000,
+        ..OverheadResult::default()
+    });
+
+    let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
+
+    assert!(page.contains("of their calls 5.00 % to 5.00 % were simulated"), "{page}");
+    // 71 published less 74 - 4 simulated leave 1 GB for 4 million ciphertexts; the constant gave 4 GB.
+    assert!(page.contains("is 70.00 GB of the 71.00 published"), "{page}");
+    assert!(page.contains("1.00 GB, would be 250 bytes for each of 4.0 million"), "{page}");
+    assert!(page.contains("is 1000, which leaves +4.2 %"), "{page}");
+}
+
+#[test]
 fn what_does_not_fit_is_named_with_its_size() {
     let mut sweep = sweep();
-    sweep.cells[0].outcome =
-        Outcome::DoesNotFit { needed_bytes: 300_000_000_000, capacity_bytes: 206_000_000_000 };
+    sweep.cells[0].outcome = Outcome::DoesNotFit { needed_bytes: 300_000_000_000, capacity_bytes: 192 << 30 };
 
     let table = sweep_table(&sweep);
 
     let entry = |head: &str| &table.rows[0][table.heads.iter().position(|own| own == head).unwrap()];
     assert_eq!(
         [entry("fits"), entry("peak (GB)"), entry("capacity (GB)")].map(Entry::raw),
-        ["no", "300", "206"]
+        ["no", "300", "206.158430208"]
     );
     assert_eq!(summary(&sweep).rows[0][2].shown(), "does not fit");
     assert_eq!(sweep.slowdown("mobilenetv2-0.35-96", "memory-mode"), None);
     let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
-    assert!(page.contains("do not fit: mobilenetv2-0.35-96 on dram-only"), "{page}");
+    assert!(page.contains("DRAM only: 1 of 1 networks do not fit 206 GB (192 GiB)"), "{page}");
 }

@@ -67,7 +67,11 @@ impl Figure<[RunResult]> for BandwidthOverTime {
         let height = legend.height() + results.len() as f64 * pitch + X_AXIS_ROOM - LINE;
         Some(draw(height, "Curves of bandwidth over time by tier and direction", |canvas| {
             legend.draw(canvas);
-            for (at, (result, label)) in results.iter().zip(labels(results)).enumerate() {
+            let is_one_unit = results.iter().all(|result| unit_of(result) == unit_of(&results[0]));
+            for (at, (result, mut label)) in results.iter().zip(labels(results)).enumerate() {
+                if !is_one_unit {
+                    label += &format!(" (time in {})", unit_of(result).symbol);
+                }
                 let top = legend.height() + at as f64 * pitch + LINE;
                 // Room above the curves for the names of the layers.
                 let y = Scale::from_zero(largest * 1.2);
@@ -126,7 +130,7 @@ fn legend(results: &[RunResult]) -> Legend {
 }
 
 fn paint(canvas: &Canvas<'_>, result: &RunResult, label: &str, (top, y, last): (f64, Scale, bool)) {
-    let unit = time_unit(end_of(result));
+    let unit = unit_of(result);
     let end = end_of(result) * unit.factor;
     let panel = Panel::wide(top, top + PANEL, Scale::exactly(end), y);
     canvas.text((panel.left, top - 0.55 * LINE), label, Anchor::Start);
@@ -139,10 +143,10 @@ fn paint(canvas: &Canvas<'_>, result: &RunResult, label: &str, (top, y, last): (
     panel.frame(canvas);
     let time = format!("simulated time ({})", unit.symbol);
     panel.x_axis(canvas, if last { &time } else { "" });
-    if !last {
-        // The unit may differ between panels, so each says its own.
-        canvas.text((panel.right, top - 0.55 * LINE), &format!("time in {}", unit.symbol), Anchor::End);
-    }
+}
+
+fn unit_of(result: &RunResult) -> Unit {
+    time_unit(end_of(result))
 }
 
 fn end_of(result: &RunResult) -> f64 {

@@ -9,7 +9,7 @@ use super::panel::{Legend, Panel, Sample, X_AXIS_ROOM};
 use super::scale::Scale;
 use crate::labels::labels;
 use crate::table::Table;
-use crate::units::{binary_byte_unit, binary_bytes, time_unit};
+use crate::units::{byte_unit, bytes, time_unit};
 
 /// Most steps of the stack; of more points, each step shows the highest.
 const STEPS: usize = 300;
@@ -28,7 +28,7 @@ impl Figure<[RunResult]> for FootprintOverTime {
     }
 
     fn caption(&self) -> &'static str {
-        "Live bytes by class of object over simulated time of the first run (GiB = 2³⁰ bytes); the black line adds what \
+        "Live bytes by class of object over simulated time of the first run (GB = 10⁹ bytes); the black line adds what \
          the allocator keeps. Dashed: DRAM of the runs whose DRAM is smaller than the peak."
     }
 
@@ -67,18 +67,20 @@ struct Stack {
     classes: Vec<(String, Fill)>,
     points: Vec<FootprintPoint>,
     end: f64,
+    has_retained: bool,
 }
 
 impl Stack {
     fn of(result: &RunResult) -> Self {
         let points = &result.footprint_over_time;
         let end = points.last().map_or(0.0, |point| point.seconds).max(result.whole_run_seconds);
+        let has_retained = result.overhead.is_some_and(|overhead| overhead.retained_bytes > 0);
         let used = |class: &str| {
             points.iter().any(|point| point.live_bytes.get(class).is_some_and(|&bytes| bytes > 0))
         };
         let classes =
             CLASSES.iter().filter(|(class, _)| used(class)).map(|&(class, fill)| (class.to_owned(), fill));
-        Self { classes: classes.collect(), points: highest(points, end), end }
+        Self { classes: classes.collect(), points: highest(points, end), end, has_retained }
     }
 
     fn peak(&self) -> u64 {
@@ -86,12 +88,20 @@ impl Stack {
     }
 
     fn legend(&self) -> Vec<(Sample, String)> {
-        let classes = self.classes.iter().map(|(class, fill)| (Sample::Box(*fill), class.replace('-', " ")));
+        let classes = self.classes.iter().map(|(class, fill)| (Sample::Box(*fill), self.name(class)));
         classes.chain([(Sample::Line(RESIDENT), "resident".to_owned())]).collect()
     }
 
+    /// Retained heap is counted with the messages, and where it is most of them says so.
+    fn name(&self, class: &str) -> String {
+        match class {
+            "message" if self.has_retained => "message, retained heap".to_owned(),
+            other => other.replace('-', " "),
+        }
+    }
+
     fn paint(&self, canvas: &Canvas<'_>, result: &RunResult, top: f64, capacities: &[u64]) {
-        let (unit, time) = (binary_byte_unit(self.peak() as f64), time_unit(self.end));
+        let (unit, time) = (byte_unit(self.peak() as f64), time_unit(self.end));
         let y = Scale::from_zero(self.peak() as f64 * unit.factor);
         let panel = Panel::wide(top, top + PANEL, Scale::exactly(self.end * time.factor), y);
         panel.y_axis(canvas, &format!("footprint ({})", unit.symbol));
@@ -114,8 +124,7 @@ impl Stack {
             let at = panel.up(capacity as f64 * unit.factor);
             canvas.line(&[(panel.left, at), (panel.right, at)], CAPACITY);
         }
-        let (live, resident) =
-            (binary_bytes(result.peak_live_bytes), binary_bytes(result.peak_footprint_bytes));
+        let (live, resident) = (bytes(result.peak_live_bytes), bytes(result.peak_footprint_bytes));
         let peaks = format!("peak: {live} live, {resident} resident");
         canvas.text((panel.right, top - 0.6 * LINE), &peaks, Anchor::End);
         panel.frame(canvas);
@@ -174,12 +183,11 @@ fn capacity_legend(results: &[RunResult], peak: u64) -> Vec<(Sample, String)> {
             .filter(|(result, _)| dram_below(result, peak) == Some(size))
             .map(|(_, name)| name.as_str())
             .collect();
-        let text = |whose: &str| format!("DRAM, {whose} ({})", binary_bytes(size));
-        let whole = text(&of.join(", "));
-        let shown = match of[..] {
-            [first, .., _] if !Legend::fits(&whole) => text(&format!("{first} and {} more", of.len() - 1)),
-            _ => whole,
-        };
+        let text = |whose: &str| format!("DRAM, {whose} ({})", bytes(size));
+        let more = of.len().saturating_sub(1);
+        let ways = [of.join(", "), format!("{} and {more} more", of[0]), format!("{} runs", of.len())];
+        let shown = ways.iter().map(|whose| text(whose)).find(|text| Legend::fits(text));
+        let shown = shown.unwrap_or_else(|| format!("DRAM ({})", bytes(size)));
         (Sample::Line(CAPACITY), shown)
     };
     capacities(results, peak).into_iter().map(entry).collect()

@@ -8,11 +8,14 @@ use super::canvas::{Anchor, Canvas, POINT, UNITS, draw, text_width};
 use super::palette::{Dash, Fill, GRID, Stroke};
 use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
-use crate::labels::marks;
+use crate::labels::{labels, marks};
 use crate::units::Unit;
 
 /// Most rows of a figure; more phases are summed by graph operation, and of more operations the smallest.
 const MOST_LAYERS: usize = 12;
+
+/// Bars of less than this share of the longest cannot be seen; layers that have no others take no room.
+const LEAST_SHARE: f64 = 0.004;
 
 const ROW: f64 = 0.125 * UNITS;
 const BAR: f64 = 0.105 * UNITS;
@@ -51,7 +54,8 @@ pub struct Stacks {
 }
 
 impl Stacks {
-    /// The phases of the inference, or all if none belongs to the server; parts without any amount are left out.
+    /// The phases of the inference, or all if none belongs to the server; parts without any amount and layers too short to
+    /// see are left out.
     pub fn new(results: &[RunResult], parts: Vec<Part>, measure: Measure) -> Self {
         let amount = |phase: &PhaseResult| -> Vec<f64> {
             parts.iter().map(|part| measure(phase, &part.key)).collect()
@@ -64,6 +68,8 @@ impl Stacks {
             layers = largest(layers);
         }
         let mut stacks = Self { parts, layers };
+        let visible = LEAST_SHARE * stacks.longest();
+        stacks.layers.retain(|layer| layer.bars.iter().any(|bar| bar.iter().sum::<f64>() > visible));
         stacks.drop_empty_parts();
         stacks
     }
@@ -79,7 +85,9 @@ impl Stacks {
             return None;
         }
         let entries = self.parts.iter().map(|part| (Sample::Box(part.fill), part.name.clone()));
-        let legend = Legend::new(entries);
+        let numbers = (1..).zip(labels(results)).map(|(number, label)| (Sample::Number(number), label));
+        let is_numbered = marks(results).first().is_some_and(|mark| mark == "1") && results.len() > 1;
+        let legend = Legend::new(entries.chain(numbers.filter(|_| is_numbered)));
         let rows = self.layers.len() as f64 * (results.len() as f64 * ROW + GAP) + GAP;
         let top = legend.height();
         Some(draw(top + rows + X_AXIS_ROOM, description, |canvas| {

@@ -178,6 +178,8 @@ pub fn time_fill(part: &str) -> Fill {
         "cache" => hatched(SKY, Hatch::Level),
         "fault" => hatched(ORANGE, Hatch::Crossed),
         "idle" => hatched(PALE, Hatch::Upright),
+        "overhead" => hatched(GREEN, Hatch::Falling),
+        "translation" => hatched(YELLOW, Hatch::Rising),
         "dram" => hatched(BLUE, Hatch::Rising),
         "pmem" => hatched(VERMILLION, Hatch::Falling),
         _ => hatched(PURPLE, Hatch::Crossed),

@@ -138,6 +138,17 @@ pub enum Sample {
     Box(Fill),
     /// A piece of a line.
     Line(Stroke),
+    /// The number that stands for it in the figure.
+    Number(usize),
+}
+
+impl Sample {
+    const fn width(self) -> f64 {
+        match self {
+            Self::Number(_) => 0.6 * SAMPLE_WIDTH,
+            _ => SAMPLE_WIDTH,
+        }
+    }
 }
 
 const SAMPLE_WIDTH: f64 = 190.0;
@@ -155,7 +166,7 @@ impl Legend {
     pub fn new(entries: impl IntoIterator<Item = (Sample, String)>) -> Self {
         let (mut x, mut line, mut set) = (0.0, 0, Vec::new());
         for (sample, text) in entries {
-            let width = SAMPLE_WIDTH + SAMPLE_GAP + text_width(&text);
+            let width = sample.width() + SAMPLE_GAP + text_width(&text);
             if x > 0.0 && x + width > WIDTH - 60.0 {
                 (x, line) = (0.0, line + 1);
             }
@@ -187,8 +198,11 @@ impl Legend {
                     canvas.rectangle((left, y - reach), (left + SAMPLE_WIDTH, y + reach), fill);
                 }
                 Sample::Line(stroke) => canvas.line(&[(left, y), (left + SAMPLE_WIDTH, y)], stroke),
+                Sample::Number(number) => {
+                    canvas.text((left + sample.width(), y), &format!("{number}:"), Anchor::End);
+                }
             }
-            canvas.text((left + SAMPLE_WIDTH + SAMPLE_GAP, y), text, Anchor::Start);
+            canvas.text((left + sample.width() + SAMPLE_GAP, y), text, Anchor::Start);
         }
     }
 }

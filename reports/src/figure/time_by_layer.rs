@@ -23,7 +23,7 @@ impl Figure<[RunResult]> for TimeByLayer {
 
     fn caption(&self) -> &'static str {
         "Simulated time of the layers, divided as the cores' time divides into arithmetic and waiting: for a tier, for \
-         caches, for page faults, or idle (MM = Memory Mode, AD = App Direct)."
+         caches, for page faults, or idle (MM = Memory Mode, AD = App Direct). Layers too short to see are left out."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
@@ -72,6 +72,8 @@ fn name(key: &str) -> String {
         COMPUTE | "idle" => key.to_owned(),
         "cache" => "caches".to_owned(),
         "fault" => "page faults".to_owned(),
+        "overhead" => "calibrated overhead".to_owned(),
+        "translation" => "page walks".to_owned(),
         tier => format!("{} stall", tier_name(tier)),
     }
 }
