@@ -46,9 +46,10 @@
 //! | 8 writes pending, as stores to PMem show on the same controllers | 80 | 113 | 255 |
 //! | 22 reads pending | 80 | 110 | 249 |
 //! | scattered 4 KiB pages for a user program (6240) | | | 243 |
+//! | two lines fetched ahead for each access | | | 241 |
 //!
 //! Rank switches of 4 or 6 clocks instead of 2 would take 2 and 4 % more off both; no source says so. The mapping of
-//! closed pages for the 6240, which its idle latency suggests, leaves the reads at 242 and brings its loaded latencies
+//! closed pages for the 6240, which its idle latency suggests, leaves the reads there and brings its loaded latencies
 //! from 7–9 % above to within 3.5 %. The rest of the 6240's reads (7 %) may be hyper-threads: MLC runs two threads a core,
 //! and twice the streams open more rows.
 //!

@@ -114,7 +114,8 @@ mod tests {
             prefetcher.observe(line);
         }
 
-        assert_eq!(prefetcher.observe(61), 64..64);
+        assert_eq!(prefetcher.observe(61), 63..64);
+        assert_eq!(prefetcher.observe(62), 64..64);
         assert!(prefetcher.observe(64).is_empty());
     }
 

@@ -6,7 +6,8 @@
 //! Source of the method: Esmaili-Dokht et al., A Mess of Memory System Benchmarking, Simulation and Application
 //! Profiling, MICRO 2024.
 //!
-//! Known limits: no locality (rows, banks, buffers), and the part of a curve past its highest bandwidth is not used.
+//! Known limits: requests that come at once wait for one another although the curve holds queues already (a machine
+//! measures its own curve up to 5 % higher); no locality (rows, banks, buffers), and the part of a curve past its highest bandwidth is not used.
 
 use std::collections::VecDeque;
 use std::path::Path;

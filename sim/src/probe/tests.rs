@@ -178,7 +178,7 @@ fn a_machine_of_a_measured_curve_measures_that_curve() {
         let (low, high) = (curve[after - 1], curve[after]);
         let share = (gb_per_s - low.gb_per_s) / (high.gb_per_s - low.gb_per_s);
         let found = low.ns_per_access + share * (high.ns_per_access - low.ns_per_access);
-        assert!((found / published - 1.0).abs() < 0.04, "{gb_per_s} GB/s: {found} ns, published {published}");
+        assert!((found / published - 1.0).abs() < 0.06, "{gb_per_s} GB/s: {found} ns, published {published}");
     }
 }
 
