@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use hetier_reports::experiment::{
-    Cell, Experiment, NetworkEntry, Outcome as CellOutcome, PhaseCounts, RunEntry, Sweep, TraceFacts,
+    Cell, Experiment, Metric, NetworkEntry, Outcome as CellOutcome, PhaseCounts, RunEntry, Sweep, TraceFacts,
 };
 use hetier_sim::System;
 use hetier_sim::fidelity::{Fidelity, ensemble};
@@ -67,7 +67,11 @@ fn facts(experiment: &Experiment, traces: &[OnceLock<Trace>]) -> Outcome<BTreeMa
     let facts = experiment.traced().map(|entry| {
         let place = experiment.network.iter().position(|other| other.label() == entry.label());
         let trace = trace_of(&traces[place.expect("it is one of them")], experiment, entry)?;
-        Ok((entry.label().to_owned(), trace_facts(trace)?))
+        let mut facts = trace_facts(trace)?;
+        if experiment.asks(entry, &Metric::PoolGigabytes) {
+            facts.pool_bytes = Some(hetier_sim::replay::pool_bytes(trace, Class::Ciphertext)?);
+        }
+        Ok((entry.label().to_owned(), facts))
     });
     facts.collect()
 }
@@ -93,7 +97,7 @@ fn trace_facts(trace: &Trace) -> Outcome<TraceFacts> {
         elements: trace.definitions.iter().filter_map(array).collect(),
         object_bytes: trace.definitions.iter().filter_map(used).collect(),
         phases: facts.phases.into_iter().map(phase).collect(),
-        pool_bytes: hetier_sim::replay::pool_bytes(trace, Class::Ciphertext)?,
+        pool_bytes: None,
         peak_live_bytes: facts.peak_footprint_bytes,
     })
 }

@@ -268,6 +268,11 @@ impl Experiment {
             .filter(move |network| self.point.iter().any(|point| is_traced(point, network.label())))
     }
 
+    /// Whether a point holds this number of a network against its trace.
+    pub fn asks(&self, network: &NetworkEntry, metric: &Metric) -> bool {
+        self.point.iter().any(|point| point.network == network.label() && point.metric == *metric)
+    }
+
     /// Drops the points of networks and runs that are not there.
     fn drop_points(&mut self) {
         let (networks, runs) = (self.labels(), self.runs());

@@ -157,7 +157,7 @@ impl Metric {
                 }
             },
             Self::Elements(label) => trace.elements.get(label).map(|count| *count as f64),
-            Self::PoolGigabytes => Some(trace.pool_bytes as f64 / 1e9),
+            Self::PoolGigabytes => trace.pool_bytes.map(|bytes| bytes as f64 / 1e9),
             Self::ObjectKibibytes(label) => trace.object_bytes.get(label).map(|bytes| *bytes as f64 / 1024.0),
             Self::PhasesNamed(operation, text) => {
                 let is_named = |name: &str| match text.strip_prefix('!') {

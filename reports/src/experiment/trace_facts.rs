@@ -15,8 +15,9 @@ pub struct TraceFacts {
     pub object_bytes: BTreeMap<String, u64>,
     /// Phases in order.
     pub phases: Vec<PhaseCounts>,
-    /// Bytes that a pool of exact sizes keeps of the ciphertexts: of each size, the most that is alive at one time.
-    pub pool_bytes: u64,
+    /// Bytes that a pool of exact sizes keeps of the ciphertexts: of each size, the most that is alive at one time. Only
+    /// for networks with a point about it: it takes as long as the rest together.
+    pub pool_bytes: Option<u64>,
     /// Most bytes alive at one time, scratch of parallel loops counted for one thread.
     pub peak_live_bytes: u64,
 }
