@@ -3,7 +3,7 @@
 //! A region is cut into strata of equal length, each of which begins with a window. In a window all cores go on until
 //! the slowest has done its part of it, so that all of them meet in simulated time as they would; behind it every core
 //! skips the same stretch of *time* at its own pace. What calls cost comes from the later part of the window, when
-//! caches have settled. Where neighbours in a row share inputs a window is a whole row (`window`).
+//! caches have settled. A window of sums is a whole row (`window`).
 //!
 //! A region that comes again in a phase of the same form, behind a phase of the same form, is skimmed at the pace of the
 //! first of them (`records`): a repeated block of layers, a channel of a depthwise convolution. Serial loops, as over the

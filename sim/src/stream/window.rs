@@ -3,8 +3,7 @@
 use hetier_traces::loops::{Nest, Scope};
 
 use super::counters::{Counters, Ratio};
-use super::feeder::Odometer;
-use super::program::{Code, Template};
+use super::program::Code;
 use super::regions::static_share;
 use super::sample::WHOLE;
 use super::size::calls;
@@ -14,6 +13,9 @@ const WINDOWS: u64 = 8;
 
 /// Calls of a core that a window has at least.
 const SHORTEST: u64 = 128;
+
+/// Calls of an iteration from which on it is taken for a sum over a window of inputs.
+const OF_SUM: u64 = 16;
 
 /// Steps of a window, after each of which a core looks whether the window is over.
 const STEPS: u64 = 16;
@@ -203,12 +205,12 @@ pub struct Least {
 }
 
 impl Least {
-    /// Of a nest over a body: enough calls, a lead and two halves; where neighbours in a row share inputs, a whole row,
-    /// which at the same time is at another place for every core.
+    /// Of a nest over a body: enough calls, a lead and two halves; of sums a whole row, because outputs share inputs with
+    /// their neighbours, or with other cores at the same place of other channels. It is at another place for every core.
     pub fn of(nest: &Nest, body: &[Code], scope: &mut Scope) -> Self {
         let has_rows = nest.start(scope) && nest.ranges() > 1;
         let length = shortest(calls(body, scope)).max(2 * LEAD);
-        if has_rows && shares(body, nest.in_scope() - 1, scope) {
+        if has_rows && calls(body, scope) >= OF_SUM {
             Self { length: length.max(nest.row(scope)), windows: 1 }
         } else {
             Self { length, windows: 2 }
@@ -224,33 +226,4 @@ impl Least {
 /// Iterations of so many calls that a window has at least.
 fn shortest(calls: u64) -> u64 {
     SHORTEST.div_ceil(calls.max(1))
-}
-
-/// Whether iterations that follow one another in a variable read some of the same objects in their loops, as windows
-/// of more than one column do.
-fn shares(codes: &[Code], variable: usize, scope: &mut Scope) -> bool {
-    codes.iter().any(|code| match code {
-        Code::Emit(_) => false,
-        Code::Region(_) => true,
-        Code::Loop(repeated) if !repeated.nest.start(scope) => false,
-        Code::Loop(repeated) => match &repeated.template {
-            Some(template) => is_shared(template, variable, scope),
-            None => shares(&repeated.first, variable, scope) || shares(&repeated.body, variable, scope),
-        },
-    })
-}
-
-/// Whether an operand of a template comes, within the loop, to where it starts at the variable's next value.
-fn is_shared(template: &Template, variable: usize, scope: &Scope) -> bool {
-    let mut odometer = Odometer::default();
-    if odometer.start(template, scope).is_err() {
-        return true;
-    }
-    let fields = template.fields.iter().zip(&template.coefficients).enumerate();
-    fields.into_iter().any(|(number, ((_, field), coefficients))| {
-        let next = field.coefficient(variable).abs();
-        let (_, course) = odometer.course(number, coefficients);
-        let comes = |(step, length): &(i64, i64)| step.abs() <= next && step.abs() * (length - 1) >= next;
-        next > 0 && course.iter().any(comes)
-    })
 }
