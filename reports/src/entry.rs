@@ -14,7 +14,7 @@ pub enum Entry {
     Number {
         /// In full precision.
         value: f64,
-        /// Significant digits that people see; [`WHOLE`] shows a whole number with separators.
+        /// Significant digits that people see; 0 shows a whole number with separators.
         digits: u32,
         /// Least and largest of the ensemble that it stands for.
         range: Option<(f64, f64)>,
