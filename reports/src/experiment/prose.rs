@@ -48,7 +48,7 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
         let errors: Vec<f64> = ran(sweep).filter_map(error).collect();
         sentences.push(format!(
             "{} of {} replays are samples: of their calls {} to {} were simulated. The standard error of their times is \
-             {} at most; a bias that all windows share does not show in it (docs/sampling.md measures it).",
+             {} at most; 1 % of the time sampled stands in it for a bias that all windows share (docs/sampling.md measures it).",
             sampled.len(),
             shares.len(),
             percent(least),
