@@ -26,8 +26,8 @@
 //! calendars a tenth.
 //!
 //! Between the windows of a sampled run ([`crate::replay::Sample`]) nothing is timed, but everything happens: see
-//! `sample` and `skim`. ResNet-50 in Memory Mode takes about 40 s of host time with 0.5 % of its calls simulated (`hetier replay
-//! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows have a least length).
+//! `sample` and `skim`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay
+//! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows of sums have a least length of a row).
 //!
 //! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
 //! objects below 1 KiB never leave them; a page of near memory is dirty in parts of equal odds, not line by line;
