@@ -14,7 +14,7 @@ use hetier_sim::{System, stream};
 use hetier_traces::Trace;
 use hetier_workloads::interpret::shape;
 use hetier_workloads::layer::{AveragePool, Convolution, Dense, Shape, Square, Window};
-use hetier_workloads::network::{Entry, MobileNetV2, Network, ResNet, Weights};
+use hetier_workloads::network::{Entry, MobileNetV2, Network, ResNet, Strided, Weights};
 use hetier_workloads::program::{Kernel, Options};
 use hetier_workloads::{Dataflow, Literal, Parameters};
 use rayon::prelude::*;
@@ -106,6 +106,7 @@ fn cases() -> Vec<Case> {
         resolution: 12,
         stem: 2,
         stages: vec![(2, 1, 1), (2, 1, 2)],
+        strided: Strided::Spatial,
         classes: 5,
     };
     let resnet = resnet.build(&WEIGHTS).unwrap();

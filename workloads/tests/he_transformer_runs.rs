@@ -4,7 +4,7 @@
 
 use hetier_traces::{Trace, equal};
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
-use hetier_workloads::network::{Entry, Images, MobileNetV2, Network, Pruning, ResNet, Weights};
+use hetier_workloads::network::{Entry, Images, MobileNetV2, Network, Pruning, ResNet, Strided, Weights};
 use hetier_workloads::program::{Client, Kernel, Liveness, Options, Packing, Zeros};
 use hetier_workloads::ring::Seed;
 use hetier_workloads::{Context, Dataflow, Error, Literal, Parameters};
@@ -25,11 +25,9 @@ fn mobilenet(weights: &Weights) -> Network {
 }
 
 /// Stem, maximum, a stage with identity shortcut and one with stride, pool and dense layer over 16×16 images.
-fn resnet(weights: &Weights) -> Network {
-    let stages = vec![(2, 2, 1), (2, 1, 2)];
-    ResNet { name: "resnet-small".to_owned(), resolution: 16, stem: 4, stages, classes: 5 }
-        .build(weights)
-        .unwrap()
+fn resnet(strided: Strided, weights: &Weights) -> Network {
+    let (name, stages) = ("resnet-small".to_owned(), vec![(2, 2, 1), (2, 1, 2)]);
+    ResNet { name, resolution: 16, stem: 4, stages, strided, classes: 5 }.build(weights).unwrap()
 }
 
 /// Runs encrypted, checks answers and trace, and gives the trace.
@@ -60,16 +58,17 @@ fn small_mobilenetv2_runs_encrypted_with_both_kernels() {
 
 #[test]
 fn small_resnet_runs_encrypted_with_both_kernels() {
-    let network = resnet(&Weights::Seeded(4));
-    verify(&network, &Options::he_transformer(IMAGES));
-    verify(&network, &Options { images: IMAGES, dataflow: Dataflow::Seal4, ..Options::default() });
+    let [spatial, reduction] =
+        [Strided::Spatial, Strided::Reduction].map(|strided| resnet(strided, &Weights::Seeded(4)));
+    verify(&spatial, &Options::he_transformer(IMAGES));
+    verify(&reduction, &Options { images: IMAGES, dataflow: Dataflow::Seal4, ..Options::default() });
 }
 
 #[test]
 fn two_images_in_a_slot_give_the_answers_of_one() {
     let options = Options { packing: Packing::Complex, ..Options::he_transformer(IMAGES) };
     verify(&mobilenet(&Weights::Seeded(3)), &options);
-    verify(&resnet(&Weights::Seeded(4)), &Options { kernel: Kernel::Fused, ..options });
+    verify(&resnet(Strided::Spatial, &Weights::Seeded(4)), &Options { kernel: Kernel::Fused, ..options });
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub use graph::{Network, NodeId};
 pub use images::Images;
 pub use judgement::Judgement;
 pub use mobilenetv2::MobileNetV2;
-pub use resnet50::ResNet;
+pub use resnet50::{ResNet, Strided};
 pub use weights::{Pruning, Weights};
 
 use crate::Error;
@@ -126,8 +126,17 @@ pub const NETWORKS: &[Entry] = &[
     mobilenetv2::<140, 224>("mobilenetv2-1.4-224"),
     Entry {
         name: "resnet50",
-        summary: "ResNet-50 for 224x224 ImageNet as he-transformer runs it (shape only in practice)",
+        summary: "ResNet-50 v1.5 (stride in the 3x3) for ImageNet as he-transformer runs it (shape only in practice)",
         build: resnet50::build,
+        literal: imported::literal,
+        weights: None,
+        images: None,
+        options: imported::options,
+    },
+    Entry {
+        name: "resnet50-v1",
+        summary: "ResNet-50 v1 (stride in the 1x1) for ImageNet as he-transformer runs it (shape only in practice)",
+        build: resnet50::build_v1,
         literal: imported::literal,
         weights: None,
         images: None,

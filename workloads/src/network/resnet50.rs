@@ -1,4 +1,4 @@
-//! `resnet50`: ResNet-50 for `ImageNet` as he-transformer would import it.
+//! `resnet50` and `resnet50-v1`: ResNet-50 for `ImageNet` as he-transformer would import it.
 
 use super::imported::Importer;
 use super::{Network, Weights};
@@ -14,6 +14,15 @@ const STAGES: [(usize, usize, usize); 4] = [(64, 3, 1), (128, 4, 2), (256, 6, 2)
 /// Output channels of a bottleneck over its inner ones.
 const EXPANSION: usize = 4;
 
+/// Which convolution of a stage's first block has the stage's stride.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strided {
+    /// The first, 1×1, as the paper has it ("v1").
+    Reduction,
+    /// The second, 3×3, as models that were pre-trained in TensorFlow and `PyTorch` have it ("v1.5").
+    Spatial,
+}
+
 /// A residual network of bottlenecks of any size.
 #[derive(Clone, Debug)]
 pub struct ResNet {
@@ -25,21 +34,29 @@ pub struct ResNet {
     pub stem: usize,
     /// Inner channels, blocks and stride of the first block, by stage.
     pub stages: Vec<(usize, usize, usize)>,
+    /// Place of the stride.
+    pub strided: Strided,
     /// Classes.
     pub classes: usize,
 }
 
-/// ResNet-50 at 224×224.
+/// ResNet-50 at 224×224, version 1.5: 3.946·10⁹ multiply-accumulates in convolutions, padding skipped.
 pub(super) fn build(weights: &Weights) -> Result<Network, Error> {
-    let (name, stages) = ("resnet50".to_owned(), STAGES.to_vec());
-    ResNet { name, resolution: 224, stem: 64, stages, classes: 1000 }.build(weights)
+    resnet50("resnet50", Strided::Spatial, weights)
+}
+
+/// ResNet-50 at 224×224, version 1: 3.697·10⁹ multiply-accumulates in convolutions, padding skipped.
+pub(super) fn build_v1(weights: &Weights) -> Result<Network, Error> {
+    resnet50("resnet50-v1", Strided::Reduction, weights)
+}
+
+fn resnet50(name: &str, strided: Strided, weights: &Weights) -> Result<Network, Error> {
+    let (name, stages) = (name.to_owned(), STAGES.to_vec());
+    ResNet { name, resolution: 224, stem: 64, stages, strided, classes: 1000 }.build(weights)
 }
 
 impl ResNet {
     /// The network: 7×7 stem, 3×3 maximum, bottlenecks, average pool, one dense layer. Batch norms are folded.
-    ///
-    /// A stage's stride is in its first 3×3 convolution, as the models that were pre-trained in TensorFlow have it
-    /// ("v1.5", 4.1·10⁹ multiply-accumulates with padding); the paper has it in the 1×1 before.
     ///
     /// # Errors
     /// - [`Error::Weights`] if weights are given, but do not fit;
@@ -57,9 +74,13 @@ impl ResNet {
             for block in 0..blocks {
                 let part = |part: &str| format!("stage{}.block{block}.{part}", stage + 1);
                 let (first, stride) = (from, if block == 0 { stride } else { 1 });
-                importer.convolution(&part("a"), first, channels, point)?;
+                let (reduction, spatial) = match self.strided {
+                    Strided::Reduction => (stride, 1),
+                    Strided::Spatial => (1, stride),
+                };
+                importer.convolution(&part("a"), first, channels, Window::new(1, reduction, 0))?;
                 let a = importer.relu(&part("a"), relu)?;
-                importer.convolution(&part("b"), a, channels, Window::new(3, stride, 1))?;
+                importer.convolution(&part("b"), a, channels, Window::new(3, spatial, 1))?;
                 let b = importer.relu(&part("b"), relu)?;
                 let c = importer.convolution(&part("c"), b, EXPANSION * channels, point)?;
                 let shortcut = match block {
