@@ -42,6 +42,13 @@ pub enum Error {
         /// The path.
         file: PathBuf,
     },
+    /// A figure could not be converted.
+    #[cfg(feature = "pdf")]
+    #[error("converting a figure to PDF: {reason}")]
+    Pdf {
+        /// What the converter said.
+        reason: String,
+    },
     /// There is nothing to draw.
     #[error("drawing a report: found no results, need at least 1")]
     NoResults,

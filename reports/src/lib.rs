@@ -38,6 +38,8 @@ pub mod figure;
 pub mod html;
 pub mod labels;
 pub mod output;
+#[cfg(feature = "pdf")]
+pub mod pdf;
 pub mod report;
 pub mod table;
 pub mod units;

@@ -4,12 +4,12 @@ use hetier_sim::result::RunResult;
 
 use crate::Error;
 use crate::comparison::{self, Facts};
-use crate::figure::{Drawing, RUN_FIGURES, draw};
+use crate::figure::{self, RUN_FIGURES, draw};
 use crate::html;
 use crate::labels::{file_stem, labels};
 use crate::output::OutputFile;
 
-/// All that `compare` writes besides the trace: `report.html`, `figures/NAME.{svg,csv}`, `tables/comparison.{csv,tex}`
+/// All that `compare` writes besides the trace: `report.html`, the files of figures, `tables/comparison.{csv,tex}`
 /// and each result as `MODE.json`. The same results and facts give the same bytes.
 ///
 /// # Errors
@@ -28,7 +28,7 @@ pub fn compare_report(results: &[RunResult], facts: &Facts) -> Result<Vec<Output
         // Runs side by side: a page has room for more rows than columns.
         OutputFile::new("tables/comparison.tex", table.transposed().to_latex()),
     ];
-    files.extend(drawings.iter().flat_map(Drawing::files));
+    files.extend(figure::files(&drawings)?);
     files.extend(result_files(results)?);
     Ok(files)
 }
@@ -41,7 +41,7 @@ pub fn figure_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
     if results.is_empty() {
         return Err(Error::NoResults);
     }
-    Ok(draw(&RUN_FIGURES, results).iter().flat_map(Drawing::files).collect())
+    figure::files(&draw(&RUN_FIGURES, results))
 }
 
 /// Each result as `MODE.json`, or by its label where modes repeat.

@@ -46,8 +46,7 @@ pub fn report_files(sweep: &Sweep) -> Result<Vec<OutputFile>, Error> {
         files.extend(latex(&["classes", network], &classes));
     }
     for Named { stem, drawing, .. } in &drawn {
-        files.push(OutputFile::new(format!("figures/{stem}.svg"), drawing.svg.as_bytes()));
-        files.push(OutputFile::new(format!("figures/{stem}.csv"), drawing.csv.as_bytes()));
+        files.extend(drawing.files_named(stem)?);
     }
     files.extend(results(sweep)?);
     Ok(files)

@@ -72,13 +72,32 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// `figures/NAME.svg` and `figures/NAME.csv`.
-    pub fn files(&self) -> [OutputFile; 2] {
-        [
-            OutputFile::new(format!("figures/{}.svg", self.name), self.svg.as_bytes()),
-            OutputFile::new(format!("figures/{}.csv", self.name), self.csv.as_bytes()),
-        ]
+    /// `figures/NAME.svg` and `figures/NAME.csv`; with feature `pdf` also `figures/NAME.pdf`.
+    ///
+    /// # Errors
+    /// Those of the conversion to PDF.
+    pub fn files(&self) -> Result<Vec<OutputFile>, Error> {
+        self.files_named(self.name)
     }
+
+    /// As [`Drawing::files`], with another name.
+    pub(crate) fn files_named(&self, stem: &str) -> Result<Vec<OutputFile>, Error> {
+        Ok(vec![
+            OutputFile::new(format!("figures/{stem}.svg"), self.svg.as_bytes()),
+            OutputFile::new(format!("figures/{stem}.csv"), self.csv.as_bytes()),
+            #[cfg(feature = "pdf")]
+            OutputFile::new(format!("figures/{stem}.pdf"), crate::pdf::convert(&self.svg)?),
+        ])
+    }
+}
+
+/// The files of drawings.
+///
+/// # Errors
+/// Those of [`Drawing::files`].
+pub fn files(drawings: &[Drawing]) -> Result<Vec<OutputFile>, Error> {
+    let files = drawings.iter().map(Drawing::files).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().collect())
 }
 
 /// Draws the figures of a list; those without data are left out.

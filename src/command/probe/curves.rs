@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hetier_reports::figure::{Curve, Figure, ProbeFigure, draw};
-use hetier_reports::{Drawing, output};
+use hetier_reports::figure::{self, Curve, Figure, ProbeFigure, draw};
+use hetier_reports::output;
 
 use crate::failure::Outcome;
 
@@ -28,7 +28,7 @@ pub fn write(folder: &Path, figures: &[(&ProbeFigure, Vec<Curve>)], is_json: boo
         let figure: &dyn Figure<[Curve]> = *figure;
         draw(&[figure], &curves[..])
     });
-    let files: Vec<_> = drawn.flat_map(|drawing| Drawing::files(&drawing)).collect();
+    let files = figure::files(&drawn.collect::<Vec<_>>())?;
     output::write_folder(folder, &files)?;
     for file in files.iter().filter(|_| !is_json) {
         say!("{}", folder.join(&file.path).display());
