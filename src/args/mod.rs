@@ -111,7 +111,7 @@ pub struct Workload {
     /// How the primitives move data: fused, seal-4 or seal-3.4.5 [default: the network's]
     #[arg(long, value_name = "NAME")]
     pub dataflow: Option<String>,
-    /// Copies of the layers: fused or faithful to he-transformer [default: the network's]
+    /// Copies of the layers: fused, faithful to he-transformer, or aluminum-shark [default: the network's]
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
     /// What a convolution does with zero weights: multiply, copy (as he-transformer) or skip [default: the network's]

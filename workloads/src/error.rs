@@ -244,6 +244,14 @@ pub enum Error {
         /// Name of the layer.
         layer: String,
     },
+    /// A layer of he-transformer's graph under other kernels than its own.
+    #[error("{layer}: found kernel {found}, need faithful or fused")]
+    Kernel {
+        /// Name of the layer.
+        layer: String,
+        /// Name of the kernels.
+        found: &'static str,
+    },
     /// Elements in an order that the layer does not work on.
     #[error("{layer}: found elements in order row, column, channel, need channel, row, column")]
     Layout {

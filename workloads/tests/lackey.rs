@@ -38,6 +38,7 @@ fn operations(degree: usize) -> Vec<Operation> {
         Operation::Decode { scale, packing },
         Operation::Decode { scale, packing: Packing::Complex },
         Operation::EncodeScalar { scale },
+        Operation::EncodeConstant { scale },
         Operation::Copy { size },
         Operation::Zero { size },
         Operation::Add { size },

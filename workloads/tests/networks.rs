@@ -1,13 +1,13 @@
 //! Networks run for real: answers against the clear model, and the recorded trace against the shaped one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use hetier_traces::equal;
+use hetier_traces::{equal, facts};
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
 use hetier_workloads::layer::{
     Add, AveragePool, Convolution, Dense, Polynomial, Relu, Shape, Square, Window,
 };
 use hetier_workloads::network::{Entry, Images, Network, Weights};
-use hetier_workloads::program::Options;
+use hetier_workloads::program::{Kernel, Options};
 use hetier_workloads::ring::Seed;
 use hetier_workloads::{Context, Dataflow, Literal, Parameters};
 
@@ -85,9 +85,13 @@ fn every_layer() -> Network {
 
 /// Runs on one and two threads: equal answers, equal traces, equal to the shape, close to the clear model.
 fn check(network: &Network, literal: &Literal, tolerance: f64) {
+    check_with(network, literal, Options::default(), tolerance);
+}
+
+fn check_with(network: &Network, literal: &Literal, options: Options, tolerance: f64) {
     let parameters = Parameters::insecure_for_tests(literal).unwrap();
     let images = Images::seeded(network.input_shape(), 4, 5);
-    let program = network.lower(&parameters, &Options { images: 4, ..Options::default() }).unwrap();
+    let program = network.lower(&parameters, &Options { images: 4, ..options }).unwrap();
     let context = Context::with_seed(parameters, Seed::fixed(7));
     let run =
         |threads| execute(&program, &context, &images, Run { threads, record: true }, &mut Quiet).unwrap();
@@ -107,6 +111,26 @@ fn every_layer_runs_as_it_is_shaped_and_as_in_the_clear() {
 }
 
 #[test]
+fn every_layer_runs_with_the_kernels_of_aluminum_shark() {
+    for dataflow in [Dataflow::Fused, Dataflow::Seal4] {
+        let options = Options { kernel: Kernel::AluminumShark, dataflow, ..Options::default() };
+        check_with(&every_layer(), &Literal::new(256, &[60, 30, 30, 30, 30, 60], 30), options, 1e-3);
+    }
+}
+
+#[test]
+fn graphs_of_he_transformer_have_no_kernels_of_aluminum_shark() {
+    let entry = Entry::find("mobilenetv2-0.35-96").unwrap();
+    let network = entry.build(&Weights::Absent).unwrap();
+    let parameters = Parameters::new(&entry.literal()).unwrap();
+    let options = Options { kernel: Kernel::AluminumShark, ..entry.options() };
+
+    let message = network.lower(&parameters, &options).unwrap_err().to_string();
+
+    assert_eq!(message, "stem: found kernel aluminum-shark, need faithful or fused");
+}
+
+#[test]
 fn cryptonets_runs_as_it_is_shaped_and_as_in_the_clear() {
     let entry = Entry::find("cryptonets").unwrap();
     check(&entry.build(&Weights::Seeded(3)).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-3);
@@ -116,6 +140,26 @@ fn cryptonets_runs_as_it_is_shaped_and_as_in_the_clear() {
 fn lenet5_runs_as_it_is_shaped_and_as_in_the_clear() {
     let entry = Entry::find("lenet5").unwrap();
     check(&entry.build(&Weights::Seeded(3)).unwrap(), &Literal { degree: 64, ..entry.literal() }, 1e-2);
+}
+
+/// Live bytes of `lenet5-32` as MOFHEI runs it, at their most.
+#[test]
+fn lenet5_32_keeps_a_plaintext_for_every_weight_at_its_level() {
+    let entry = Entry::find("lenet5-32").unwrap();
+    let network = entry.build(&Weights::Absent).unwrap();
+    let parameters = Parameters::new(&entry.literal()).unwrap();
+
+    let trace = shape(&network.lower(&parameters, &entry.options()).unwrap()).unwrap();
+    let facts = facts(&trace, 1).unwrap();
+
+    // A layer with weights and a pool take 1 level each, an activation 2, a square 1; 27 limbs are there at first.
+    let weights = [(6 * 25, 27), (16 * 6 * 25, 23), (120 * 16 * 25, 19), (120 * 84, 16), (84 * 10, 14)];
+    let kept: u64 = weights.iter().map(|(count, limbs)| count * limbs * 8 * 32768).sum();
+    let (peak, end) = (facts.peak_footprint_bytes, facts.phases.last().unwrap().end_footprint_bytes);
+    println!("{kept} bytes of weights, {end} at the end, {peak} at the peak");
+    // Beside them lie keys and tables (0.5 GB) and, at the peak, the activations of dense layers (1.5 GB).
+    assert!((kept..kept + 1_000_000_000).contains(&end), "{end}");
+    assert!((kept..kept + 2_500_000_000).contains(&peak), "{peak}");
 }
 
 #[test]

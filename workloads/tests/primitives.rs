@@ -154,6 +154,20 @@ fn plain_and_scalar_arguments() {
 }
 
 #[test]
+fn a_number_is_encoded_in_every_slot() {
+    everywhere(|machine, limbs| {
+        let (scale, number) = (scale(machine), Buffer::from_values(&[-0.75]));
+        let mut plaintext = Buffer::with_bytes(machine.parameters().plaintext_bytes(limbs));
+
+        let encode = Operation::EncodeConstant { scale: Scale::new(scale) };
+        machine.apply(encode, limbs, &[&number], &mut [&mut plaintext]);
+
+        let found = machine.decode(&plaintext, scale, limbs, Packing::Real);
+        assert!(largest_difference(&found, &vec![-0.75; SLOTS]) < TOLERANCE);
+    });
+}
+
+#[test]
 fn products_of_ciphertexts_relinearise_and_rescale() {
     everywhere(|machine, limbs| {
         let (a, b) = (values(SLOTS, 0.0), values(SLOTS, 1.0));

@@ -113,7 +113,7 @@ pub struct NetworkEntry {
     pub insecure: bool,
     /// `fused`, `seal-4` or `seal-3.4.5`.
     pub dataflow: Option<String>,
-    /// `fused` or `faithful`.
+    /// `fused`, `faithful` or `aluminum-shark`.
     pub kernel: Option<String>,
     /// `multiply`, `copy` or `skip`.
     pub zeros: Option<String>,

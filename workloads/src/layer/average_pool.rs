@@ -47,7 +47,7 @@ impl Layer for AveragePool {
         let input = &inputs[0];
         let limbs = input.limbs;
         let shape = self.output(name, &[input.shape])?;
-        let share = lowering.weights(name, input, &[1.0 / self.divisor()], 1)?;
+        let share = lowering.factor(name, input, 1.0 / self.divisor())?;
         let output = lowering.weighted_tensor(name, input, shape)?;
 
         // Variables: 0 channel, 1 row, 2 column of the output; 3 and 4 window row and column.
@@ -64,9 +64,7 @@ impl Layer for AveragePool {
         let rest =
             lowering.call(Operation::AddAssign { size: 2 }, limbs, vec![source, sum.clone()], &site)?;
         let mut body = vec![Body::Alloc(run(output.array, at, 1)), Body::Loop { nest, first, body: rest }];
-        let operands = vec![share.at(Affine::constant(0)), sum.clone()];
-        body.extend(lowering.call(Operation::MultiplyScalarAssign { size: 2 }, limbs, operands, &site)?);
-        body.extend(lowering.rescale(limbs, sum, &site)?);
+        body.extend(lowering.scaled(limbs, &share, &sum, &site)?);
         lowering.parallel_outputs(name, self.operation(), &output, body);
         Ok(output)
     }

@@ -13,7 +13,8 @@ use crate::scheme::Noise;
 ///
 /// - input `Cin×H×W`, output `Cout×Ho×Wo`, one ciphertext an element; weights `[Cout][Cin][size][size]`.
 /// - cost: one [`MultiplyScalarAccumulate`](crate::primitive::Operation::MultiplyScalarAccumulate) per tap inside the image, one bias addition and
-///   one rescale per output; 1 level, or none at the last.
+///   one rescale per output; 1 level, or none at the last. With Aluminum Shark's kernels a product with a plaintext, a
+///   rescale and an addition per tap.
 /// - outputs are dealt to the threads in row-major order, a thread getting a contiguous run.
 #[derive(Clone, Debug)]
 pub struct Convolution {
@@ -94,7 +95,7 @@ impl Layer for Convolution {
             self.window.range(2, input.shape.width),
         ];
         let site = site(name, at, shape.elements());
-        let body = lowering.weighted_sum(input.limbs, nest, operands, bias.at(Affine::variable(0)), &site)?;
+        let body = lowering.weighted_sum(input.limbs, nest, operands, (&bias, Affine::variable(0)), &site)?;
         lowering.parallel_outputs(name, self.operation(), &output, body);
         Ok(output)
     }

@@ -26,7 +26,7 @@ pub use repeated::{Repeated, Repetition};
 pub use shape::{Shape, Window};
 pub use square::Square;
 
-use crate::program::{Lowering, Packing, Tensor};
+use crate::program::{Kernel, Lowering, Packing, Tensor};
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
 
@@ -62,6 +62,12 @@ pub trait Layer: Debug + Send + Sync {
     /// Whether the layer can work on ciphertexts of this packing.
     fn takes(&self, packing: Packing) -> bool {
         packing == Packing::Real
+    }
+
+    /// Whether the layer has these kernels.
+    fn has(&self, kernel: Kernel) -> bool {
+        let _ = kernel;
+        true
     }
 
     /// Estimate of the noise of its output; `None` for layers without a rule.

@@ -120,7 +120,8 @@ impl Network {
     /// # Errors
     /// - [`Error::Batch`] if the batch does not fit the slots;
     /// - [`Error::Levels`] if the parameters have too few levels, with primes that are enough for the whole network;
-    /// - [`Error::Packing`] if a layer cannot work on complex slots.
+    /// - [`Error::Packing`] if a layer cannot work on complex slots;
+    /// - [`Error::Kernel`] if a layer does not have the kernels asked for.
     pub fn lower(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
         let lowered = self.lower_under(parameters, options);
         lowered.map_err(|error| match error {
@@ -136,6 +137,9 @@ impl Network {
     pub(super) fn lower_under(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
         if let Some(node) = self.nodes.iter().find(|node| !node.layer.takes(options.packing)) {
             return Err(Error::Packing { layer: node.name.clone() });
+        }
+        if let Some(node) = self.nodes.iter().find(|node| !node.layer.has(options.kernel)) {
+            return Err(Error::Kernel { layer: node.name.clone(), found: options.kernel.name() });
         }
         let mut lowering = Lowering::new(&self.name, parameters, options)?;
         let mut tensors: Vec<Tensor> = vec![lowering.input(self.input)?];

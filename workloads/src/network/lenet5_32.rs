@@ -1,30 +1,35 @@
 //! `lenet5-32`: LeNet-5 for digits padded to 32×32, the dense network that MOFHEI prunes.
 
 use super::{Network, Weights};
-use crate::Error;
-use crate::layer::{AveragePool, Convolution, Shape, Square, Window};
+use crate::layer::{AveragePool, Convolution, Polynomial, Shape, Square, Window};
 use crate::parameters::Literal;
+use crate::program::{Kernel, Options};
+use crate::{Dataflow, Error};
+
+/// Least-squares fit of a quadratic to max(x, 0) on \[−1, 1\]: 3/32 + x/2 + 15/32·x². MOFHEI trains its own.
+const ACTIVATION: Polynomial = Polynomial::new([3.0 / 32.0, 0.5, 15.0 / 32.0]);
 
 /// Convolutions 6@5×5, 16@5×5 and 120@5×5 without padding, average pools 2×2 after the first two, dense 84 and 10, an
-/// activation after each but the last: 11 levels.
+/// activation after each but the last: 14 levels.
 ///
-/// Source: MOFHEI (arXiv 2412.07954), table of operation counts. Its activation is a·x² + b·x + c and its weights are
-/// encoded as whole plaintexts; here activations are squares and weights scalars, so products and sums of the layers
-/// with weights, pools and ciphertext products are as many, but not their bytes.
+/// The published rows have activations a·x² + b·x + c; the published sums hold if the last is a bare square: ciphertext
+/// products of four activations, additions and constants of three.
+///
+/// Source: MOFHEI (arXiv 2412.07954), table of operation counts.
 pub(super) fn build(weights: &Weights) -> Result<Network, Error> {
     let (window, pool) = (Window::new(5, 1, 0), AveragePool::new(Window::new(2, 2, 0)));
     let dense = |name, sizes| Convolution::new(name, sizes, Window::new(1, 1, 0), weights);
     let mut network = Network::new("lenet5-32", Shape::new(1, 32, 32));
     network.then("conv1", Convolution::new("conv1", (1, 6), window, weights)?)?;
-    network.then("square1", Square)?;
+    network.then("activation1", ACTIVATION)?;
     network.then("pool1", pool)?;
     network.then("conv2", Convolution::new("conv2", (6, 16), window, weights)?)?;
-    network.then("square2", Square)?;
+    network.then("activation2", ACTIVATION)?;
     network.then("pool2", pool)?;
     network.then("conv3", Convolution::new("conv3", (16, 120), window, weights)?)?;
-    network.then("square3", Square)?;
+    network.then("activation3", ACTIVATION)?;
     network.then("dense1", dense("dense1", (120, 84))?)?;
-    network.then("square4", Square)?;
+    network.then("activation4", Square)?;
     network.then("dense2", dense("dense2", (84, 10))?)?;
     Ok(network)
 }
@@ -34,4 +39,9 @@ pub(super) fn literal() -> Literal {
     let mut bits = vec![30; 28];
     (bits[0], bits[27]) = (40, 40);
     Literal::new(32768, &bits, 30)
+}
+
+/// Aluminum Shark's kernels, which MOFHEI runs, over its SEAL, 3.7.2; key switches as from 3.5 on.
+pub(super) fn options() -> Options {
+    Options { dataflow: Dataflow::Seal4, kernel: Kernel::AluminumShark, ..Options::default() }
 }

@@ -69,12 +69,12 @@ pub const NETWORKS: &[Entry] = &[
     },
     Entry {
         name: "lenet5-32",
-        summary: "LeNet-5 for digits padded to 32x32, as MOFHEI has it: three convolutions, two dense layers",
+        summary: "LeNet-5 for digits padded to 32x32 as MOFHEI runs it: weights as plaintexts, quadratic activations",
         build: lenet5_32::build,
         literal: lenet5_32::literal,
         weights: None,
         images: None,
-        options: Options::default,
+        options: lenet5_32::options,
     },
     Entry {
         name: "repeat-multiply-scalar",

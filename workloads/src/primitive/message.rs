@@ -24,6 +24,36 @@ impl Body for EncodeScalar {
     }
 }
 
+/// The residue of a constant polynomial is the same at every point of the transform, so that none is needed.
+pub(super) struct EncodeConstant {
+    pub scale: Scale,
+}
+
+impl Body for EncodeConstant {
+    const NAME: &'static str = "encode-constant";
+
+    fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
+        let number = Parameter { class: Class::Message, role: Role::Input, bytes: 8 };
+        let residues = Parameter { class: Class::Scratch, ..call.scalar(Role::Output) };
+        vec![number, call.plaintext(Role::Output), residues]
+    }
+
+    /// SEAL fills the new plaintext with zeros, then each limb with its residue. Source: SEAL 4.4.3,
+    /// `CKKSEncoder::encode_internal` of a double. Here the second pass adds, so it reads the limb it has just written.
+    fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
+        let number = Span { operand: 0, offset: 0, words: 1 };
+        let scalar = Span { operand: 2, offset: 0, words: 2 * call.shape.limbs };
+        ring.step(Step::new(Formula::EncodeScalar { scale: self.scale }, 0, &[number], &[scalar]))?;
+        for prime in 0..call.level() {
+            let (limb, residue) =
+                (call.shape.limb(1, prime), Span { words: 1, ..call.shape.scalar(2, prime) });
+            ring.step(Step::new(Formula::Zero, 0, &[], &[limb]))?;
+            ring.step(Step::new(Formula::AddScalarAssign, prime, &[residue], &[limb]))?;
+        }
+        Ok(())
+    }
+}
+
 pub(super) struct Apply {
     pub activation: Activation,
     pub packing: Packing,

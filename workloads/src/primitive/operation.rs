@@ -49,6 +49,11 @@ pub enum Operation {
         /// Scale of the scalar.
         scale: Scale,
     },
+    /// A number in every slot as a whole plaintext. Operands: message of one number, plaintext.
+    EncodeConstant {
+        /// Scale of the plaintext.
+        scale: Scale,
+    },
     /// Operands: from, to. SEAL fills the new ciphertext with zeros first.
     Copy {
         /// Polynomials of the ciphertext.
@@ -162,6 +167,7 @@ impl Operation {
             Self::Decrypt { size } => visitor.visit(&client::Decrypt { size }),
             Self::Decode { scale, packing } => visitor.visit(&client::Decode { scale, packing }),
             Self::EncodeScalar { scale } => visitor.visit(&message::EncodeScalar { scale }),
+            Self::EncodeConstant { scale } => visitor.visit(&message::EncodeConstant { scale }),
             Self::Copy { size } => visitor.visit(&linear::Copy { size }),
             Self::Zero { size } => visitor.visit(&linear::Zero { size }),
             Self::Add { size } => visitor.visit(&linear::Add { size }),

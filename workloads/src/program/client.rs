@@ -35,7 +35,7 @@ impl Lowering {
     fn client_loop(&self, nest: Vec<Range>, body: Vec<Body>) -> Body {
         match self.options().kernel {
             Kernel::Faithful => Body::Loop { nest, first: Vec::new(), body },
-            Kernel::Fused => Body::Parallel { nest, nowait: false, body },
+            Kernel::Fused | Kernel::AluminumShark => Body::Parallel { nest, nowait: false, body },
         }
     }
 

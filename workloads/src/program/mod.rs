@@ -2,6 +2,7 @@
 //!
 //! A [`Program`] is a trace whose macros are still primitives: [`crate::interpret`] runs it or shapes it.
 
+mod aluminum_shark;
 mod client;
 mod constant;
 mod handles;

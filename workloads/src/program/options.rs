@@ -12,17 +12,20 @@ pub enum Kernel {
     /// None that the arithmetic does not need.
     #[default]
     Fused,
+    /// Those of Aluminum Shark: weights kept as whole plaintexts, every product rescaled by itself.
+    AluminumShark,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Self; 2] = [Self::Faithful, Self::Fused];
+    pub const ALL: [Self; 3] = [Self::Faithful, Self::Fused, Self::AluminumShark];
 
     /// Name in traces and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Faithful => "faithful",
             Self::Fused => "fused",
+            Self::AluminumShark => "aluminum-shark",
         }
     }
 }

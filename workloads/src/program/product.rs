@@ -25,15 +25,17 @@ pub struct Ending {
     pub scale: f64,
 }
 
-/// Encoded weights or biases of a layer.
+/// Weights or biases of a layer: scalars, or, with Aluminum Shark's kernels, plaintexts or numbers to be encoded.
 #[derive(Clone, Debug)]
 pub struct Weighted {
-    /// The scalars.
+    /// The objects.
     pub array: ArrayId,
+    /// Scale of their encoding.
+    pub scale: f64,
 }
 
 impl Weighted {
-    /// The scalar at `index`.
+    /// The weight at `index`.
     pub fn at(&self, index: Affine) -> Operand {
         Operand { array: self.array, index }
     }
@@ -58,7 +60,7 @@ impl Lowering {
         Ok(Ending { weight_scale: bits.exp2(), limbs: 1, scale: input.scale * bits.exp2() })
     }
 
-    /// The weights of a layer that multiplies `input`, encoded once in a set-up phase.
+    /// The weights of a layer that multiplies `input`, encoded once: scalars in a set-up phase.
     ///
     /// # Errors
     /// Those of [`Lowering::ending`].
@@ -69,11 +71,53 @@ impl Lowering {
         values: &[f64],
         count: usize,
     ) -> Result<Weighted, Error> {
-        let scale = self.ending(name, input)?.weight_scale;
-        self.scalars(&format!("{name}.weights"), input.limbs, scale, values, count)
+        let (scale, label) = (self.ending(name, input)?.weight_scale, format!("{name}.weights"));
+        match self.options().kernel {
+            Kernel::AluminumShark => self.plaintext_weights(&label, (input.limbs, scale), values, count),
+            Kernel::Faithful | Kernel::Fused => self.scalars(&label, input.limbs, scale, values, count),
+        }
     }
 
-    /// The biases that are added to products of `input` and its weights, before the rescale.
+    /// A number that every element of a layer's sums of `input` is multiplied by.
+    ///
+    /// # Errors
+    /// Those of [`Lowering::ending`].
+    pub fn factor(&mut self, name: &str, input: &Tensor, value: f64) -> Result<Weighted, Error> {
+        let scale = self.ending(name, input)?.weight_scale;
+        match self.options().kernel {
+            Kernel::AluminumShark => Ok(self.numbers(&format!("{name}.factor"), scale, &[value], 1)),
+            Kernel::Faithful | Kernel::Fused => self.weights(name, input, &[value], 1),
+        }
+    }
+
+    /// An element times a factor, rescaled where levels are left.
+    ///
+    /// # Errors
+    /// If the primitives cannot run at this level.
+    pub fn scaled(
+        &mut self,
+        limbs: u32,
+        factor: &Weighted,
+        element: &Operand,
+        site: &Site,
+    ) -> Result<Vec<Body>, Error> {
+        let at = Affine::constant(0);
+        let mut bodies = match self.options().kernel {
+            Kernel::AluminumShark => {
+                let operands = |plaintext| vec![plaintext, element.clone()];
+                self.with_plaintext(limbs, (factor, at), (Operation::MultiplyPlainAssign, operands), site)?
+            }
+            Kernel::Faithful | Kernel::Fused => {
+                let operands = vec![factor.at(at), element.clone()];
+                self.call(Operation::MultiplyScalarAssign { size: 2 }, limbs, operands, site)?
+            }
+        };
+        bodies.extend(self.rescale(limbs, element.clone(), site)?);
+        Ok(bodies)
+    }
+
+    /// The biases that are added to products of `input` and its weights, before the rescale or, with Aluminum Shark's
+    /// kernels, after it.
     ///
     /// # Errors
     /// Those of [`Lowering::ending`].
@@ -84,8 +128,11 @@ impl Lowering {
         values: &[f64],
         count: usize,
     ) -> Result<Weighted, Error> {
-        let scale = input.scale * self.ending(name, input)?.weight_scale;
-        self.scalars(&format!("{name}.bias"), input.limbs, scale, values, count)
+        let (ending, label) = (self.ending(name, input)?, format!("{name}.bias"));
+        if self.options().kernel == Kernel::AluminumShark {
+            return Ok(self.numbers(&label, ending.scale, values, count));
+        }
+        self.scalars(&label, input.limbs, input.scale * ending.weight_scale, values, count)
     }
 
     /// A new tensor for products of `input` with weights, rescaled where levels are left.
@@ -153,7 +200,7 @@ impl Lowering {
             Body::Loop { nest: vec![Range::count(count as u64)], first: Vec::new(), body },
             Body::Free(run(messages, all, count)),
         ];
-        Ok((Weighted { array }, bodies))
+        Ok((Weighted { array, scale }, bodies))
     }
 
     /// `Σ source · weight + bias` over `nest`, rescaled where levels are left: the body of one output element, which it allocates.
@@ -162,15 +209,33 @@ impl Lowering {
         limbs: u32,
         nest: Vec<Range>,
         [source, weight, output]: [Operand; 3],
-        bias: Operand,
+        (bias, channel): (&Weighted, Affine),
         site: &Site,
     ) -> Result<Vec<Body>, Error> {
+        if self.options().kernel == Kernel::AluminumShark {
+            let element = output.clone();
+            let mut bodies = self.sum_of_rescaled(limbs, nest, [source, weight, output], site)?;
+            let operands = |plaintext| vec![plaintext, element];
+            let after = limbs.saturating_sub(1).max(1);
+            bodies.extend(self.with_plaintext(
+                after,
+                (bias, channel),
+                (Operation::AddPlain, operands),
+                site,
+            )?);
+            return Ok(bodies);
+        }
         let products = vec![source, weight, output.clone()];
         let first = self.call(Operation::MultiplyScalar { size: 2 }, limbs, products.clone(), site)?;
         let body = self.call(self.tap(), limbs, products, site)?;
         let mut bodies =
             vec![Body::Alloc(run(output.array, output.index.clone(), 1)), Body::Loop { nest, first, body }];
-        bodies.extend(self.call(Operation::AddScalar, limbs, vec![bias, output.clone()], site)?);
+        bodies.extend(self.call(
+            Operation::AddScalar,
+            limbs,
+            vec![bias.at(channel), output.clone()],
+            site,
+        )?);
         bodies.extend(self.rescale(limbs, output, site)?);
         Ok(bodies)
     }
@@ -179,7 +244,7 @@ impl Lowering {
     pub fn tap(&self) -> Operation {
         match self.options().kernel {
             Kernel::Faithful => Operation::HeTransformerTap,
-            Kernel::Fused => Operation::MultiplyScalarAccumulate { size: 2 },
+            Kernel::Fused | Kernel::AluminumShark => Operation::MultiplyScalarAccumulate { size: 2 },
         }
     }
 }

@@ -5,7 +5,7 @@ use hetier_traces::{Affine, Body, Range};
 use super::ending;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
-use crate::program::{Lowering, Packing, Tensor, run, site};
+use crate::program::{Kernel, Lowering, Packing, Tensor, run, site};
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
 
@@ -86,6 +86,10 @@ impl Layer for SerialAveragePool {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

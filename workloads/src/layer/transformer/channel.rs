@@ -6,7 +6,7 @@ use super::ending;
 use crate::layer::{Layer, Shape, only};
 use crate::network::Weights;
 use crate::primitive::Operation;
-use crate::program::{Addend, CHANNELS_LAST, Layout, Lowering, Packing, Tensor, operand, run, site};
+use crate::program::{Addend, CHANNELS_LAST, Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::Scale;
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
@@ -131,6 +131,10 @@ impl Layer for ChannelAdd {
         true
     }
 
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
+    }
+
     fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
         let largest = self.values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
         Some(Noise { magnitude: inputs[0].magnitude + largest, ..inputs[0] })
@@ -178,6 +182,10 @@ impl Layer for ChannelMultiply {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

@@ -6,7 +6,7 @@ use super::zeros::ZeroTaps;
 use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
-use crate::program::{Lowering, Packing, Tensor};
+use crate::program::{Kernel, Lowering, Packing, Tensor};
 use crate::scheme::Noise;
 use crate::{Parameters, layer};
 
@@ -127,6 +127,10 @@ impl Layer for GraphConvolution {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

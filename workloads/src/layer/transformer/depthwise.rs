@@ -6,7 +6,7 @@ use super::zeros::ZeroTaps;
 use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
-use crate::program::{Lowering, Packing, Tensor, run};
+use crate::program::{Kernel, Lowering, Packing, Tensor, run};
 use crate::scheme::Noise;
 use crate::{Parameters, layer};
 use hetier_traces::{Affine, Body};
@@ -109,6 +109,10 @@ impl Layer for DepthwiseConvolution {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

@@ -5,7 +5,7 @@ use hetier_traces::{Affine, Body, Operand, Range};
 use super::client::{copy_to_new, serialised};
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
-use crate::program::{Layout, Lowering, Packing, Tensor, operand, run, site};
+use crate::program::{Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
 
@@ -163,6 +163,10 @@ impl Layer for ClientMaxPool {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

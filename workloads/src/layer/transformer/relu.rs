@@ -5,7 +5,7 @@ use hetier_traces::{Affine, Body, Range};
 use super::client::{MOST_CIPHERTEXTS, copy_to_new, serialised};
 use crate::layer::{Layer, Shape, only};
 use crate::primitive::Operation;
-use crate::program::{Lowering, Packing, Tensor, operand, run, site};
+use crate::program::{Kernel, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::{Activation, Scale};
 use crate::scheme::Noise;
 use crate::{Error, Parameters};
@@ -144,6 +144,10 @@ impl Layer for ClientRelu {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::Parameters;
 use crate::layer::{Layer, Shape};
 use crate::primitive::Operation;
-use crate::program::{CHANNELS_LAST, Layout, Lowering, Packing, Tensor, run, site};
+use crate::program::{CHANNELS_LAST, Kernel, Layout, Lowering, Packing, Tensor, run, site};
 use crate::scheme::Noise;
 
 /// a + b, a new tensor.
@@ -78,6 +78,10 @@ impl Layer for ResidualAdd {
 
     fn takes(&self, _packing: Packing) -> bool {
         true
+    }
+
+    fn has(&self, kernel: Kernel) -> bool {
+        kernel != Kernel::AluminumShark
     }
 
     fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
