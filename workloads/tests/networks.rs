@@ -163,6 +163,31 @@ fn lenet5_32_keeps_a_plaintext_for_every_weight_at_its_level() {
 }
 
 #[test]
+fn pruned_lenet5_32_has_two_percent_of_the_weights() {
+    let weights = |name| {
+        let network = Entry::find(name).unwrap().build(&Weights::Absent).unwrap();
+        let entry = Entry::find(name).unwrap();
+        let parameters = Parameters::new(&entry.literal()).unwrap();
+        let trace = shape(&network.lower(&parameters, &entry.options()).unwrap()).unwrap();
+        facts(&trace, 1).unwrap().activity.births_by_class["plaintext"]
+    };
+    // Plaintexts of numbers that are used once, and of the inputs, are born too.
+    let used_once = |filters: [u64; 4]| {
+        let [first, second, third, fourth] = filters;
+        let activated = first * 28 * 28 + second * 10 * 10 + third;
+        let pooled = first * 14 * 14 + second * 5 * 5;
+        1024 + 10 + 4 * activated + pooled + activated + fourth + 10
+    };
+
+    let dense = weights("lenet5-32") - used_once([6, 16, 120, 84]);
+    let pruned = weights("lenet5-32-pruned") - used_once([1, 2, 16, 11]);
+
+    assert_eq!(dense, 150 + 2400 + 48_000 + 10_080 + 840);
+    assert_eq!(pruned, 25 + 50 + 800 + 176 + 110);
+    assert!((0.018..0.02).contains(&(pruned as f64 / dense as f64)));
+}
+
+#[test]
 fn lenet5_32_counts_its_products_as_published() {
     let entry = Entry::find("lenet5-32").unwrap();
     let network = entry.build(&Weights::Absent).unwrap();

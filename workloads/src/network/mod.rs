@@ -77,6 +77,15 @@ pub const NETWORKS: &[Entry] = &[
         options: lenet5_32::options,
     },
     Entry {
+        name: "lenet5-32-pruned",
+        summary: "lenet5-32 with 2 % of its weights left: whole filters pruned, an equal share of each layer's",
+        build: lenet5_32::build_pruned,
+        literal: lenet5_32::literal,
+        weights: None,
+        images: None,
+        options: lenet5_32::options,
+    },
+    Entry {
         name: "repeat-multiply-scalar",
         summary: "micro-benchmark: a ciphertext times a scalar, 1,000 times on one thread",
         build: repetition::multiply_scalar,
