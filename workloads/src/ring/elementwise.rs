@@ -102,178 +102,56 @@ impl<U: Unit> Residues<U> {
     }
 }
 
+/// What is done to a word, inlined into the loop over all of them: only there the compiler knows the vector unit.
+macro_rules! lane {
+    (|$($word:ident),+| $value:expr) => {
+        #[inline(always)]
+        |$($word),+| $value
+    };
+}
+
 impl Kernel for Elementwise<'_> {
     #[inline(always)]
     fn run<U: Unit>(self, unit: U) {
         let Self { formula, modulus, factor, reads: [a, b, c, d], writes: [x, y, z] } = self;
         let r = Residues::new(unit, modulus, factor);
         match formula {
-            Formula::Add => map2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b| r.add(a, b),
-            ),
-            Formula::AddAssign => update1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a, x| r.add(x, a),
-            ),
-            Formula::Subtract => map2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b| r.sub(a, b),
-            ),
-            Formula::SubtractAssign => update1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a, x| r.sub(x, a),
-            ),
-            Formula::SubtractFrom => update1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a, x| r.sub(a, x),
-            ),
-            Formula::NegateAssign => update::<U>(
-                x,
-                #[inline(always)]
-                |x| r.sub(unit.splat(0), x),
-            ),
-            Formula::DoubleAssign => update::<U>(
-                x,
-                #[inline(always)]
-                |x| r.add(x, x),
-            ),
+            Formula::Add => map2::<U>(a, b, x, lane!(|a, b| r.add(a, b))),
+            Formula::AddAssign => update1::<U>(a, x, lane!(|a, x| r.add(x, a))),
+            Formula::Subtract => map2::<U>(a, b, x, lane!(|a, b| r.sub(a, b))),
+            Formula::SubtractAssign => update1::<U>(a, x, lane!(|a, x| r.sub(x, a))),
+            Formula::SubtractFrom => update1::<U>(a, x, lane!(|a, x| r.sub(a, x))),
+            Formula::NegateAssign => update::<U>(x, lane!(|x| r.sub(unit.splat(0), x))),
+            Formula::DoubleAssign => update::<U>(x, lane!(|x| r.add(x, x))),
             Formula::AddScalarAssign | Formula::AddConstant(_) => {
-                update::<U>(
-                    x,
-                    #[inline(always)]
-                    |x| r.add(x, r.value),
-                );
+                update::<U>(x, lane!(|x| r.add(x, r.value)));
             }
-            Formula::SubtractConstant(_) => update::<U>(
-                x,
-                #[inline(always)]
-                |x| r.sub(x, r.value),
-            ),
-            Formula::MultiplyScalar => map1::<U>(
-                b,
-                x,
-                #[inline(always)]
-                |b| r.scale(b),
-            ),
+            Formula::SubtractConstant(_) => update::<U>(x, lane!(|x| r.sub(x, r.value))),
+            Formula::MultiplyScalar => map1::<U>(b, x, lane!(|b| r.scale(b))),
             Formula::MultiplyScalarAssign | Formula::MultiplyConstant(_) => {
-                update::<U>(
-                    x,
-                    #[inline(always)]
-                    |x| r.scale(x),
-                );
+                update::<U>(x, lane!(|x| r.scale(x)));
             }
-            Formula::MultiplyScalarAdd => update1::<U>(
-                b,
-                x,
-                #[inline(always)]
-                |b, x| r.add(x, r.scale(b)),
-            ),
+            Formula::MultiplyScalarAdd => update1::<U>(b, x, lane!(|b, x| r.add(x, r.scale(b)))),
             Formula::NormaliseAddHalf => {
                 let half = unit.splat(modulus.value >> 1);
-                update::<U>(
-                    x,
-                    #[inline(always)]
-                    |x| r.add(r.scale(x), half),
-                );
+                update::<U>(x, lane!(|x| r.add(r.scale(x), half)));
             }
-            Formula::SubtractDivide(_) => update1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a, x| r.scale(r.sub(x, a)),
-            ),
-            Formula::SubtractDivideTo(_) => map2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b| r.scale(r.sub(a, b)),
-            ),
+            Formula::SubtractDivide(_) => update1::<U>(a, x, lane!(|a, x| r.scale(r.sub(x, a)))),
+            Formula::SubtractDivideTo(_) => map2::<U>(a, b, x, lane!(|a, b| r.scale(r.sub(a, b)))),
             Formula::SubtractDivideAdd(_) => {
-                update2::<U>(
-                    a,
-                    b,
-                    x,
-                    #[inline(always)]
-                    |a, b, x| r.add(x, r.scale(r.sub(a, b))),
-                );
+                update2::<U>(a, b, x, lane!(|a, b, x| r.add(x, r.scale(r.sub(a, b)))));
             }
             Formula::SubtractDividePlus(_) => {
-                map3::<U>(
-                    a,
-                    b,
-                    c,
-                    x,
-                    #[inline(always)]
-                    |a, b, c| r.add(c, r.scale(r.sub(a, b))),
-                );
+                map3::<U>(a, b, c, x, lane!(|a, b, c| r.add(c, r.scale(r.sub(a, b)))));
             }
-            Formula::Multiply => map2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b| r.mul(a, b),
-            ),
-            Formula::MultiplyAssign => update1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a, x| r.mul(x, a),
-            ),
-            Formula::MultiplyAdd => update2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b, x| r.add(x, r.mul(a, b)),
-            ),
-            Formula::MultiplySubtract => update2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b, x| r.sub(x, r.mul(a, b)),
-            ),
-            Formula::MultiplyPlus => map3::<U>(
-                a,
-                b,
-                c,
-                x,
-                #[inline(always)]
-                |a, b, c| r.add(r.mul(a, b), c),
-            ),
-            Formula::MultiplyAssignPlus => update2::<U>(
-                a,
-                b,
-                x,
-                #[inline(always)]
-                |a, b, x| r.add(r.mul(x, a), b),
-            ),
-            Formula::Square => map1::<U>(
-                a,
-                x,
-                #[inline(always)]
-                |a| r.mul(a, a),
-            ),
-            Formula::SquareAssign => update::<U>(
-                x,
-                #[inline(always)]
-                |x| r.mul(x, x),
-            ),
+            Formula::Multiply => map2::<U>(a, b, x, lane!(|a, b| r.mul(a, b))),
+            Formula::MultiplyAssign => update1::<U>(a, x, lane!(|a, x| r.mul(x, a))),
+            Formula::MultiplyAdd => update2::<U>(a, b, x, lane!(|a, b, x| r.add(x, r.mul(a, b)))),
+            Formula::MultiplySubtract => update2::<U>(a, b, x, lane!(|a, b, x| r.sub(x, r.mul(a, b)))),
+            Formula::MultiplyPlus => map3::<U>(a, b, c, x, lane!(|a, b, c| r.add(r.mul(a, b), c))),
+            Formula::MultiplyAssignPlus => update2::<U>(a, b, x, lane!(|a, b, x| r.add(r.mul(x, a), b))),
+            Formula::Square => map1::<U>(a, x, lane!(|a| r.mul(a, a))),
+            Formula::SquareAssign => update::<U>(x, lane!(|x| r.mul(x, x))),
             Formula::Tensor => tensor(&r, [a, b, c, d], [x, y, z]),
             Formula::TensorSquare => tensor_square(&r, [a, b], [x, y, z]),
             Formula::KeyProduct => key_product(&r, [a, b, c], [x, y]),

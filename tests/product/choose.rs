@@ -1,0 +1,86 @@
+//! `place` and `sweep`.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{SMALL, succeed};
+
+#[test]
+fn sweep_refuses_what_the_dram_of_a_system_cannot_hold_in_its_row() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "resnet50", "-o", "r.trace"]);
+    let on = ["--systems", "bsc-8260l-192g", "--modes", "dram-only", "--sample", "1e5", "--json"];
+
+    let swept = succeed(folder.path(), &[&["sweep", "r.trace"][..], &on].concat());
+
+    let row = &serde_json::from_str::<Value>(&swept).unwrap()["rows"][0];
+    assert!(row["simulated_seconds"].is_null());
+    assert!(row["note"].as_str().unwrap().contains("206 GB are there"), "{row}");
+}
+
+#[test]
+fn sweep_takes_the_settings_of_a_replay() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let settings = ["--fidelity", "stream", "--pages", "random-4k", "--schedule", "dynamic,1"];
+    let settings = [&settings[..], &["--allocator", "map", "--sample", "0.5", "--json"]].concat();
+
+    let swept =
+        succeed(folder.path(), &[&["sweep", "d.trace", "--modes", "dram-only"][..], &settings].concat());
+    let alone =
+        succeed(folder.path(), &[&["replay", "d.trace", "--mode", "dram-only"][..], &settings].concat());
+
+    let [swept, alone] = [swept, alone].map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    assert_eq!(swept["rows"][0]["simulated_seconds"], alone["simulated_seconds"]);
+}
+
+#[test]
+fn place_ranks_every_policy_and_plans_within_the_memory_there_is() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let arguments =
+        ["place", "d.trace", "--dram", "4MiB", "--fidelity", "line", "--json", "--plan", "plan.csv"];
+
+    let ranked: Value = serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap();
+
+    let entries = ranked["placements"].as_array().unwrap();
+    let names: Vec<&str> = entries.iter().map(|entry| entry["placement"].as_str().unwrap()).collect();
+    for name in ["all-dram", "all-pmem", "first-touch", "by-class", "by-density"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let fits = entries.iter().filter(|entry| entry["fits"] == true);
+    let seconds: Vec<f64> = fits.map(|entry| entry["simulated_seconds"].as_f64().unwrap()).collect();
+    assert!(seconds.len() >= 4 && seconds.is_sorted(), "{seconds:?}");
+    assert_eq!(ranked["best"], entries[0]["placement"]);
+    let all_dram = entries.iter().find(|entry| entry["placement"] == "all-dram").unwrap();
+    assert_eq!(all_dram["fits"], false);
+    let plan = std::fs::read_to_string(folder.path().join("plan.csv")).unwrap();
+    let fast = plan.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());
+    assert!(fast.sum::<u64>() > 0);
+}
+
+#[test]
+fn a_sweep_has_a_row_for_every_combination_that_matters() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let vary = ["--dram-fractions", "0.25,0.5", "--threads", "2..4", "--placements", "by-class,by-density"];
+    let to = ["--systems", "optane-slice,ddr4-2666-1ch", "--json", "-o", "rows.csv"];
+
+    let swept = succeed(folder.path(), &[&["sweep", "d.trace"][..], &vary, &to].concat());
+    let swept: Value = serde_json::from_str(&swept).unwrap();
+
+    let rows = swept["rows"].as_array().unwrap();
+    let count =
+        |mode: &str| rows.iter().filter(|row| row["system"] == "optane-slice" && row["mode"] == mode).count();
+    assert_eq!([count("dram-only"), count("memory-mode"), count("app-direct")], [2, 4, 8]);
+    let csv = std::fs::read_to_string(folder.path().join("rows.csv")).unwrap();
+    assert_eq!(csv.lines().count(), rows.len() + 1);
+    let row = rows.iter().find(|row| row["mode"] == "memory-mode" && row["dram_fraction"] == 0.5).unwrap();
+    let alone =
+        ["replay", "d.trace", "--mode", "memory-mode", "--dram-fraction", "0.5", "--threads", "2", "--json"];
+    let alone: Value = serde_json::from_str(&succeed(folder.path(), &alone)).unwrap();
+    assert_eq!((row["threads"].as_u64(), &row["simulated_seconds"]), (Some(2), &alone["simulated_seconds"]));
+    assert_eq!(row["pmem_read_bytes"], alone["devices"]["pmem"]["read_bytes"]);
+}

@@ -1,0 +1,82 @@
+//! The program as a process: usage, standard streams, files that cannot be written.
+
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{fail, files, succeed};
+
+#[test]
+fn unknown_names_are_wrong_usage_and_list_what_there_is() {
+    let folder = TempDir::new().unwrap();
+    for (arguments, expected) in [
+        (vec!["record", "digitz", "-o", "x"], "digits"),
+        (vec!["compare", "--system", "optane-slize"], "optane-slice"),
+        (vec!["compare", "--modes", "memorymode"], "memory-mode"),
+    ] {
+        let (code, message) = fail(folder.path(), &arguments);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn output_that_cannot_be_written_fails_before_the_work_and_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("taken"), "mine").unwrap();
+
+    let (code, message) = fail(folder.path(), &["compare", "-o", "taken/out"]);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("taken"), "{message}");
+    assert_eq!(files(folder.path()), [("taken".to_owned(), b"mine".to_vec())]);
+}
+
+#[test]
+fn a_reader_of_standard_error_that_closes_changes_no_exit_code() {
+    use std::process::Stdio;
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+        .args(["replay", "nowhere.trace"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn a_reader_that_closes_early_is_no_failure_and_a_full_disk_is_one() {
+    let folder = TempDir::new().unwrap();
+    let run = |stdout: std::process::Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hetier"));
+        let command = command.current_dir(folder.path()).args(["list", "networks"]);
+        command.stdout(stdout).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+
+    let mut closed = run(std::process::Stdio::piped());
+    drop(closed.stdout.take());
+    let closed = closed.wait_with_output().unwrap();
+    let full = run(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    let full = full.wait_with_output().unwrap();
+
+    assert!(closed.status.success() && closed.stderr.is_empty());
+    assert_eq!(full.status.code(), Some(1));
+    let message = String::from_utf8(full.stderr).unwrap();
+    assert!(message.starts_with("error: writing to standard output: No space left"), "{message}");
+}
+
+#[test]
+fn every_shelf_is_listed_with_a_line_about_each_entry() {
+    let folder = TempDir::new().unwrap();
+    for shelf in ["networks", "systems", "devices", "modes", "placements", "figures"] {
+        let listed: Value =
+            serde_json::from_str(&succeed(folder.path(), &["list", shelf, "--json"])).unwrap();
+        let entries = listed["entries"].as_array().unwrap();
+        assert!(entries.len() >= 4, "{shelf}");
+        assert!(entries.iter().all(|entry| entry["summary"].as_str().unwrap().len() > 8), "{shelf}");
+    }
+}

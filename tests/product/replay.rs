@@ -1,0 +1,188 @@
+//! `replay`: fidelities, seeds, settings, what does not fit.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{SMALL, fail, files, succeed};
+
+#[test]
+fn replay_of_a_file_gives_a_result_that_plot_draws() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let arguments = ["replay", "d.trace", "--mode", "pmem-only", "--threads", "2", "--json", "-o", "r.json"];
+
+    let printed: Value = serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap();
+    succeed(folder.path(), &["plot", "r.json", "-o", "drawn"]);
+
+    assert_eq!(printed["mode"], "pmem-only");
+    assert_eq!(printed["threads"], 2);
+    assert!(printed["devices"]["pmem"]["read_bytes"].as_u64().unwrap() > 0);
+    assert!(folder.path().join("drawn/figures/run-time.svg").exists());
+}
+
+#[test]
+fn footprint_beyond_the_machine_tells_what_is_missing() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "lenet5", "-o", "l.trace"]);
+    let arguments = ["replay", "l.trace", "--mode", "dram-only", "--dram", "1GiB"];
+
+    let (code, message) = fail(folder.path(), &arguments);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("missing") || message.contains("need"), "{message}");
+}
+
+#[test]
+fn seeds_give_the_median_run_with_the_spread_of_all() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let replay = |seeds: &str| -> Value {
+        let arguments =
+            ["replay", "d.trace", "--mode", "memory-mode", "--dram", "4MiB", "--seeds", seeds, "--json"];
+        serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap()
+    };
+
+    let (one, three) = (replay("1"), replay("3"));
+
+    let spread = &three["spread"]["simulated_seconds"];
+    let [min, median, max] = ["min", "median", "max"].map(|key| spread[key].as_f64().unwrap());
+    assert!(min < median && median < max, "{spread}");
+    let [mean, low, high] = ["/mean", "/mean_interval_95/low", "/mean_interval_95/high"]
+        .map(|key| spread.pointer(key).unwrap().as_f64().unwrap());
+    assert!((min..=max).contains(&mean) && low < mean && mean < high, "{spread}");
+    assert!(one["spread"]["simulated_seconds"]["mean_interval_95"].is_null());
+    assert_eq!(three["seeds"], 3);
+    assert_eq!(three["simulated_seconds"].as_f64(), Some(median));
+    assert!((min..=max).contains(&one["simulated_seconds"].as_f64().unwrap()));
+    assert_eq!(one["seeds"], 1);
+    assert_eq!(one["spread"]["simulated_seconds"]["max"], one["simulated_seconds"]);
+    assert_eq!(
+        three["spread"]["devices"]["pmem"]["read_bytes"]["min"].as_f64().map(|bytes| bytes > 0.0),
+        Some(true)
+    );
+}
+
+#[test]
+fn both_fidelities_issue_the_same_accesses_and_name_themselves() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let [line, stream] = ["line", "stream"].map(|fidelity| -> Value {
+        let arguments = ["replay", "d.trace", "--mode", "dram-only", "--fidelity", fidelity, "--json"];
+        serde_json::from_str(&succeed(folder.path(), &arguments)).unwrap()
+    });
+
+    assert_eq!((&line["fidelity"], &stream["fidelity"]), (&"line".into(), &"stream".into()));
+    assert_eq!(line["accesses"], stream["accesses"]);
+}
+
+#[test]
+fn every_switch_of_a_replay_is_an_option_and_echoed() {
+    let folder = TempDir::new().unwrap();
+    let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
+    succeed(folder.path(), &record);
+    let switches = [
+        ("--stores", "non-temporal", "stores"),
+        ("--pinning", "scatter", "pinning"),
+        ("--prefetch", "on", "prefetch"),
+        ("--write-miss-fetches", "off", "write_miss_fetches"),
+    ];
+    let replay = ["replay", "d.trace", "--mode", "memory-mode", "--dram", "16MiB", "--json"];
+    let run = |more: &[&str]| -> Value {
+        serde_json::from_str(&succeed(folder.path(), &[&replay[..], more].concat())).unwrap()
+    };
+    let plain = run(&[]);
+
+    for (option, value, setting) in switches {
+        let switched = run(&[option, value]);
+
+        let echoed = switched["settings"][setting].as_str().unwrap();
+        assert!(echoed == value || (value, echoed) == ("off", "false"), "{option}: {echoed}");
+        assert_ne!(switched["settings"], plain["settings"], "{option}");
+    }
+    let (code, message) = fail(folder.path(), &[&replay[..], &["--stores", "fast"]].concat());
+    assert!(code == Some(2) && message.contains("stores: found fast, need one of regular"), "{message}");
+}
+
+#[test]
+fn what_is_derived_stays_in_the_cache_and_changes_no_result() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path();
+    succeed(path, &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let replay = |more: &[&str]| {
+        let arguments = [&["replay", "d.trace", "--fidelity", "stream", "-o", "r.json"][..], more].concat();
+        succeed(path, &arguments);
+        std::fs::read(path.join("r.json")).unwrap()
+    };
+    let kept = || -> Vec<PathBuf> {
+        let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+        inside(path.join("kept")).flat_map(|build| inside(build.path())).map(|file| file.path()).collect()
+    };
+
+    let derived = replay(&["--no-cache"]);
+    assert!(kept().is_empty());
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    let [file] = &kept()[..] else { panic!("{:?}", kept()) };
+    let whole = std::fs::read(file).unwrap();
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(replay(&["--cache", "kept"]), derived);
+    assert_eq!(std::fs::read(file).unwrap(), whole);
+    assert_eq!(replay(&["--cache", "d.trace/below-a-file"]), derived);
+}
+
+#[test]
+fn wrong_settings_are_refused_before_any_work() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    std::fs::write(folder.path().join("x.json"), "{}").unwrap();
+    let cases: [(&[&str], i32, &str); 15] = [
+        (&["replay", "d.trace", "--mode", "foo"], 2, "mode: found foo, need one of dram-only"),
+        (&["replay", "d.trace", "--placement", "foo"], 2, "placement: found foo"),
+        (&["sweep", "d.trace", "--allocator", "foo"], 2, "allocator: found foo"),
+        (&["sweep", "d.trace", "--sample", "0"], 2, "sample: found 0"),
+        (&["record", "digits", "--block", "0", "-o", "x"], 2, "--block: found 0, need at least 1"),
+        (&["replay", "d.trace", "--mode", "memory-mode", "--dram", "8TiB"], 1, "need at most"),
+        (&["compare", "digits", "--modes", "app-direct", "--system", "ddr4-2666-1ch"], 1, "mode app-direct"),
+        (&["place", "d.trace", "--mode", "dram-only"], 2, "need one with several"),
+        (&["replay", "d.trace", "--seeds", "0"], 2, "0 is not in 1.."),
+        (&["replay", "d.trace", "--system", "none.toml"], 1, "none.toml: cannot be read"),
+        (&["replay", "d.trace", "--format", "vcd", "--bare"], 2, "need one of ramulator2"),
+        (&["replay", "d.trace", "-o", "none/r.json"], 1, "found no folder none"),
+        (&["plot", "d.trace", "-o", "d.trace"], 1, "found a file, need a folder"),
+        (&["plot", "x.json"], 1, "x.json: reading a result: found schema none, need hetier-run-1"),
+        (&["record", "lenet5", "--execute", "--weights", "d.trace", "-o", "l"], 1, "d.trace"),
+    ];
+    for (arguments, code, text) in cases {
+        let (found, message) = fail(folder.path(), arguments);
+
+        assert_eq!(found, Some(code), "{arguments:?}: {message}");
+        assert!(message.contains(text), "{arguments:?}: {message}");
+    }
+    let full = [&["record", "digits", "-o", "/dev/full"][..], &SMALL].concat();
+    let (code, message) = fail(folder.path(), &full);
+    assert_eq!(code, Some(1));
+    assert!(message.starts_with("error: writing /dev/full: No space left"), "{message}");
+    assert_eq!(files(folder.path()).len(), 2);
+}
+
+#[test]
+fn network_that_fits_no_tier_of_its_placement_says_so_with_machines_that_hold_it() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "resnet50", "-o", "r.trace"]);
+    let on = ["--system", "bsc-8260l-32g-6t", "--mode", "app-direct", "--placement", "all-dram"];
+
+    let (code, message) = fail(folder.path(), &[&["replay", "r.trace"][..], &on].concat());
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("placement all-dram: the process needs at least"), "{message}");
+    // 421 GB live at once; the pool keeps more.
+    let needed = message.split("at least ").nth(1).unwrap();
+    assert!(needed.contains("GB") || needed.contains("TB"), "{message}");
+    assert!(message.contains("34.4 GB are there"), "{message}");
+    assert!(message.contains("bsc-8260l-192g-6t in app-direct or memory-mode"), "{message}");
+}

@@ -1,0 +1,180 @@
+//! `reproduce` and `validate`.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{fail, files, hetier, succeed};
+
+#[test]
+fn a_study_with_a_wrong_name_fails_as_work_with_its_file() {
+    let folder = TempDir::new().unwrap();
+    for (right, wrong, expected) in [
+        ("mode = \"dram-only\"", "mode = \"foo\"", "small.toml: run fast: mode: found foo"),
+        ("system = \"optane-slice\"", "system = \"foo\"", "small.toml: run fast: system: found foo"),
+        ("name = \"digits\"", "name = \"digitz\"", "small.toml: network digitz: network: found digitz"),
+        ("batch = 32", "batch = 32\nblock = 0", "small.toml: network digits: --block: found 0"),
+        ("published = 1.0", "published = -1.0", "small.toml: point convolutions: found published = -1"),
+    ] {
+        let text = STUDY.replace("PUBLISHED", "1.0");
+        let text = if wrong.contains("digitz") {
+            text.replace("network = \"digits\"", "network = \"digitz\"").replacen(right, wrong, 1)
+        } else {
+            text.replacen(right, wrong, 1)
+        };
+        std::fs::write(folder.path().join("small.toml"), text).unwrap();
+
+        let (code, message) = fail(folder.path(), &["reproduce", "small.toml"]);
+
+        assert_eq!(code, Some(1), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+/// A study that takes seconds; `PUBLISHED` stands for the number of its one point.
+const STUDY: &str = r#"
+name = "small"
+title = "Digits on two modes"
+source = "made up"
+figures = ["run-time-by-network", "bandwidth-over-time", "cpu-use-over-time"]
+
+[settings]
+fidelity = "stream"
+seed = 1
+seeds = 1
+
+[[run]]
+name = "fast"
+title = "DRAM only"
+system = "optane-slice"
+mode = "dram-only"
+only_if_it_fits = true
+quick = true
+
+[[run]]
+name = "near"
+title = "Memory Mode"
+system = "optane-slice"
+mode = "memory-mode"
+dram_fraction = 0.25
+
+[[network]]
+name = "digits"
+degree = 1024
+primes = [60, 30, 30, 60]
+insecure = true
+batch = 32
+over_time = true
+quick = true
+
+[[network]]
+name = "digits"
+label = "digits-faithful"
+kernel = "faithful"
+degree = 1024
+primes = [60, 30, 30, 60]
+insecure = true
+batch = 32
+
+[[point]]
+name = "convolutions"
+network = "digits"
+run = "fast"
+metric = "operations:Convolution"
+published = PUBLISHED
+tolerance_percent = 0.0
+role = "predicted"
+source = "one in the network"
+
+[[unsimulated]]
+name = "energy"
+published = "3 J"
+reason = "no energy is reported"
+source = "made up"
+"#;
+
+fn study(folder: &Path, published: &str) {
+    std::fs::write(folder.join("small.toml"), STUDY.replace("PUBLISHED", published)).unwrap();
+}
+
+#[test]
+fn reproduce_writes_the_same_page_tables_and_figures_twice() {
+    let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for folder in [&one, &other] {
+        study(folder.path(), "1.0");
+    }
+
+    let text = succeed(one.path(), &["reproduce", "small.toml", "--json"]);
+    succeed(other.path(), &["reproduce", "small.toml"]);
+
+    let joined: Value = serde_json::from_str(&text).unwrap();
+    let cells = joined["cells"].as_array().unwrap();
+    let names: Vec<(&str, &str)> =
+        cells.iter().map(|cell| (cell["network"].as_str().unwrap(), cell["run"].as_str().unwrap())).collect();
+    let expected =
+        [("digits", "fast"), ("digits", "near"), ("digits-faithful", "fast"), ("digits-faithful", "near")];
+    assert_eq!(names, expected);
+    assert!(cells[1]["slowdown"].as_f64().unwrap() > 1.0);
+    assert!(cells[1]["near_memory_hit_rate"].as_f64().unwrap() > 0.0);
+    assert_eq!(joined["points"][0]["passes"], true);
+    let (one, other) = (files(one.path()), files(other.path()));
+    for expected in [
+        "hetier-out/report.md",
+        "hetier-out/tables/sweep.csv",
+        "hetier-out/tables/points.tex",
+        "hetier-out/figures/run-time-by-network.svg",
+        "hetier-out/figures/cpu-use-over-time-digits.csv",
+        "hetier-out/results/digits-near.json",
+    ] {
+        assert!(one.iter().any(|(name, _)| name == expected), "{expected}");
+    }
+    assert_eq!(one, other);
+}
+
+#[test]
+fn quick_study_runs_only_what_is_marked() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), "1.0");
+
+    let joined: Value =
+        serde_json::from_str(&succeed(folder.path(), &["reproduce", "small.toml", "--quick", "--json"]))
+            .unwrap();
+
+    assert_eq!(joined["cells"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn validate_fails_with_code_1_if_a_point_is_out_of_tolerance() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), "1.0");
+    let passed = succeed(folder.path(), &["validate", "--experiment", "small.toml"]);
+    study(folder.path(), "2.0");
+
+    let output = hetier(folder.path(), &["validate", "--experiment", "small.toml", "--json"]);
+
+    assert!(passed.contains("1 of 1 points pass"), "{passed}");
+    assert!(passed.contains("not simulated: energy, 3 J (made up): no energy is reported"), "{passed}");
+    assert_eq!(output.status.code(), Some(1));
+    let joined: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(joined["failed"], 1);
+    assert_eq!(joined["points"][0]["simulated"], 1.0);
+    assert_eq!(joined["not_simulated"][0]["reason"], "no energy is reported");
+    assert!((joined["points"][0]["error_percent"].as_f64().unwrap() + 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn an_unknown_study_or_key_is_refused_before_any_work() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), "1.0\ncolour = 3");
+
+    assert!(succeed(folder.path(), &["list", "studies"]).contains("lloret2021"));
+    let (code, message) = fail(folder.path(), &["reproduce", "lloret"]);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("lloret2021"), "{message}");
+
+    let (code, message) = fail(folder.path(), &["reproduce", "small.toml"]);
+    assert_eq!(code, Some(1));
+    assert!(message.contains("small.toml") && message.contains("colour"), "{message}");
+    assert!(!folder.path().join("hetier-out").exists());
+}

@@ -1,0 +1,78 @@
+//! `record`, `script` and files of traces.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{SMALL, fail, succeed};
+
+#[test]
+fn shaped_trace_has_the_same_facts_as_the_recorded_one() {
+    let folder = TempDir::new().unwrap();
+    let record = |how: &str, name: &str| {
+        let arguments: Vec<&str> = ["record", "digits", how, "-o", name].into_iter().chain(SMALL).collect();
+        succeed(folder.path(), &arguments);
+        serde_json::from_str::<Value>(&succeed(folder.path(), &["info", "--json", name])).unwrap()
+    };
+
+    let (real, shaped) = (record("--execute", "real.trace"), record("--shape", "shaped.trace"));
+
+    for key in ["objects", "peak_footprint_bytes", "line_accesses", "operations", "primitives", "phases"] {
+        assert!(!real[key].is_null(), "{key}");
+        assert_eq!(real[key], shaped[key], "{key}");
+    }
+}
+
+#[test]
+fn script_parses_back_to_the_same_trace() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "lenet5", "-o", "a.trace"]);
+    succeed(folder.path(), &["script", "a.trace", "-o", "a.txt"]);
+    succeed(folder.path(), &["script", "--parse", "a.txt", "-o", "b.trace"]);
+
+    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+
+    assert_eq!(read("a.trace"), read("b.trace"));
+    assert!(read("a.trace").len() <= 100_000);
+}
+
+#[test]
+fn insecure_parameters_are_refused_with_limit_and_cure() {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["record", "digits", "--degree", "2048", "--primes", "60,30,30,60", "-o", "x"];
+
+    let (code, message) = fail(folder.path(), &arguments);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("54") && message.contains("degree 8192"), "{message}");
+}
+
+#[test]
+fn damaged_traces_are_refused_with_the_place() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "digits", "-o", "d.trace"]);
+    let whole = std::fs::read(folder.path().join("d.trace")).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for bytes in [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &flipped, b"not a trace"] {
+        std::fs::write(folder.path().join("bad.trace"), bytes).unwrap();
+        let (code, message) = fail(folder.path(), &["replay", "bad.trace", "-o", "r.json"]);
+        assert_eq!(code, Some(1));
+        assert!(message.contains("bad.trace") && message.contains("byte"), "{message}");
+    }
+    assert!(!folder.path().join("r.json").exists());
+}
+
+#[test]
+fn scale_is_that_of_the_second_last_prime_unless_it_is_given() {
+    let folder = TempDir::new().unwrap();
+    let scale = |more: &[&str]| -> String {
+        let primes = ["--degree", "1024", "--primes", "60,31,24,31,60", "--insecure", "-o", "d.trace"];
+        succeed(folder.path(), &[&["record", "digits"][..], &primes, more].concat());
+        let text = succeed(folder.path(), &["info", "d.trace"]);
+        let line = text.lines().find(|line| line.starts_with("scale")).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+
+    assert_eq!(scale(&[]), "2^31");
+    assert_eq!(scale(&["--scale-bits", "28"]), "2^28");
+}
