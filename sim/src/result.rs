@@ -134,6 +134,12 @@ pub struct NearMemory {
     pub misses_clean: u64,
     /// Requests that replaced a dirty line, which went to far memory.
     pub misses_dirty: u64,
+    /// Reads among the requests that hit: loads that DRAM served.
+    #[serde(default)]
+    pub read_hits: u64,
+    /// Reads among the requests that missed: loads that far memory served.
+    #[serde(default)]
+    pub read_misses: u64,
     /// `hits ÷ (hits + misses)`; 0 without requests.
     pub hit_rate: f64,
     /// Bytes of near memory.
@@ -141,11 +147,14 @@ pub struct NearMemory {
 }
 
 impl NearMemory {
-    /// Counts with their hit rate.
-    pub fn new(hits: u64, misses_clean: u64, misses_dirty: u64, capacity_bytes: u64) -> Self {
-        let requests = hits + misses_clean + misses_dirty;
-        let hit_rate = if requests == 0 { 0.0 } else { hits as f64 / requests as f64 };
-        Self { hits, misses_clean, misses_dirty, hit_rate, capacity_bytes }
+    /// Counts with their hit rate: requests that hit, missed clean and missed dirty, and reads among those that hit and
+    /// that missed.
+    pub fn new(requests: [u64; 3], reads: [u64; 2], capacity_bytes: u64) -> Self {
+        let [hits, misses_clean, misses_dirty] = requests;
+        let [read_hits, read_misses] = reads;
+        let all = hits + misses_clean + misses_dirty;
+        let hit_rate = if all == 0 { 0.0 } else { hits as f64 / all as f64 };
+        Self { hits, misses_clean, misses_dirty, read_hits, read_misses, hit_rate, capacity_bytes }
     }
 }
 
@@ -265,6 +274,11 @@ pub struct PhaseResult {
     pub accesses: u64,
     /// Near-memory hit rate of the phase, in Memory Mode.
     pub near_memory_hit_rate: Option<f64>,
+    /// Lines that cores were given by each tier, each load once, as processors count them (`MEM_LOAD_RETIRED`,
+    /// `LOCAL_DRAM` and `LOCAL_PMM`), reads for ownership and prefetches included. Tag checks, fills and write-backs of
+    /// near memory are traffic, not loads.
+    #[serde(default)]
+    pub loads: BTreeMap<String, u64>,
 }
 
 /// Bytes by direction.
@@ -292,6 +306,9 @@ pub struct Share {
     pub accesses: u64,
     /// Near-memory hit rate, in Memory Mode.
     pub near_memory_hit_rate: Option<f64>,
+    /// Of an operation, as [`PhaseResult::loads`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<String, u64>,
     /// Bytes by tier and direction, as `dram_read_bytes`, `pmem_write_bytes` …
     #[serde(flatten)]
     pub bytes: BTreeMap<String, u64>,
@@ -412,7 +429,7 @@ mod tests {
 
     #[test]
     fn near_memory_without_requests_has_rate_zero() {
-        assert_eq!(NearMemory::new(0, 0, 0, 64).hit_rate, 0.0);
-        assert_eq!(NearMemory::new(3, 1, 0, 64).hit_rate, 0.75);
+        assert_eq!(NearMemory::new([0; 3], [0; 2], 64).hit_rate, 0.0);
+        assert_eq!(NearMemory::new([3, 1, 0], [2, 1], 64).hit_rate, 0.75);
     }
 }

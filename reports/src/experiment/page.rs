@@ -14,8 +14,7 @@ const STRING: &str = "writing into a string cannot fail";
 
 const LOADS: &str = "Read and write are bytes at the devices, tag checks, fills and write-backs of near memory included. Loads \
                      are lines that the cores were given, each once, by the tier that had it: in Memory Mode DRAM's are \
-                     the reads that near memory held (DRAM reads less DRAM writes, by its event table), PMem's those that \
-                     it fetched. The seed paper's counters count loads. Ciphertexts are activations, scalars the weights.";
+                     the reads that hit near memory, PMem's those that missed it. The seed paper's counters count loads. Ciphertexts are activations, scalars the weights.";
 
 /// What came out and why, with the headline numbers and the figures.
 pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> String {

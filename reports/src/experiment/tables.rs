@@ -270,20 +270,10 @@ fn operation_entries(result: &RunResult, share: &Share, base: Option<f64>) -> Ve
     ]
 }
 
-/// Bytes of a cache line.
-const LINE_BYTES: u64 = 64;
-
-/// Lines that cores were given by DRAM and by PMem, each load once, as processors count them (`MEM_LOAD_RETIRED`,
-/// `LOCAL_DRAM` and `LOCAL_PMM`), reads for ownership and prefetches included.
-///
-/// Near memory's tag checks and fills are traffic, not loads. By its event table a read that hits reads DRAM once; one
-/// that misses reads DRAM (the tag) and PMem and writes DRAM; a write that hits reads and writes DRAM; one that misses
-/// reads DRAM and PMem and writes DRAM twice. So DRAM reads less DRAM writes are the reads that hit, and PMem reads those
-/// that missed, up to the writes that missed: few with stores through the caches, whose lines were read before.
+/// Lines that cores were given by DRAM and by PMem, as far as the run has them.
 fn loads(result: &RunResult, share: &Share) -> [Option<u64>; 2] {
-    let read = |tier: &str| result.devices.contains_key(tier).then_some(share.read_bytes(tier) / LINE_BYTES);
-    let probed = if result.near_memory.is_some() { share.write_bytes("dram") / LINE_BYTES } else { 0 };
-    [read("dram").map(|lines| lines.saturating_sub(probed)), read("pmem")]
+    let of = |tier: &str| share.loads.get(tier).copied().filter(|_| result.devices.contains_key(tier));
+    [of("dram"), of("pmem")]
 }
 
 /// Classes of objects, and what they are in an encrypted network.

@@ -76,9 +76,10 @@ pub struct MemoryMode {
     tags: Vec<NearTags>,
     write_miss_fetches: bool,
     start: NearStart,
-    hits: u64,
-    misses_clean: u64,
-    misses_dirty: u64,
+    /// Requests that hit, missed clean and missed dirty.
+    requests: [u64; 3],
+    /// Reads among those that hit and that missed.
+    reads: [u64; 2],
     capacity_bytes: u64,
 }
 
@@ -124,9 +125,8 @@ impl MemoryMode {
             tags: vec![NearTags::new(near_lines); total as usize],
             write_miss_fetches: settings.write_miss_fetches,
             start: settings.near_start,
-            hits: 0,
-            misses_clean: 0,
-            misses_dirty: 0,
+            requests: [0; 3],
+            reads: [0; 2],
             capacity_bytes: near_lines * total * hetier_traces::LINE_BYTES,
         })
     }
@@ -182,11 +182,9 @@ impl MemoryMode {
         let is_dirty = is_write || (is_hit && before & 1 == 1);
         *entry = (home.tag + 1) << 1 | u32::from(is_dirty);
         let victim = (!is_hit && before & 1 == 1).then(|| (before >> 1) - 1);
-        match (is_hit, victim) {
-            (true, _) => self.hits += 1,
-            (false, None) => self.misses_clean += 1,
-            (false, Some(_)) => self.misses_dirty += 1,
-        }
+        let event = if is_hit { 0 } else { 1 + usize::from(victim.is_some()) };
+        self.requests[event] += 1;
+        self.reads[usize::from(!is_hit)] += u64::from(!is_write);
         (is_hit, victim)
     }
 
@@ -248,7 +246,7 @@ impl Mode for MemoryMode {
     }
 
     fn near_memory(&self) -> Option<NearMemory> {
-        Some(NearMemory::new(self.hits, self.misses_clean, self.misses_dirty, self.capacity_bytes))
+        Some(NearMemory::new(self.requests, self.reads, self.capacity_bytes))
     }
 
     fn mapped(&mut self, line: u64, lines: u64) {

@@ -55,6 +55,24 @@ fn near_rate(before: Option<NearMemory>, after: Option<NearMemory>) -> Option<f6
     (hits + misses > 0).then(|| hits as f64 / (hits + misses) as f64)
 }
 
+/// Loads by tier: in Memory Mode what hit and what missed, otherwise what was read.
+fn loads(
+    tiers: &BTreeMap<String, Traffic>,
+    before: Option<NearMemory>,
+    after: Option<NearMemory>,
+) -> BTreeMap<String, u64> {
+    let before = before.unwrap_or_default();
+    let of = |(name, traffic): (&String, &Traffic)| {
+        let lines = match after {
+            Some(after) if name == "dram" => after.read_hits - before.read_hits,
+            Some(after) if traffic.read_bytes > 0 => after.read_misses - before.read_misses,
+            _ => traffic.read_bytes / hetier_traces::LINE_BYTES,
+        };
+        (name.clone(), lines)
+    };
+    tiers.iter().map(of).collect()
+}
+
 /// The result of one phase, from the counters around it.
 pub(crate) fn phase(
     head: &PhaseHead,
@@ -76,6 +94,7 @@ pub(crate) fn phase(
         };
         (tier.name.clone(), traffic)
     });
+    let tiers = tiers.collect();
     PhaseResult {
         name: head.name.clone(),
         operation: head.operation.clone(),
@@ -84,7 +103,8 @@ pub(crate) fn phase(
         seconds: (end - start).as_seconds(),
         compute_seconds: seconds(after.compute - before.compute),
         stall_seconds: stall_seconds(&stalls, system),
-        tiers: tiers.collect(),
+        loads: loads(&tiers, before.near, after.near),
+        tiers,
         accesses: after.accesses - before.accesses,
         near_memory_hit_rate: near_rate(before.near, after.near),
     }
@@ -212,6 +232,9 @@ pub(crate) fn by_operation(phases: &[PhaseResult], has_near: bool) -> BTreeMap<S
         }
         for (tier, traffic) in &phase.tiers {
             share.add_traffic(tier, *traffic);
+        }
+        for (tier, lines) in &phase.loads {
+            *share.loads.entry(tier.clone()).or_default() += lines;
         }
         if let Some(rate) = phase.near_memory_hit_rate {
             // Every request of Memory Mode reads DRAM once, so DRAM reads weigh the phases.

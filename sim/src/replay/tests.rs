@@ -316,6 +316,32 @@ fn slower_modes_are_slower_and_footprints_are_the_facts() {
 }
 
 #[test]
+fn loads_are_what_the_caches_ask_for_whatever_near_memory_makes_of_it() {
+    let trace = sums(160, 192 * KIB, 2, 100);
+    let near = Settings { dram: DramSize::Fraction(0.25), ..settings("memory-mode", 1) };
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+    let system = System::load("optane-slice").unwrap();
+    for replay in [crate::replay::replay, crate::stream::replay] {
+        let loads = |result: &RunResult, tier: &str| -> u64 {
+            result.phases.iter().map(|phase| phase.loads.get(tier).copied().unwrap_or(0)).sum()
+        };
+        // One thread asks for the same lines in every mode.
+        let direct = replay(&trace, &system, &settings("dram-only", 1), &mut quiet).unwrap();
+        let cached = replay(&trace, &system, &near, &mut quiet).unwrap();
+        let counts = cached.near_memory.unwrap();
+
+        assert_eq!(loads(&direct, "dram"), direct.devices["dram"].read_bytes / 64);
+        assert_eq!(loads(&cached, "dram") + loads(&cached, "pmem"), loads(&direct, "dram"));
+        assert_eq!([counts.read_hits, counts.read_misses], ["dram", "pmem"].map(|tier| loads(&cached, tier)));
+        assert!(counts.read_misses < counts.misses_clean + counts.misses_dirty, "some writes miss as well");
+        assert_eq!(
+            cached.by_operation.values().map(|share| share.loads["pmem"]).sum::<u64>(),
+            counts.read_misses
+        );
+    }
+}
+
+#[test]
 fn near_memory_that_holds_everything_misses_only_at_first() {
     let trace = sums(64, 192 * KIB, 3, 0);
     let settings = Settings {

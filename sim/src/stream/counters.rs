@@ -46,6 +46,7 @@ pub(super) struct Counters {
     servers: Vec<([u64; 2], [u64; LOAD_STEPS])>,
     traffic: LineCounts,
     near: [u64; 3],
+    near_reads: [u64; 2],
 }
 
 impl Counters {
@@ -66,6 +67,7 @@ impl Counters {
             servers: servers.collect(),
             traffic: engine.memory.traffic.counts(),
             near: engine.memory.near().map_or([0; 3], |near| near.lines),
+            near_reads: engine.memory.near().map_or([0; 2], |near| near.reads),
         }
     }
 
@@ -114,6 +116,7 @@ impl Counters {
         }
         self.traffic.combine(&other.traffic, op);
         all(&mut self.near, &other.near);
+        all(&mut self.near_reads, &other.near_reads);
     }
 
     /// Calls of all cores.
@@ -187,6 +190,7 @@ impl Engine<'_> {
             near.lines[0] += all.of(hits);
             near.lines[1] += all.of(clean + missed_dirty).saturating_sub(dirty);
             near.lines[2] += dirty;
+            near.reads.iter_mut().zip(measured.near_reads).for_each(|(sum, lines)| *sum += all.of(lines));
         }
     }
 }

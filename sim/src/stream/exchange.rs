@@ -103,14 +103,13 @@ impl Engine<'_> {
 
     /// Takes lines from the private caches of other cores; gives how many.
     fn forward(&mut self, number: usize, block: u32, others: u128, event: Event, toll: &mut Toll) -> u32 {
-        let ((held, parts), sockets) = self.held_by(others, block);
-        let found = (parts & event.parts).count_ones();
-        let most = match () {
-            () if self.cores[number].is_in_parts => self.held_of(others, block, event.parts),
-            () if found == parts.count_ones() => held,
-            () => held * found / parts.count_ones(),
+        let (held, parts) = self.held_by(others, block);
+        let most = match parts & event.parts {
+            _ if self.cores[number].is_in_parts => self.held_of(others, block, event.parts),
+            found if found == parts => held,
+            found => held * found.count_ones() / parts.count_ones(),
         };
-        let is_local = sockets >> self.cores[number].socket & 1 == 1;
+        let is_local = others & self.socket_cores[self.cores[number].socket] != 0;
         let lines = most.min(event.lines);
         let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
         toll.hold_fs += u64::from(lines) * line_fs;
@@ -118,10 +117,10 @@ impl Engine<'_> {
         lines
     }
 
-    /// Lines of a block that other cores hold, with their parts, and the sockets of those cores, as a bit set. Looks at one of the
-    /// two cores that used the block last, if it holds it still: its lines are the most recent.
+    /// Lines of a block that other cores hold, with their parts. Looks at one of the two cores that used the block last, if
+    /// it holds it still: its lines are the most recent.
     #[inline]
-    pub(super) fn held_by(&self, cores: u128, block: u32) -> ((u32, u64), u64) {
+    pub(super) fn held_by(&self, cores: u128, block: u32) -> (u32, u64) {
         let entry = &self.heap.blocks[block];
         let (last, before) = (usize::from(entry.last), usize::from(entry.before));
         let other = match () {
@@ -131,10 +130,7 @@ impl Engine<'_> {
         };
         let core = &self.cores[other];
         let slot = core.slots.iter().position(|held| *held == block);
-        let lines = slot.map_or((0, 0), |slot| self.holds(core, slot as u16));
-        let sockets = self.socket_cores.iter().enumerate();
-        let mask = sockets.fold(0, |mask, (socket, own)| mask | u64::from(cores & own != 0) << socket);
-        (lines, mask)
+        slot.map_or((0, 0), |slot| self.holds(core, slot as u16))
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
@@ -236,7 +232,7 @@ impl Engine<'_> {
         match self.inclusion {
             // A clean line that another core still holds needs no second copy.
             Inclusion::Victim => {
-                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.0.min(total) };
+                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.min(total) };
                 let clean = event.lines - dirty;
                 let lines = match shared {
                     _ if others != 0 && self.cores[number].is_in_parts => {

@@ -61,6 +61,8 @@ pub struct Near {
     sample_bits: u32,
     /// Lines that hit, missed clean and missed dirty.
     pub lines: [u64; 3],
+    /// Lines read among those that hit and that missed.
+    pub reads: [u64; 2],
 }
 
 impl Near {
@@ -84,6 +86,7 @@ impl Near {
             sample,
             sample_bits: sample.trailing_zeros(),
             lines: [0; 3],
+            reads: [0; 2],
         }
     }
 
@@ -117,6 +120,10 @@ impl Near {
         self.lines[0] += found.hits;
         self.lines[1] += found.clean;
         self.lines[2] += found.dirty;
+        if !is_write {
+            self.reads[0] += found.hits;
+            self.reads[1] += found.clean + found.dirty;
+        }
         found
     }
 

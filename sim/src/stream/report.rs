@@ -91,8 +91,8 @@ fn multiplies(engine: &Engine<'_>) -> u64 {
 
 /// Near memory's counts so far.
 pub(super) fn near(engine: &Engine<'_>, bytes: u64) -> Option<NearMemory> {
-    let [hits, clean, dirty] = engine.memory.near()?.lines;
-    Some(NearMemory::new(hits, clean, dirty, bytes))
+    let near = engine.memory.near()?;
+    Some(NearMemory::new(near.lines, near.reads, bytes))
 }
 
 fn devices(parts: &Parts<'_, '_>) -> BTreeMap<String, TierResult> {

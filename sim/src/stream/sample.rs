@@ -213,9 +213,9 @@ impl<'p> Engine<'p> {
     }
 
     /// Nothing is seen yet; gives what near memory counted.
-    fn begin_gap(&mut self) -> Option<[u64; 3]> {
+    fn begin_gap(&mut self) -> Option<([u64; 3], [u64; 2])> {
         self.seen.clear();
-        self.memory.near().map(|near| near.lines)
+        self.memory.near().map(|near| (near.lines, near.reads))
     }
 
     /// Counts what a gap skipped.
@@ -224,7 +224,7 @@ impl<'p> Engine<'p> {
         measured: &Counters,
         of_core: &[Ratio],
         of_callee: &[u64],
-        near: Option<[u64; 3]>,
+        near: Option<([u64; 3], [u64; 2])>,
         (from, to): (u64, u64),
     ) {
         self.pass_pending();
@@ -232,12 +232,11 @@ impl<'p> Engine<'p> {
         for (plan, calls) in self.plans.iter().zip(of_callee) {
             self.accesses += plan.accesses * calls;
         }
-        let pushed_out = near.map(|before| {
-            let now = self.memory.near().map_or(before, |near| near.lines);
-            if let Some(near) = self.memory.near_mut() {
-                near.lines = before;
-            }
-            now[2] - before[2]
+        let pushed_out = near.and_then(|(lines, reads)| {
+            let near = self.memory.near_mut()?;
+            let [.., dirty] = std::mem::replace(&mut near.lines, lines);
+            near.reads = reads;
+            Some(dirty - lines[2])
         });
         self.count_skipped(measured, of_core, of_callee, pushed_out, (from, to));
         self.latest_ps = self.latest_ps.max(to);
