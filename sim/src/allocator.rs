@@ -18,7 +18,7 @@ pub enum AllocatorKind {
     /// Freed memory is never used again: the worst case, and what a trace without reuse looks like.
     Bump,
     /// Freed memory returns to the operating system at once, as large blocks of a C library do: each allocation
-    /// faults its pages in anew.
+    /// faults its pages in anew. Addresses of a freed block serve the next request of its size.
     Map,
 }
 
@@ -96,33 +96,37 @@ impl Allocator {
     pub fn growth(&self, tier: usize, bytes: u64, thread: usize) -> u64 {
         let heap = &self.heaps[tier];
         let free = heap.free.get(&(self.pool(thread), padded(bytes)));
-        let is_reused = free.is_some_and(|blocks| !blocks.is_empty());
+        let is_reused = !self.unmaps() && free.is_some_and(|blocks| !blocks.is_empty());
         if is_reused { 0 } else { padded(bytes) }
     }
 
     /// Takes a block for a thread.
     pub fn alloc(&mut self, tier: usize, bytes: u64, thread: usize) -> Block {
         let (size, pool) = (padded(bytes), self.pool(thread));
+        let is_resident = !self.unmaps();
         let heap = &mut self.heaps[tier];
-        if let Some(line) = heap.free.get_mut(&(pool, size)).and_then(Vec::pop) {
-            return Block { tier, line, pool };
+        let freed = heap.free.get_mut(&(pool, size)).and_then(Vec::pop);
+        if freed.is_none() || !is_resident {
+            heap.resident += size;
         }
-        let line = heap.next_line.next_multiple_of(self.alignment);
-        heap.next_line = line + size / hetier_traces::LINE_BYTES;
-        heap.resident += size;
+        let line = freed.unwrap_or_else(|| {
+            let line = heap.next_line.next_multiple_of(self.alignment);
+            heap.next_line = line + size / hetier_traces::LINE_BYTES;
+            line
+        });
         Block { tier, line, pool }
     }
 
     /// Gives a block back.
     pub fn free(&mut self, block: Block, bytes: u64) {
         let heap = &mut self.heaps[block.tier];
-        match self.kind {
-            AllocatorKind::SealPool | AllocatorKind::ThreadPools => {
-                heap.free.entry((block.pool, padded(bytes))).or_default().push(block.line);
-            }
-            AllocatorKind::Bump => {}
-            AllocatorKind::Map => heap.resident -= padded(bytes),
+        if self.kind == AllocatorKind::Bump {
+            return;
         }
+        if self.kind == AllocatorKind::Map {
+            heap.resident -= padded(bytes);
+        }
+        heap.free.entry((block.pool, padded(bytes))).or_default().push(block.line);
     }
 
     /// Bytes that the process holds in a tier.
@@ -199,5 +203,7 @@ mod tests {
 
         assert_eq!((first.line, second.line), (0, 64));
         assert_eq!(map.total_resident(), 128);
+        assert_eq!(map.growth(0, 100, 0), 128);
+        assert_eq!((map.alloc(0, 100, 0).line, map.total_resident()), (0, 256));
     }
 }

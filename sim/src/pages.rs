@@ -68,10 +68,27 @@ pub fn choose<T: Copy>(what: &'static str, name: &str, choices: &[(&'static str,
 /// Frames of one socket's part of a tier.
 #[derive(Clone, Debug)]
 struct Frames {
+    /// Frames that were ever used.
     used: u64,
+    /// Those of them that are free again; the one freed last is given first, as Linux's lists of each core do.
+    free: Vec<u32>,
     /// Frames that may be used.
     limit: u64,
     permutation: Option<Permutation>,
+}
+
+impl Frames {
+    /// A frame that nobody has; `None` if there is none.
+    #[inline]
+    fn take(&mut self) -> Option<u64> {
+        if let Some(frame) = self.free.pop() {
+            return Some(frame.into());
+        }
+        let next = self.used;
+        self.used += u64::from(next < self.limit);
+        (next < self.limit)
+            .then(|| self.permutation.as_ref().map_or(next, |permutation| permutation.apply(next)))
+    }
 }
 
 /// The page table of one tier.
@@ -107,7 +124,12 @@ impl PageTable {
             let seed = hetier_traces::seeded::draw(seed, (tier * 64 + socket) as u64);
             let permutation = (pages != Pages::Contiguous).then(|| Permutation::new(installed, seed));
             // The last page of a budget may be begun, not only filled.
-            Frames { used: 0, limit: bytes.usable.div_ceil(pages.bytes()).min(installed), permutation }
+            Frames {
+                used: 0,
+                free: Vec::new(),
+                limit: bytes.usable.div_ceil(pages.bytes()).min(installed),
+                permutation,
+            }
         };
         Self {
             tier,
@@ -140,12 +162,8 @@ impl PageTable {
             Numa::Bind => 0,
         };
         let chosen = (0..count).map(|step| (preferred + step) % count);
-        let socket =
-            chosen.into_iter().find(|&socket| self.sockets[socket].used < self.sockets[socket].limit)?;
-        let frames = &mut self.sockets[socket];
-        let frame =
-            frames.permutation.as_ref().map_or(frames.used, |permutation| permutation.apply(frames.used));
-        frames.used += 1;
+        let (socket, frame) =
+            chosen.into_iter().find_map(|socket| Some((socket, self.sockets[socket].take()?)))?;
         if self.mapped.len() <= page as usize {
             self.mapped.resize(page as usize + 1, 0);
         }
@@ -159,17 +177,20 @@ impl PageTable {
         Line { tier: self.tier, socket, local: frame * self.page_lines }.pack()
     }
 
-    /// Takes the frames of a run of pages away; touching them again faults again, into new frames.
+    /// Takes the frames of a run of pages away; touching them again faults again.
     pub fn unmap(&mut self, pages: std::ops::Range<u64>) {
         let end = pages.end.min(self.mapped.len() as u64);
         for page in pages.start.min(end)..end {
-            self.mapped[page as usize] = 0;
+            if let Some(place) = std::mem::take(&mut self.mapped[page as usize]).checked_sub(1) {
+                let socket = place as usize & ((1 << self.socket_bits) - 1);
+                self.sockets[socket].free.push(place >> self.socket_bits);
+            }
         }
     }
 
-    /// Bytes that were ever mapped.
+    /// Bytes that are mapped.
     pub fn mapped_bytes(&self) -> u64 {
-        let used: u64 = self.sockets.iter().map(|frames| frames.used).sum();
+        let used: u64 = self.sockets.iter().map(|frames| frames.used - frames.free.len() as u64).sum();
         used * self.page_lines * hetier_traces::LINE_BYTES
     }
 }
@@ -268,12 +289,25 @@ mod tests {
     }
 
     #[test]
-    fn unmapped_page_faults_again_into_a_new_frame() {
+    fn unmapped_page_faults_again_into_the_frame_that_was_freed_last() {
         let mut table = table(Pages::Contiguous, Numa::Bind);
-        let first = table.map(3, 0);
-        table.unmap(3..4);
+        let frames = [3, 4].map(|page| table.map(page, 0));
+        table.unmap(3..5);
 
-        assert_eq!(table.find(3), None);
-        assert_ne!(table.map(3, 0), first);
+        assert_eq!((table.find(3), table.mapped_bytes()), (None, 0));
+        assert_eq!([7, 8].map(|page| table.map(page, 0)), [frames[1], frames[0]]);
+    }
+
+    #[test]
+    fn a_full_tier_has_room_again_when_a_page_leaves() {
+        let mut table = table(Pages::Random4k, Numa::FirstTouch);
+        let mut pages = 0;
+        while table.map(pages, 0).is_some() {
+            pages += 1;
+        }
+        table.unmap(0..1);
+
+        assert!(table.map(pages, 0).is_some());
+        assert!(table.map(pages + 1, 0).is_none());
     }
 }

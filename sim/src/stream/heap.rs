@@ -336,6 +336,7 @@ impl Heap {
         self.allocator.free(crate::allocator::Block { tier, line, pool: 0 }, bytes);
         self.held.resident -= bytes;
         let page = self.tables[tier].page_lines();
+        // Pages that stand for others keep their frames for the next block at this address, which faults all the same.
         if self.sample == 1 || self.pages == Pages::Random2m {
             self.tables[tier].unmap(line / page..(line + bytes / hetier_traces::LINE_BYTES).div_ceil(page));
         }
