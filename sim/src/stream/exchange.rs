@@ -3,7 +3,7 @@
 use super::blocks::NONE;
 use super::engine::{Engine, SiteFacts};
 use super::memory::Client;
-use super::pieces::{Event, EventKind};
+use super::pieces::{Event, EventKind, Parts};
 use super::shared::{ALL, Lines};
 use crate::Error;
 use crate::system::Inclusion;
@@ -76,10 +76,17 @@ impl Engine<'_> {
         self.caches.l3.hits += u64::from(asked - left);
         self.caches.l3.misses += u64::from(left);
         if left < event.lines && entry.ready_ps > now_ps {
-            // One who follows another core's fetch closely goes at that core's pace, which is memory's.
-            let found = u64::from(event.lines - left);
-            let paced_ps = now_ps + found * self.memory.pace_fs(entry.place) / 1000;
-            toll.done_ps = toll.done_ps.max(entry.ready_ps.min(paced_ps));
+            // One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines
+            // are on their way to both, and hold the buffers of both.
+            let paced_fs = u64::from(event.lines - left) * self.memory.pace_fs(entry.place);
+            let paced_fs = paced_fs.min((entry.ready_ps - now_ps) * 1000);
+            if self.cores[number].is_in_parts {
+                let found_fs = toll.hold_fs - held_fs;
+                toll.hold_fs += paced_fs.saturating_sub(found_fs);
+            } else {
+                // Other lines of a call that runs whole come meanwhile.
+                toll.done_ps = toll.done_ps.max(now_ps + paced_fs / 1000);
+            }
         }
         // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
         let [known_fs, walked_fs] = self.translation_fs;
@@ -120,7 +127,7 @@ impl Engine<'_> {
     /// Lines of a block that other cores hold, with their parts. Looks at one of the two cores that used the block last, if
     /// it holds it still: its lines are the most recent.
     #[inline]
-    pub(super) fn held_by(&self, cores: u128, block: u32) -> (u32, u64) {
+    pub(super) fn held_by(&self, cores: u128, block: u32) -> (u32, Parts) {
         let entry = &self.heap.blocks[block];
         let (last, before) = (usize::from(entry.last), usize::from(entry.before));
         let other = match () {
@@ -134,7 +141,7 @@ impl Engine<'_> {
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
-    fn take_shared(&mut self, socket: usize, block: u32, wanted: u32, parts: u64) -> u32 {
+    fn take_shared(&mut self, socket: usize, block: u32, wanted: u32, parts: Parts) -> u32 {
         if self.inclusion == Inclusion::Inclusive {
             let shared = &mut self.shared[socket];
             shared.refresh(block);
@@ -147,7 +154,7 @@ impl Engine<'_> {
 
     /// Takes lines out of a last level; gives how many, and how many of them were dirty.
     #[inline]
-    fn take_out(&mut self, socket: usize, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
+    fn take_out(&mut self, socket: usize, block: u32, wanted: u32, parts: Parts) -> (u32, u32) {
         let entry = &mut self.heap.blocks[block];
         if entry.shared >> socket & 1 == 0 {
             return (0, 0);

@@ -15,6 +15,23 @@ use super::plan::{LanePlan, SweepPlan};
 
 const NONE: u32 = u32::MAX;
 
+/// A set of parts of an object, from its first.
+pub type Parts = u128;
+
+/// Most parts of an object: pieces, or powers of two of them, so that parts end where limbs do. Half as many would make
+/// one part of two limbs of a relinearisation key, and cores that have one would be asked for the other.
+const MOST_PARTS: usize = Parts::BITS as usize;
+
+/// When a cache says that lines have left of an object of which something stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announce {
+    /// After the call, if they are half of the object: cheap, and right for calls that take no time against what the
+    /// last level holds.
+    Late,
+    /// After the sweep that pushed them out, as memory sees them.
+    Promptly,
+}
+
 /// How objects of one size are cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -37,9 +54,8 @@ impl Shape {
     }
 
     /// The part that a piece is of, as a set.
-    fn part(self, number: u16) -> u64 {
-        let pieces = self.pieces();
-        1 << (if pieces <= 64 { usize::from(number) } else { usize::from(number) * 64 / pieces })
+    fn part(self, number: u16) -> Parts {
+        1 << (usize::from(number) / self.pieces().div_ceil(MOST_PARTS).next_power_of_two())
     }
 }
 
@@ -62,7 +78,7 @@ pub struct Slot {
     /// Dirty lines that left and were not announced yet.
     pub dirty_out: u32,
     /// Parts of the object that those are of.
-    pub parts_out: u64,
+    pub parts_out: Parts,
 }
 
 /// What a private cache holds, in a form that two cores can be compared by: slots are numbered by the order of their
@@ -84,7 +100,7 @@ impl Hash for Contents {
         }
         for slot in &self.slots {
             state.write_u64(u64::from(slot.clean_out) << 32 | u64::from(slot.dirty_out));
-            state.write_u64(slot.parts_out);
+            state.write_u128(slot.parts_out);
             state.write_u64(u64::from(slot.shape.lines));
         }
     }
@@ -92,7 +108,7 @@ impl Hash for Contents {
 
 impl Contents {
     /// Resident lines of every slot, and the parts that they are of.
-    pub fn residents(&self) -> Box<[(u32, u64)]> {
+    pub fn residents(&self) -> Box<[(u32, Parts)]> {
         let mut lines = vec![(0, 0); self.slots.len()];
         for piece in &self.pieces {
             let sum = &mut lines[usize::from(piece.slot)];
@@ -116,8 +132,8 @@ pub struct Event {
     pub marked: u32,
     /// Of an eviction, lines of the object that stay.
     pub stays: u32,
-    /// Where in the object: a set of its first to last part, 64 at most.
-    pub parts: u64,
+    /// Where in the object.
+    pub parts: Parts,
 }
 
 /// Which way lines go.
@@ -166,6 +182,7 @@ pub struct Cache {
     resident: u64,
     capacity: u64,
     first_level: u64,
+    announces: Announce,
     /// Lines touched so far.
     clock: u64,
     /// What crossed the border.
@@ -174,7 +191,7 @@ pub struct Cache {
 
 impl Cache {
     /// Sets a cache of `capacity` lines up with what it holds, behind a first level of `first_level` lines.
-    pub fn new(contents: &Contents, capacity: u64, first_level: u64) -> Self {
+    pub fn new(contents: &Contents, capacity: u64, first_level: u64, announces: Announce) -> Self {
         let at = contents.slots.iter().map(|slot| vec![NONE; slot.shape.pieces()]).collect();
         let mut cache = Self {
             nodes: Vec::with_capacity(contents.pieces.len() + 64),
@@ -187,6 +204,7 @@ impl Cache {
             resident: 0,
             capacity,
             first_level,
+            announces,
             clock: first_level + 1,
             events: Vec::new(),
         };
@@ -236,6 +254,13 @@ impl Cache {
                 }
             }
         }
+        if self.announces == Announce::Promptly && self.events.len() > first_event {
+            for slot in 0..self.slots.len() {
+                if self.held[slot] > 0 {
+                    self.announce(slot as u16, EventKind::Evict);
+                }
+            }
+        }
         served
     }
 
@@ -280,7 +305,7 @@ impl Cache {
         self.shrink();
     }
 
-    fn fetch(&mut self, slot: u16, (lines, parts): (u32, u64), is_store: bool, first_event: usize) {
+    fn fetch(&mut self, slot: u16, (lines, parts): (u32, Parts), is_store: bool, first_event: usize) {
         let marked = if is_store { lines } else { 0 };
         self.cross(Event { kind: EventKind::Fetch, slot, lines, marked, stays: 0, parts }, first_event);
     }
@@ -424,7 +449,7 @@ mod tests {
     #[test]
     fn limb_after_limb_of_a_ciphertext_fetches_every_line_once() {
         // Six limbs of 32 lines: a sixteenth of the object is 12 lines, of which limbs are no multiple.
-        let mut cache = Cache::new(&Contents::default(), 1024, 32);
+        let mut cache = Cache::new(&Contents::default(), 1024, 32, Announce::Late);
         let slot = cache.claim(Shape::new(192, 1024));
         let fetched = (0..6).map(|limb| {
             let lane = LanePlan {

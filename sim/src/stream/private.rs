@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::pieces::{Cache, Contents, Event, EventKind, Shape};
+use super::pieces::{Announce, Cache, Contents, Event, EventKind, Parts, Shape};
 use super::plan::MacroPlan;
 
 /// Slots that keys can name.
@@ -19,6 +19,9 @@ pub const MOST_OPERANDS: usize = 9;
 
 /// Pieces stored over all states before the memory is cleared: 64 MiB.
 const MOST_PIECES: usize = 8 << 20;
+
+/// Calls are long that fetch more than one in so many lines of a private cache.
+const LONG_SHARE: u64 = 2;
 
 /// Transitions searched one by one before a state gets a hash table.
 const LINEAR: usize = 12;
@@ -122,7 +125,7 @@ struct State {
     contents: Arc<Contents>,
     entries: Vec<(Key, u32)>,
     more: HashMap<Key, u32>,
-    resident: Box<[(u32, u64)]>,
+    resident: Box<[(u32, Parts)]>,
 }
 
 /// A fast hash of words: rotate, add, multiply by an odd constant (2⁶⁴ ÷ golden ratio). Not meant against attacks.
@@ -140,6 +143,11 @@ impl Hasher for Mixer {
 
     fn write_u32(&mut self, word: u32) {
         self.write_u64(u64::from(word));
+    }
+
+    fn write_u128(&mut self, word: u128) {
+        self.write_u64(word as u64);
+        self.write_u64((word >> 64) as u64);
     }
 
     fn write_u64(&mut self, word: u64) {
@@ -199,6 +207,20 @@ impl Part {
             }
         }
     }
+}
+
+/// What a call did in a private cache.
+#[derive(Clone, Debug)]
+struct Walk {
+    cache: Cache,
+    /// Slot of each tracked operand.
+    places: Vec<u16>,
+    /// Sweeps that crossed the border of the cache.
+    parts: Vec<Part>,
+    inside_fs: u64,
+    inside_compute_fs: u64,
+    second_level: u64,
+    fetched: u64,
 }
 
 /// Sweeps that are alike and follow one another are one segment: they would cost the same one by one.
@@ -272,38 +294,19 @@ impl Private {
         operands: &[Whereabouts],
     ) -> u32 {
         let contents = Arc::clone(&self.states[state as usize].contents);
-        let (first_level, lines) = (self.geometry.first_level_lines, self.geometry.lines);
-        let mut cache = Cache::new(&contents, lines, first_level);
-        let places = self.seat(&mut cache, operands);
-        let mut slots = vec![None; 64];
-        for (place, operand) in places.iter().zip(&self.signatures[signature as usize].operands) {
-            slots[usize::from(*operand) % 64] = Some(*place);
+        let mut walk = self.walk(&contents, call, signature, operands, Announce::Late);
+        let is_long = self.is_long(walk.fetched);
+        if is_long {
+            walk = self.walk(&contents, call, signature, operands, Announce::Promptly);
         }
-        let mut transition = self.blank(&places);
-        let mut parts: Vec<Part> = Vec::new();
-        for sweep in &call.sweeps {
-            let before = cache.events.len();
-            let mut served = cache.sweep(sweep, &slots);
-            served.second_level += sweep.revisits(self.geometry.first_level_lines);
-            let inside_fs = served.second_level * self.geometry.second_level_fs;
-            transition.second_level += served.second_level;
-            transition.fetched += served.fetched;
-            if cache.events.len() == before {
-                transition.inside_fs += inside_fs.max(sweep.compute_fs);
-                transition.inside_compute_fs += sweep.compute_fs;
-            } else {
-                let second_level = served.second_level as u32;
-                let events = cache.events[before..].to_vec();
-                parts.push(Part { compute_fs: sweep.compute_fs, second_level, sweeps: 1, events });
-            }
-        }
-        let during = cache.events.len();
-        let (contents, events, order) = cache.finish();
+        let mut transition = self.blank(&walk);
+        let during = walk.cache.events.len();
+        let (contents, events, order) = walk.cache.finish();
         // What was announced at the end left while the last lines came in.
-        match parts.last_mut() {
+        match walk.parts.last_mut() {
             Some(part) => part.events.extend_from_slice(&events[during..]),
             None if events.len() > during => {
-                parts.push(Part {
+                walk.parts.push(Part {
                     compute_fs: 0,
                     second_level: 0,
                     sweeps: 1,
@@ -314,24 +317,61 @@ impl Private {
         }
         transition.remain = order.len() as u32;
         self.places.extend_from_slice(&order);
-        let after = places.iter().map(|place| order.iter().position(|held| held == place));
+        let after = walk.places.iter().map(|place| order.iter().position(|held| held == place));
         self.places.extend(after.map(|slot| slot.map_or(GONE, |slot| slot as u16)));
-        self.store(state, key, transition, &merged(parts), contents)
+        let parts = if is_long { walk.parts } else { merged(walk.parts) };
+        self.store(state, key, transition, &parts, contents)
     }
 
-    fn blank(&mut self, places: &[u16]) -> Transition {
+    /// Runs a call's sweeps through a cache.
+    fn walk(
+        &self,
+        contents: &Contents,
+        call: &MacroPlan,
+        signature: u32,
+        operands: &[Whereabouts],
+        announces: Announce,
+    ) -> Walk {
+        let Geometry { lines, first_level_lines, second_level_fs } = self.geometry;
+        let mut cache = Cache::new(contents, lines, first_level_lines, announces);
+        let places = self.seat(&mut cache, operands);
+        let mut slots = vec![None; 64];
+        for (place, operand) in places.iter().zip(&self.signatures[signature as usize].operands) {
+            slots[usize::from(*operand) % 64] = Some(*place);
+        }
+        let (mut inside_fs, mut inside_compute_fs, mut second_level, mut fetched) = (0, 0, 0, 0);
+        let mut parts: Vec<Part> = Vec::new();
+        for sweep in &call.sweeps {
+            let before = cache.events.len();
+            let mut served = cache.sweep(sweep, &slots);
+            served.second_level += sweep.revisits(first_level_lines);
+            second_level += served.second_level;
+            fetched += served.fetched;
+            if cache.events.len() == before {
+                inside_fs += sweep.compute_fs.max(served.second_level * second_level_fs);
+                inside_compute_fs += sweep.compute_fs;
+            } else {
+                let second_level = served.second_level as u32;
+                let events = cache.events[before..].to_vec();
+                parts.push(Part { compute_fs: sweep.compute_fs, second_level, sweeps: 1, events });
+            }
+        }
+        Walk { cache, places, parts, inside_fs, inside_compute_fs, second_level, fetched }
+    }
+
+    fn blank(&mut self, walk: &Walk) -> Transition {
         let first = self.places.len() as u32;
-        self.places.extend_from_slice(places);
+        self.places.extend_from_slice(&walk.places);
         Transition {
             next: 0,
             places: first,
             remain: 0,
             segments: self.segments.len() as u32,
             segment_count: 0,
-            inside_fs: 0,
-            inside_compute_fs: 0,
-            second_level: 0,
-            fetched: 0,
+            inside_fs: walk.inside_fs,
+            inside_compute_fs: walk.inside_compute_fs,
+            second_level: walk.second_level,
+            fetched: walk.fetched,
         }
     }
 
@@ -375,9 +415,9 @@ impl Private {
         number
     }
 
-    /// Lines of the second level.
-    pub const fn lines(&self) -> u64 {
-        self.geometry.lines
+    /// Whether a call that fetches so many lines is so long that other cores have to get a turn in between.
+    pub const fn is_long(&self, fetched: u64) -> bool {
+        fetched * LONG_SHARE > self.geometry.lines
     }
 
     /// A transition by the number that [`Private::learn`] gave.
@@ -387,7 +427,7 @@ impl Private {
 
     /// Resident lines of a slot, and the parts that they are of.
     #[inline]
-    pub fn resident(&self, state: u32, slot: u16) -> (u32, u64) {
+    pub fn resident(&self, state: u32, slot: u16) -> (u32, Parts) {
         self.states[state as usize].resident.get(usize::from(slot)).copied().unwrap_or_default()
     }
 

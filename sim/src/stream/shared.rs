@@ -10,6 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
+use super::pieces::Parts;
 use super::private::Mixer;
 
 const NONE: u32 = u32::MAX;
@@ -33,8 +34,9 @@ const fn chunk_of(block: u32, chunk: u32) -> u32 {
 }
 
 /// Parts of a chunk.
-const fn parts_of(chunk: u32) -> u64 {
-    0xff << (8 * chunk)
+const fn parts_of(chunk: u32) -> Parts {
+    const EACH: u32 = Parts::BITS / CHUNKS;
+    ((1 << EACH) - 1) << (EACH * chunk)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,7 @@ struct Slot {
     /// Lines that count for the depth of older objects: in a set where an older line is left, all of these are.
     nominal: u32,
     /// Parts of the block that are here, as a set.
-    parts: u64,
+    parts: Parts,
     before: u32,
     after: u32,
     /// Quarters that have left.
@@ -54,7 +56,7 @@ struct Slot {
 }
 
 /// All parts of a block.
-pub const ALL: u64 = u64::MAX;
+pub const ALL: Parts = Parts::MAX;
 
 /// Lines of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +66,7 @@ pub struct Lines {
     /// How many of them are dirty.
     pub dirty: u32,
     /// Where in the block, as a set of its parts; not empty.
-    pub parts: u64,
+    pub parts: Parts,
 }
 
 /// Dirty lines that leave the cache, or the last of a block.
@@ -154,7 +156,7 @@ impl Shared {
 
     /// Parts of a block that are here.
     #[inline]
-    fn parts(&self, block: u32) -> u64 {
+    fn parts(&self, block: u32) -> Parts {
         match self.place(block) {
             Some(place) => self.slots[place as usize].parts,
             None => 0,
@@ -163,7 +165,7 @@ impl Shared {
 
     /// Takes up to `wanted` lines of some parts out; gives how many were there, and how many of those were dirty.
     #[inline]
-    pub fn take(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
+    pub fn take(&mut self, block: u32, wanted: u32, parts: Parts) -> (u32, u32) {
         if !self.is_large(block) {
             return self.take_of(block, wanted, parts);
         }
@@ -174,7 +176,7 @@ impl Shared {
     }
 
     #[inline]
-    fn take_of(&mut self, block: u32, wanted: u32, parts: u64) -> (u32, u32) {
+    fn take_of(&mut self, block: u32, wanted: u32, parts: Parts) -> (u32, u32) {
         let Some(place) = self.place(block) else { return (0, 0) };
         let slot = &mut self.slots[place as usize];
         let found = slot.parts & parts;
@@ -445,14 +447,14 @@ mod tests {
         let mut leaving = Vec::new();
         cache.insert(7, Lines { lines: 640, dirty: 0, parts: ALL }, 640, &mut leaving);
         for other in 0..40 {
-            assert_eq!(cache.take(7, 80, 0xff), (80, 0));
-            cache.insert(7, Lines { lines: 80, dirty: 0, parts: 0xff }, 640, &mut leaving);
+            assert_eq!(cache.take(7, 80, parts_of(0)), (80, 0));
+            cache.insert(7, Lines { lines: 80, dirty: 0, parts: parts_of(0) }, 640, &mut leaving);
             cache.insert(100 + other, Lines { lines: 50, dirty: 0, parts: ALL }, 50, &mut leaving);
         }
 
         assert_eq!(cache.lines(7), (80, 0));
         assert!(leaving.iter().all(|left| left.block != 7), "nothing dirty left, and one end stayed");
-        assert_eq!(cache.take(7, 80, 0xff), (80, 0));
+        assert_eq!(cache.take(7, 80, parts_of(0)), (80, 0));
         assert!(!cache.holds(7));
     }
 
