@@ -164,27 +164,7 @@ impl<'p> Engine<'p> {
             sampling,
         } = parts;
         let (names, name_of) = name(trace);
-        let mut signatures: Vec<Signature> = Vec::new();
-        let sites = program.sites.iter().map(|site| {
-            let signature = Signature { callee: site.callee, operands: site.operands.clone() };
-            let found = signatures.iter().position(|known| *known == signature);
-            let number = found.unwrap_or_else(|| {
-                signatures.push(signature);
-                signatures.len() - 1
-            });
-            let written = plans[site.callee as usize].written;
-            let is_written = |operand: &u8| written >> (operand % 64) & 1;
-            let written =
-                site.operands.iter().enumerate().map(|(at, operand)| is_written(operand) << (at % 64)).sum();
-            SiteFacts {
-                signature: number as u32,
-                callee: site.callee,
-                primitive: name_of[site.callee as usize],
-                count: site.operands.len() as u8,
-                written,
-            }
-        });
-        let sites = sites.collect();
+        let (sites, signatures) = sites(program, &plans, &name_of);
         let lines = |geometry: &crate::system::Geometry| (geometry.sets * geometry.ways) as u64;
         let geometry = Geometry {
             lines: lines(&system.l2),
@@ -194,10 +174,10 @@ impl<'p> Engine<'p> {
         let used = sockets.iter().max().map_or(1, |last| last + 1);
         let cores: Vec<Core<'p>> = sockets.iter().map(|socket| Core::new(*socket)).collect();
         let page = heap.page_lines();
-        let socket_cores = (0..used).map(|socket| {
+        let of_socket = |socket| {
             let own = sockets.iter().enumerate().filter(|(_, of)| **of == socket);
             own.fold(0, |set, (core, _)| set | 1 << core)
-        });
+        };
         let costs = &system.translation;
         let walk = costs.walk[usize::from(heap.has_huge_pages())].0;
         Self {
@@ -216,7 +196,7 @@ impl<'p> Engine<'p> {
             cores,
             times: behaviour.caches,
             inclusion: system.inclusion,
-            socket_cores: socket_cores.collect(),
+            socket_cores: (0..used).map(of_socket).collect(),
             jitter,
             fault_ps,
             translation_fs: [costs.second_level.0 * 1000 / page, walk * 1000 / page],
@@ -426,6 +406,32 @@ impl<'p> Engine<'p> {
         }
         Ok(at)
     }
+}
+
+/// Call sites ready for use, and what differs between them.
+fn sites(program: &Program, plans: &[MacroPlan], name_of: &[u16]) -> (Vec<SiteFacts>, Vec<Signature>) {
+    let mut signatures: Vec<Signature> = Vec::new();
+    let sites = program.sites.iter().map(|site| {
+        let signature = Signature { callee: site.callee, operands: site.operands.clone() };
+        let found = signatures.iter().position(|known| *known == signature);
+        let number = found.unwrap_or_else(|| {
+            signatures.push(signature);
+            signatures.len() - 1
+        });
+        let written = plans[site.callee as usize].written;
+        let is_written = |operand: &u8| written >> (operand % 64) & 1;
+        let written =
+            site.operands.iter().enumerate().map(|(at, operand)| is_written(operand) << (at % 64)).sum();
+        SiteFacts {
+            signature: number as u32,
+            callee: site.callee,
+            primitive: name_of[site.callee as usize],
+            count: site.operands.len() as u8,
+            written,
+        }
+    });
+    let sites = sites.collect();
+    (sites, signatures)
 }
 
 /// Names of primitives, and the number of the name of each macro.
