@@ -5,7 +5,7 @@
 //! level meanwhile. And what cores want of memory at once would be given to one after the other, so that cores that began
 //! together would not stay together, as they do in the machine where they read the same key. So a call that fetches more
 //! than half of a private cache (a key switch, a square of large ciphertexts) takes a turn for each of its sweeps. With the
-//! whole as limit LeNet-5 is 6 % off instead of 3 % on DRAM and 9 % instead of 5 % in App Direct (`docs/fidelity.md`).
+//! whole as limit LeNet-5 is 6 % off instead of 4 % on DRAM and 9 % instead of 5 % in App Direct (`docs/fidelity.md`).
 
 use super::blocks::NONE;
 use super::call::MOST;
