@@ -40,6 +40,21 @@ fn compare_prints_the_promised_keys_and_consistent_numbers() {
 }
 
 #[test]
+fn the_readme_shows_what_compare_prints() {
+    let folder = TempDir::new().unwrap();
+    let printed = succeed(folder.path(), &["compare"]);
+    let readme = include_str!("../../README.md");
+    let (_, shown) = readme.split_once("```text\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+
+    assert!(shown.lines().count() > 20);
+    // Host times differ from machine to machine.
+    for line in shown.lines().filter(|line| !line.starts_with("real run")) {
+        assert!(printed.lines().any(|own| own.trim_end() == line), "{line:?} is not printed:\n{printed}");
+    }
+}
+
+#[test]
 fn compare_twice_writes_the_same_bytes() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     compare(one.path(), &["--modes", "memory-mode"]);
