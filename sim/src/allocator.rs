@@ -103,12 +103,10 @@ impl Allocator {
     /// Takes a block for a thread.
     pub fn alloc(&mut self, tier: usize, bytes: u64, thread: usize) -> Block {
         let (size, pool) = (padded(bytes), self.pool(thread));
-        let is_resident = !self.unmaps();
+        let growth = self.growth(tier, bytes, thread);
         let heap = &mut self.heaps[tier];
+        heap.resident += growth;
         let freed = heap.free.get_mut(&(pool, size)).and_then(Vec::pop);
-        if freed.is_none() || !is_resident {
-            heap.resident += size;
-        }
         let line = freed.unwrap_or_else(|| {
             let line = heap.next_line.next_multiple_of(self.alignment);
             heap.next_line = line + size / hetier_traces::LINE_BYTES;

@@ -5,6 +5,7 @@ use hetier_traces::Class;
 
 use super::behaviour::LOAD_STEPS;
 use super::engine::{CallTally, Engine};
+use super::near::Checks;
 use crate::core::Source;
 use crate::device::Kind;
 use crate::machine::LineCounts;
@@ -45,8 +46,7 @@ pub(super) struct Counters {
     caches: CacheResult,
     servers: Vec<([u64; 2], [u64; LOAD_STEPS])>,
     traffic: LineCounts,
-    near: [u64; 3],
-    near_reads: [u64; 2],
+    near: Checks,
 }
 
 impl Counters {
@@ -66,8 +66,7 @@ impl Counters {
             caches: engine.caches,
             servers: servers.collect(),
             traffic: engine.memory.traffic.counts(),
-            near: engine.memory.near().map_or([0; 3], |near| near.lines),
-            near_reads: engine.memory.near().map_or([0; 2], |near| near.reads),
+            near: engine.memory.near().map_or_else(Checks::default, |near| near.checks),
         }
     }
 
@@ -115,8 +114,8 @@ impl Counters {
             all(&mut own.1, &other.1);
         }
         self.traffic.combine(&other.traffic, op);
-        all(&mut self.near, &other.near);
-        all(&mut self.near_reads, &other.near_reads);
+        all(&mut self.near.lines, &other.near.lines);
+        all(&mut self.near.reads, &other.near.reads);
     }
 
     /// Calls of all cores.
@@ -186,11 +185,12 @@ impl Engine<'_> {
         }
         self.memory.traffic.repeat(&traffic, |lines| all.of(lines), from, to);
         if let (Some(near), Some(dirty)) = (self.memory.near_mut(), pushed_out) {
-            let [hits, clean, missed_dirty] = measured.near;
-            near.lines[0] += all.of(hits);
-            near.lines[1] += all.of(clean + missed_dirty).saturating_sub(dirty);
-            near.lines[2] += dirty;
-            near.reads.iter_mut().zip(measured.near_reads).for_each(|(sum, lines)| *sum += all.of(lines));
+            let Checks { lines: [hits, clean, missed_dirty], reads } = measured.near;
+            let checks = &mut near.checks;
+            checks.lines[0] += all.of(hits);
+            checks.lines[1] += all.of(clean + missed_dirty).saturating_sub(dirty);
+            checks.lines[2] += dirty;
+            checks.reads.iter_mut().zip(reads).for_each(|(sum, lines)| *sum += all.of(lines));
         }
     }
 }

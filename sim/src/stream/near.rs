@@ -59,7 +59,14 @@ pub struct Near {
     sample: u64,
     /// `sample` as a power of two.
     sample_bits: u32,
-    /// Lines that hit, missed clean and missed dirty.
+    /// Tag checks so far.
+    pub checks: Checks,
+}
+
+/// Lines looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Checks {
+    /// Those that hit, missed clean and missed dirty.
     pub lines: [u64; 3],
     /// Lines read among those that hit and that missed.
     pub reads: [u64; 2],
@@ -85,8 +92,7 @@ impl Near {
             granule_pages,
             sample,
             sample_bits: sample.trailing_zeros(),
-            lines: [0; 3],
-            reads: [0; 2],
+            checks: Checks::default(),
         }
     }
 
@@ -117,12 +123,13 @@ impl Near {
         let scaled = |part: u64| if part == 0 || of_page == lines { part } else { part * lines / of_page };
         let (clean, dirty) = (scaled(found.clean), scaled(found.dirty));
         let found = Found { hits: lines - clean - dirty, clean, dirty };
-        self.lines[0] += found.hits;
-        self.lines[1] += found.clean;
-        self.lines[2] += found.dirty;
+        let Checks { lines, reads } = &mut self.checks;
+        lines[0] += found.hits;
+        lines[1] += found.clean;
+        lines[2] += found.dirty;
         if !is_write {
-            self.reads[0] += found.hits;
-            self.reads[1] += found.clean + found.dirty;
+            reads[0] += found.hits;
+            reads[1] += found.clean + found.dirty;
         }
         found
     }
@@ -201,7 +208,7 @@ mod tests {
         assert_eq!(near.exchange(first, false, 64).hits, 64);
         assert_eq!(near.exchange(second, false, 64).dirty, 64);
         assert_eq!(near.exchange(first, false, 64).clean, 64);
-        assert_eq!(near.lines, [64, 128, 64]);
+        assert_eq!(near.checks.lines, [64, 128, 64]);
     }
 
     #[test]

@@ -91,8 +91,8 @@ fn multiplies(engine: &Engine<'_>) -> u64 {
 
 /// Near memory's counts so far.
 pub(super) fn near(engine: &Engine<'_>, bytes: u64) -> Option<NearMemory> {
-    let near = engine.memory.near()?;
-    Some(NearMemory::new(near.lines, near.reads, bytes))
+    let checks = engine.memory.near()?.checks;
+    Some(NearMemory::new(checks.lines, checks.reads, bytes))
 }
 
 fn devices(parts: &Parts<'_, '_>) -> BTreeMap<String, TierResult> {

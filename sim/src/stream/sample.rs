@@ -23,6 +23,7 @@ use hetier_traces::loops::Scope;
 use super::cores::Core;
 use super::counters::{CoreCounts, Counters, Ratio};
 use super::engine::{CallTally, Engine};
+use super::near::Checks;
 use super::options::Pace;
 use super::plan::MacroPlan;
 use super::program::{Loop, Region, RegionKind};
@@ -213,9 +214,9 @@ impl<'p> Engine<'p> {
     }
 
     /// Nothing is seen yet; gives what near memory counted.
-    fn begin_gap(&mut self) -> Option<([u64; 3], [u64; 2])> {
+    fn begin_gap(&mut self) -> Option<Checks> {
         self.seen.clear();
-        self.memory.near().map(|near| (near.lines, near.reads))
+        self.memory.near().map(|near| near.checks)
     }
 
     /// Counts what a gap skipped.
@@ -224,7 +225,7 @@ impl<'p> Engine<'p> {
         measured: &Counters,
         of_core: &[Ratio],
         of_callee: &[u64],
-        near: Option<([u64; 3], [u64; 2])>,
+        near: Option<Checks>,
         (from, to): (u64, u64),
     ) {
         self.pass_pending();
@@ -232,11 +233,9 @@ impl<'p> Engine<'p> {
         for (plan, calls) in self.plans.iter().zip(of_callee) {
             self.accesses += plan.accesses * calls;
         }
-        let pushed_out = near.and_then(|(lines, reads)| {
-            let near = self.memory.near_mut()?;
-            let [.., dirty] = std::mem::replace(&mut near.lines, lines);
-            near.reads = reads;
-            Some(dirty - lines[2])
+        let pushed_out = near.and_then(|before| {
+            let after = std::mem::replace(&mut self.memory.near_mut()?.checks, before);
+            Some(after.lines[2] - before.lines[2])
         });
         self.count_skipped(measured, of_core, of_callee, pushed_out, (from, to));
         self.latest_ps = self.latest_ps.max(to);

@@ -4,8 +4,8 @@
 //! whole, it would find all of them, because no other core got a turn in between; in the machine all cores use the last
 //! level meanwhile. And what cores want of memory at once would be given to one after the other, so that cores that began
 //! together would not stay together, as they do in the machine where they read the same key. So a call that fetches more
-//! than half of a private cache (a key switch, a square of large ciphertexts) takes a turn for each of its sweeps. With the
-//! whole as limit LeNet-5 is 6 % off instead of 4 % on DRAM and 9 % instead of 5 % in App Direct (`docs/fidelity.md`).
+//! than half of a private cache (a key switch, a square of large ciphertexts) takes a turn for each of its sweeps. Where the
+//! limit lies is seen in LeNet-5: `LONG_SHARE` of `private`, `docs/fidelity.md`.
 
 use super::blocks::NONE;
 use super::call::MOST;
