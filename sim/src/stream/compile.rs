@@ -205,6 +205,7 @@ impl<'t> Compiler<'t> {
         let is_view = matches!(self.trace.definitions.get(run.array.0 as usize), Some(Definition::View(_)));
         let field = self.field(run.array, &run.start, in_scope, run.count)?;
         let op = if is_view { refer } else { own };
+        let header = op.word(if is_view { 0 } else { self.owners[run.array.0 as usize] });
         let (header, tail, repeat) = match &field.map {
             Map::Small if is_view => return Ok(None),
             Map::Small => {
@@ -219,8 +220,8 @@ impl<'t> Compiler<'t> {
                 };
                 return Ok(Some(Code::Emit(emit)));
             }
-            Map::Linear { stride, .. } => (op.word(0), [run.count as u32, *stride as i32 as u32], 1),
-            Map::Table(_) => (op.word(0), [1, 1], run.count),
+            Map::Linear { stride, .. } => (header, [run.count as u32, *stride as i32 as u32], 1),
+            Map::Table(_) => (header, [1, 1], run.count),
         };
         let written = match self.trace.definitions.get(run.array.0 as usize) {
             Some(Definition::Array(array)) if op == Op::Birth && array.class == WRITTEN => run.count,
@@ -305,8 +306,8 @@ fn scratch(emits: &[&Emit], levels: std::ops::Range<usize>) -> usize {
         levels.clone().all(|variable| field.coefficient(variable) == 0)
     };
     let is_pair = |(birth, death): &(&&Emit, &&Emit)| {
-        birth.header == Op::Birth.word(0)
-            && death.header == Op::Death.word(0)
+        Op::of(birth.header) == Op::Birth
+            && Op::of(death.header) == Op::Death
             && is_steady(birth)
             && is_steady(death)
             && birth.fields[0].array == death.fields[0].array

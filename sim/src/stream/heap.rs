@@ -64,8 +64,6 @@ pub struct Heap {
     array_sizes: Vec<u8>,
     /// Arrays that number their objects stand first.
     numbered: usize,
-    /// Last array looked up.
-    last: usize,
     /// Now.
     pub held: Held,
     /// Most that was held, each for itself.
@@ -146,7 +144,6 @@ impl Heap {
             arrays: program.arrays.clone(),
             array_sizes,
             numbered: program.arrays.iter().filter(|array| array.first.is_some()).count(),
-            last: 0,
             held: Held::default(),
             peak: Held::default(),
             small_live: vec![0; program.arrays.len()],
@@ -161,16 +158,10 @@ impl Heap {
     }
 
     /// Array of an object.
-    #[inline]
-    fn array_of(&mut self, object: u32) -> usize {
-        let starts_before = |at: usize| self.arrays[at].first.is_some_and(|first| first <= object);
-        let is_inside = |at: usize| starts_before(at) && (at + 1 >= self.numbered || !starts_before(at + 1));
-        if !is_inside(self.last) {
-            let numbered = &self.arrays[..self.numbered];
-            let after = numbered.partition_point(|array| array.first.is_some_and(|first| first <= object));
-            self.last = after.saturating_sub(1);
-        }
-        self.last
+    fn array_of(&self, object: u32) -> usize {
+        let numbered = &self.arrays[..self.numbered];
+        let after = numbered.partition_point(|array| array.first.is_some_and(|first| first <= object));
+        after.saturating_sub(1)
     }
 
     /// Lines of a page.
@@ -203,7 +194,7 @@ impl Heap {
     }
 
     /// Array and index of an object, for messages.
-    pub fn locate(&mut self, object: u32) -> (hetier_traces::ArrayId, u64) {
+    pub fn locate(&self, object: u32) -> (hetier_traces::ArrayId, u64) {
         let array = self.array_of(object);
         let facts = &self.arrays[array];
         (facts.id, u64::from(object - facts.first.unwrap_or(0)))
@@ -221,13 +212,13 @@ impl Heap {
         (tier * self.sizes.len() + size) * self.pools + pool
     }
 
-    /// Brings an object to life.
+    /// Brings an object of an array to life.
     ///
     /// # Errors
     /// - [`Error::Capacity`] if the tier that the policy chose is full.
     #[inline]
-    pub fn birth(&mut self, object: u32) -> Result<(), Error> {
-        let array = self.array_of(object);
+    pub fn birth(&mut self, object: u32, array: u32) -> Result<(), Error> {
+        let array = array as usize;
         let class = self.arrays[array].class;
         let size = usize::from(self.array_sizes[array]);
         let bytes = self.sizes[size].bytes;
@@ -248,9 +239,9 @@ impl Heap {
         Ok(())
     }
 
-    /// Takes an object's life, or one reference of it; false if it was not alive.
+    /// Takes an object's life, or one reference of it; false if it was not alive. The array need not be known.
     #[inline]
-    pub fn death(&mut self, object: u32) -> bool {
+    pub fn death(&mut self, object: u32, array: Option<u32>) -> bool {
         let Some(block) = self.blocks.release(object) else { return false };
         if block == NONE {
             return true;
@@ -259,7 +250,7 @@ impl Heap {
         let (size, class) = (usize::from(entry.shape), entry.class);
         let bytes = self.sizes[size].bytes;
         let tier = usize::from(entry.tier);
-        let array = self.array_of(object);
+        let array = array.map_or_else(|| self.array_of(object), |array| array as usize);
         let live = self.arrays[array].capacity_bytes;
         self.held.live[usize::from(class)] -= live;
         self.held.total -= live;

@@ -12,15 +12,16 @@ impl Engine<'_> {
     #[inline]
     pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
         let header = words[at];
+        let array = payload(header);
         self.heap.turn_to(number);
         match Op::of(header) {
             op @ (Op::SmallBirth | Op::SmallDeath) => {
-                self.heap.small(payload(header), u64::from(words[at + 1]), op == Op::SmallBirth);
+                self.heap.small(array, u64::from(words[at + 1]), op == Op::SmallBirth);
                 return Ok(at + 2);
             }
-            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1])?,
-            Op::Death if words[at + 2] == 1 => self.die(words[at + 1])?,
-            op => self.run_of(op, words[at + 1], words[at + 2], words[at + 3] as i32)?,
+            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1], array)?,
+            Op::Death if words[at + 2] == 1 => self.die(words[at + 1], Some(array))?,
+            _ => self.run_of(header, words[at + 1], words[at + 2], words[at + 3] as i32)?,
         }
         self.count_lifetime(number);
         Ok(at + 4)
@@ -39,22 +40,25 @@ impl Engine<'_> {
         self.heap.note(now_ps, &mut self.footprint);
     }
 
-    pub(super) fn run_of(&mut self, op: Op, first: u32, count: u32, stride: i32) -> Result<(), Error> {
+    /// Births, deaths or references of a run of objects.
+    fn run_of(&mut self, header: u32, first: u32, count: u32, stride: i32) -> Result<(), Error> {
+        let (op, array) = (Op::of(header), payload(header));
         for place in 0..count as i32 {
             let object = first.wrapping_add_signed(place.wrapping_mul(stride));
             match op {
-                Op::Birth => self.heap.birth(object)?,
+                Op::Birth => self.heap.birth(object, array)?,
                 Op::Refer if !self.heap.blocks.refer(object) => return Err(self.dead(object)),
                 Op::Refer => {}
-                _ => self.die(object)?,
+                Op::Death => self.die(object, Some(array))?,
+                _ => self.die(object, None)?,
             }
         }
         Ok(())
     }
 
     #[inline]
-    fn die(&mut self, object: u32) -> Result<(), Error> {
-        if self.heap.death(object) { Ok(()) } else { Err(self.dead(object)) }
+    fn die(&mut self, object: u32, array: Option<u32>) -> Result<(), Error> {
+        if self.heap.death(object, array) { Ok(()) } else { Err(self.dead(object)) }
     }
 
     /// The error of a use after death.

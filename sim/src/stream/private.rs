@@ -125,7 +125,7 @@ pub struct Transition {
 struct State {
     contents: Arc<Contents>,
     entries: Vec<(Key, u32)>,
-    more: HashMap<Key, u32>,
+    more: HashMap<Key, u32, BuildHasherDefault<Mixer>>,
     resident: Box<[(u32, Parts)]>,
 }
 
@@ -441,7 +441,7 @@ impl Private {
         let resident = contents.residents();
         self.stored += contents.pieces.len() + 64;
         self.numbers.insert(Arc::clone(&contents), number);
-        self.states.push(State { contents, entries: Vec::new(), more: HashMap::new(), resident });
+        self.states.push(State { contents, entries: Vec::new(), more: HashMap::default(), resident });
         number
     }
 

@@ -19,9 +19,9 @@ pub const SMALL_BYTES: u64 = 1024;
 pub enum Op {
     /// Payload: site; one word for each tracked operand follows.
     Call = 0,
-    /// Words: first object, count, stride.
+    /// Payload: array; words: first object, count, stride.
     Birth = 1,
-    /// Words: first object, count, stride.
+    /// Payload: array; words: first object, count, stride.
     Death = 2,
     /// Words: first object, count, stride: references taken by views.
     Refer = 3,
