@@ -95,6 +95,12 @@ impl Blocks {
         self.objects.block(object)
     }
 
+    /// What is known of the block of an object; `None` if it is not alive.
+    #[inline]
+    pub fn at(&self, object: u32) -> Option<&Block> {
+        self.blocks.get(self.of(object) as usize)
+    }
+
     /// Puts an object into a block.
     #[inline]
     pub fn put(&mut self, object: u32, block: u32) {

@@ -360,12 +360,40 @@ impl<'p> Engine<'p> {
         let words = std::mem::take(&mut self.cores[number].words);
         let at = self.cores[number].at;
         let result = self.step(number, &words, at);
+        if let Ok(at) = result {
+            self.look_ahead(&words, at);
+        }
         let core = &mut self.cores[number];
         core.words = words;
         core.at = result?;
         let clock = core.clock_ps;
         self.queue.set(number, clock);
         Ok(())
+    }
+
+    /// Brings what is known of the next call's blocks into the host's caches: until a core's next turn comes, all others
+    /// have had theirs.
+    #[inline]
+    fn look_ahead(&self, words: &[u32], at: usize) {
+        let shape = |object: &u32| self.heap.blocks.at(*object).map_or(0, |block| block.shape);
+        let objects = self.next_operands(words, at);
+        std::hint::black_box(objects.iter().fold(0, |seen, object| seen ^ shape(object)));
+    }
+
+    /// Operands of the next call in words from a position on; none if there is no call.
+    #[inline]
+    fn next_operands<'w>(&self, words: &'w [u32], mut at: usize) -> &'w [u32] {
+        while let Some(&header) = words.get(at) {
+            at += match Op::of(header) {
+                Op::Call => {
+                    let count = usize::from(self.sites[payload(header) as usize].count);
+                    return &words[at + 1..at + 1 + count];
+                }
+                Op::SmallBirth | Op::SmallDeath => 2,
+                _ => 4,
+            };
+        }
+        &[]
     }
 
     /// Gets a core more words; false if its share is done.
