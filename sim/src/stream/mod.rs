@@ -2,16 +2,16 @@
 //!
 //! The inner event is one call of one core, at the granularity of ciphertexts:
 //!
-//! 1. `feeder` writes what each core does, ahead of time, from the folded trace;
-//! 2. `queue` picks the core with the lowest clock;
-//! 3. `private` looks up what the call does inside the core's private caches: a memoised transition that says how
+//! 1. `program` (its `feeder`) writes what each core does, ahead of time, from the folded trace;
+//! 2. `engine` picks the core with the lowest clock (`queue`);
+//! 3. `caches` (`private`) looks up what the call does inside the core's private caches: a memoised transition that says how
 //!    many lines of which operand cross their border, in which sweep;
-//! 4. `shared` (last levels, as objects in order of use), other cores, `near` memory (real tags of every page, or
+//! 4. `caches::shared` (last levels, as objects in order of use), other cores, `memory::near` (real tags of every page, or
 //!    of a sample of pages) and the `servers` of the tiers see every one of those movements;
 //! 5. the call's sweeps last as long as their arithmetic, as the lines in flight that a core may have, or as the
 //!    queues of the tiers, whichever is longest.
 //!
-//! Bandwidth and latency of the tiers come from short runs of the line model of the same system ([`micro`],
+//! Bandwidth and latency of the tiers come from short runs of the line model of the same system ([`behaviour::micro`],
 //! [`behaviour`]). Nothing is extrapolated: threads drift, convoys form and share what they fetch as in the machine.
 //! State is carried from phase to phase.
 //!
@@ -26,7 +26,7 @@
 //! calendars a tenth.
 //!
 //! Between the windows of a sampled run ([`crate::replay::Sample`]) nothing is timed, but everything happens: see
-//! `sample` and `skim`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay
+//! `sample`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay
 //! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows of sums have a least length of a row).
 //!
 //! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
@@ -34,45 +34,19 @@
 //! latency histograms lack the spread between lines of one call; traffic counts when a call starts, so bandwidth over
 //! time is coarse below a call's length; PMem's buffers and wear-levelling show as averages. Calls that fit
 //! the private caches run whole, so that what they find of shared objects in the last level is what the call before left;
-//! longer ones take a turn for each of their parts (`under_way`). `docs/fidelity.md` holds the errors against line
+//! longer ones take a turn for each of their parts (`engine::under_way`). `docs/fidelity.md` holds the errors against line
 //! fidelity, for every family of networks and mode. Memory-bound phases are metastable in reality: look at the spread
 //! over seeds, not at one number.
 
 pub mod behaviour;
-mod blocks;
-mod calendar;
-mod call;
-mod compile;
-mod cores;
-mod counters;
+mod caches;
 mod engine;
-mod exchange;
-mod feeder;
-mod form;
 mod heap;
-mod lifetimes;
-mod meeting;
 mod memory;
-pub mod micro;
-mod near;
-mod objects;
 mod options;
-mod passing;
-mod pieces;
-mod plan;
-mod private;
 mod program;
-mod queue;
-mod records;
-mod regions;
 mod report;
 mod sample;
-mod servers;
-mod shared;
-mod size;
-mod skim;
-mod under_way;
-mod window;
 
 use std::ops::ControlFlow;
 
@@ -81,11 +55,11 @@ use hetier_traces::{Facts, LINE_BYTES, Trace};
 pub use behaviour::{Behaviour, Conditions};
 pub use options::{Options, Pace};
 
+use caches::plan::MacroPlan;
 use engine::Engine;
 use heap::{Heap, HeapParts};
 use memory::Memory;
-use near::{Near, PAGE_LINES};
-use plan::MacroPlan;
+use memory::near::{Near, PAGE_LINES};
 use program::{Program, SMALL_BYTES};
 use sample::Sampling;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hetier_traces::{Class, Definition, Facts, Trace};
 
+use super::behaviour::micro::QUANTILES;
 use super::engine::Engine;
-use super::micro::QUANTILES;
 use crate::Picoseconds;
 use crate::machine::Histogram;
 use crate::replay::engine::Spent;

@@ -3,13 +3,13 @@
 
 use hetier_traces::Class;
 
-use super::behaviour::LOAD_STEPS;
-use super::engine::{CallTally, Engine};
-use super::near::Checks;
 use crate::core::Source;
 use crate::device::Kind;
 use crate::machine::LineCounts;
 use crate::result::CacheResult;
+use crate::stream::behaviour::LOAD_STEPS;
+use crate::stream::engine::{CallTally, Engine};
+use crate::stream::memory::near::Checks;
 
 /// A share of calls: those not simulated to those that were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Ratio {
 
 /// What one core counts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct CoreCounts {
+pub(in crate::stream) struct CoreCounts {
     pub clock_ps: u64,
     pub calls: u64,
     pub compute_fs: u64,
@@ -39,7 +39,7 @@ pub(super) struct CoreCounts {
 
 /// What the engine counts beside its cores' arithmetic and requests, which follow from the calls.
 #[derive(Clone, Debug)]
-pub(super) struct Counters {
+pub(in crate::stream) struct Counters {
     pub cores: Vec<CoreCounts>,
     pub tallies: Vec<CallTally>,
     class_stalls: [u64; Class::ALL.len()],

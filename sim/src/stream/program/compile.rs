@@ -1,4 +1,4 @@
-//! Compiles a trace into words: see [`program`](super::program).
+//! Compiles a trace into words: see [`program`](super).
 
 use hetier_traces::loops::{Form, Nest};
 use hetier_traces::{
@@ -7,7 +7,7 @@ use hetier_traces::{
 
 use super::form::form;
 use super::passing::passing;
-use super::program::{
+use super::{
     ArrayFacts, Code, Emit, Field, Loop, Map, Op, Program, Region, RegionKind, SMALL_BYTES, Site, Template,
 };
 use crate::system::WRITTEN;

@@ -5,19 +5,19 @@
 //! level meanwhile. And what cores want of memory at once would be given to one after the other, so that cores that began
 //! together would not stay together, as they do in the machine where they read the same key. So a call that fetches more
 //! than half of a private cache (a key switch, a square of large ciphertexts) takes a turn for each of its sweeps. Where the
-//! limit lies is seen in LeNet-5: `LONG_SHARE` of `private`, `docs/fidelity.md`.
+//! limit lies is seen in LeNet-5: `LONG_SHARE` of `caches::private`, `docs/fidelity.md`.
 
-use super::blocks::NONE;
 use super::call::MOST;
 use super::cores::Core;
-use super::engine::{Engine, SiteFacts};
-use super::pieces::{EventKind, Parts};
-use super::private::{Segment, Transition};
+use super::{Engine, SiteFacts};
 use crate::Error;
+use crate::stream::caches::pieces::{EventKind, Parts};
+use crate::stream::caches::private::{Segment, Transition};
+use crate::stream::heap::blocks::NONE;
 
 /// A call of which parts are still to come.
 #[derive(Clone, Debug)]
-pub(super) struct UnderWay {
+pub(in crate::stream) struct UnderWay {
     /// Its site.
     pub site: SiteFacts,
     /// What it does.

@@ -18,23 +18,28 @@
 //! Time spent waiting for dirty lines that only gaps push out is lost. `docs/sampling.md` holds the errors against
 //! full runs.
 
+pub(super) mod counters;
+pub(super) mod records;
+pub(super) mod skim;
+pub(super) mod window;
+
 use hetier_traces::loops::Scope;
 
-use super::cores::Core;
-use super::counters::{CoreCounts, Counters, Ratio};
+use super::caches::plan::MacroPlan;
+use super::engine::cores::Core;
+use super::engine::regions::static_share;
 use super::engine::{CallTally, Engine};
-use super::near::Checks;
+use super::memory::near::Checks;
 use super::options::Pace;
-use super::plan::MacroPlan;
+use super::program::size::calls_of_loop;
 use super::program::{Loop, Region, RegionKind};
-use super::records::Records;
-use super::regions::static_share;
-use super::size::calls_of_loop;
-use super::skim::Skim;
-use super::window::{LEAD, Least, Mark, Window};
 use crate::Error;
 use crate::core::Source;
 use crate::replay::Schedule;
+use counters::{CoreCounts, Counters, Ratio};
+use records::Records;
+use skim::Skim;
+use window::{LEAD, Least, Mark, Window};
 
 /// Calls from which on a loop of the serial thread is sampled.
 const LOOP_CALLS: u64 = 1024;

@@ -7,8 +7,8 @@
 use hetier_traces::Result;
 use hetier_traces::loops::Scope;
 
-use super::program::{Code, Emit, Loop, Map, Region, RegionKind, Template};
 use super::size::calls_of_loop;
+use super::{Code, Emit, Loop, Map, Region, RegionKind, Template};
 
 /// Why a feeder stopped writing.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ enum Then<'p> {
 
 /// State of the innermost template loop.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Odometer {
+pub(in crate::stream) struct Odometer {
     /// Levels of more than one iteration, outermost first: number in the nest, iterations, place.
     levels: Vec<(usize, i64, i64)>,
     /// Current index of each field.
@@ -226,7 +226,7 @@ impl<'p> Feeder<'p> {
 
 /// Writes a call, birth or death.
 #[inline]
-pub(super) fn write(emit: &Emit, scope: &Scope, out: &mut Vec<u32>) -> Result<()> {
+pub(in crate::stream) fn write(emit: &Emit, scope: &Scope, out: &mut Vec<u32>) -> Result<()> {
     for repetition in 0..emit.repeat {
         out.push(emit.header);
         for field in &emit.fields {
@@ -239,19 +239,19 @@ pub(super) fn write(emit: &Emit, scope: &Scope, out: &mut Vec<u32>) -> Result<()
 
 impl Odometer {
     /// Number of iterations.
-    pub(super) fn length(&self) -> u64 {
+    pub(in crate::stream) fn length(&self) -> u64 {
         self.levels.iter().map(|level| level.1 as u64).product()
     }
 
     /// Index of a field at the first iteration, and how it moves: step and iterations of each level that moves it,
     /// innermost last. Right after [`Odometer::start`] alone.
-    pub(super) fn course(&self, field: usize, coefficients: &[i64]) -> (i64, Vec<(i64, i64)>) {
+    pub(in crate::stream) fn course(&self, field: usize, coefficients: &[i64]) -> (i64, Vec<(i64, i64)>) {
         let moving = self.levels.iter().map(|level| (coefficients[level.0], level.1));
         (self.indices[field], moving.filter(|(step, _)| *step != 0).collect())
     }
 
     /// Stands at the first iteration, which `scope` holds.
-    pub(super) fn start(&mut self, template: &Template, scope: &Scope) -> Result<()> {
+    pub(in crate::stream) fn start(&mut self, template: &Template, scope: &Scope) -> Result<()> {
         self.levels.clear();
         for (number, (from, to)) in template.bounds.iter().enumerate() {
             let low = from.iter().map(|form| form.value(scope)).max().unwrap_or(0);

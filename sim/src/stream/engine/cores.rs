@@ -7,7 +7,7 @@ use super::under_way::UnderWay;
 use crate::core::{Source, Tempo};
 
 /// A simulated core.
-pub(super) struct Core<'p> {
+pub(in crate::stream) struct Core<'p> {
     pub socket: usize,
     pub clock_ps: u64,
     /// Femtoseconds not yet in `clock_ps`, below 1000.
@@ -56,7 +56,7 @@ impl Core<'_> {
         }
     }
 
-    pub(super) fn idle_until(&mut self, at_ps: u64) {
+    pub(in crate::stream) fn idle_until(&mut self, at_ps: u64) {
         if at_ps > self.clock_ps {
             self.stalls[usize::from(Source::IDLE.0)] += at_ps - self.clock_ps;
             self.clock_ps = at_ps;

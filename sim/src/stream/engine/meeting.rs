@@ -1,6 +1,6 @@
 //! Where all cores wait for one: barriers, and the serial time of what was written.
 
-use super::engine::Engine;
+use super::Engine;
 use crate::core::Source;
 
 impl Engine<'_> {
@@ -20,14 +20,14 @@ impl Engine<'_> {
     }
 
     /// Overhead of the ciphertexts written since it was last asked for.
-    pub(super) fn due_ps(&mut self) -> u64 {
+    pub(in crate::stream) fn due_ps(&mut self) -> u64 {
         let written = self.heap.ciphertexts - self.charged_ciphertexts;
         self.charged_ciphertexts += written;
         self.charges.serial(written).0
     }
 
     /// All cores wait for the slowest.
-    pub(super) fn meet(&mut self) {
+    pub(in crate::stream) fn meet(&mut self) {
         let clocks = self.cores.iter().map(|core| core.clock_ps);
         let latest = clocks.max().unwrap_or(0).max(self.latest_ps);
         self.cores.iter_mut().for_each(|core| core.idle_until(latest));

@@ -2,11 +2,11 @@
 
 use hetier_traces::loops::{Nest, Scope};
 
+use super::WHOLE;
 use super::counters::{Counters, Ratio};
-use super::program::Code;
-use super::regions::static_share;
-use super::sample::WHOLE;
-use super::size::calls;
+use crate::stream::engine::regions::static_share;
+use crate::stream::program::Code;
+use crate::stream::program::size::calls;
 
 /// Most windows of a region.
 const WINDOWS: u64 = 8;

@@ -1,11 +1,11 @@
 //! Lines between a core's private caches and all beyond: other cores, last levels, memory.
 
-use super::blocks::NONE;
-use super::engine::{Engine, SiteFacts};
-use super::memory::Client;
-use super::pieces::{Event, EventKind, Parts};
-use super::shared::{ALL, Lines};
+use super::{Engine, SiteFacts};
 use crate::Error;
+use crate::stream::caches::pieces::{Event, EventKind, Parts};
+use crate::stream::caches::shared::{ALL, Lines};
+use crate::stream::heap::blocks::NONE;
+use crate::stream::memory::Client;
 use crate::system::Inclusion;
 
 /// What a segment's traffic cost so far.

@@ -1,16 +1,16 @@
 //! Parallel regions: dealt to the cores by the schedule, and run whole, by windows, or as one of their form was.
 
-use super::counters::Counters;
-use super::engine::Engine;
-use super::feeder::Feeder;
-use super::options::Pace;
-use super::program::Region;
-use super::window::Window;
+use super::Engine;
 use crate::Error;
 use crate::replay::Schedule;
+use crate::stream::options::Pace;
+use crate::stream::program::Region;
+use crate::stream::program::feeder::Feeder;
+use crate::stream::sample::counters::Counters;
+use crate::stream::sample::window::Window;
 
 /// A core's part of a region.
-pub(super) struct Share<'p> {
+pub(in crate::stream) struct Share<'p> {
     pub dealt: usize,
     pub feeder: Feeder<'p>,
     pub is_done: bool,
@@ -19,7 +19,7 @@ pub(super) struct Share<'p> {
 }
 
 /// A region that was dealt.
-pub(super) struct Dealt<'p> {
+pub(in crate::stream) struct Dealt<'p> {
     pub region: &'p Region,
     pub feeder: Feeder<'p>,
     pub iterations: u64,
@@ -87,7 +87,7 @@ impl<'p> Engine<'p> {
     }
 
     /// Gives a core a share, to run now or behind those that it has.
-    pub(super) fn hand(&mut self, core: usize, share: Share<'p>) {
+    pub(in crate::stream) fn hand(&mut self, core: usize, share: Share<'p>) {
         self.outstanding += 1;
         let own = &mut self.cores[core];
         let is_idle = own.share.is_none();
@@ -99,7 +99,7 @@ impl<'p> Engine<'p> {
         }
     }
 
-    pub(super) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
+    pub(in crate::stream) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
         let Dealt { region, feeder, .. } = &self.dealt[dealt];
         let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
         Share { dealt, feeder, is_done: false, end }
@@ -145,7 +145,7 @@ impl<'p> Engine<'p> {
 }
 
 /// The iterations of a core where each has one run of them.
-pub(super) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
+pub(in crate::stream) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
     let (each, more) = (iterations / threads, iterations % threads);
     let begin = core * each + if core < more { core } else { more };
     (begin, begin + each + (core < more) as u64)

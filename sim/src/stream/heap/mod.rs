@@ -3,12 +3,14 @@
 //! The same allocator, placement policy and page table as at line fidelity, with free lists of block numbers instead
 //! of addresses, so that the scratch of four billion calls costs a few nanoseconds each.
 
+pub(super) mod blocks;
+mod objects;
+
 use hetier_traces::{ArrayId, Class};
 
-use super::blocks::{Blocks, NONE};
+use super::caches::pieces::Shape;
+use super::memory::near::PAGE_LINES;
 use super::memory::{Memory, Place};
-use super::near::PAGE_LINES;
-use super::pieces::Shape;
 use super::program::{ArrayFacts, Program};
 use crate::Error;
 use crate::allocator::{Allocator, AllocatorKind, padded};
@@ -17,6 +19,7 @@ use crate::pages::{PageTable, Pages};
 use crate::placement::{Choice, Newborn, Placement};
 use crate::replay::Footprint;
 use crate::system::WRITTEN;
+use blocks::{Blocks, NONE};
 
 /// Sizes that blocks have.
 #[derive(Clone, Copy, Debug)]

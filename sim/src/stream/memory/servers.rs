@@ -5,8 +5,8 @@
 //! and the queue (when the server has served everything asked of it before, and these). Utilisation is measured over
 //! a window that grows with the number of cores, so it follows the phases of a run.
 
-use super::behaviour::{LOAD_STEPS, Load, TierBehaviour};
 use super::calendar::Calendar;
+use crate::stream::behaviour::{LOAD_STEPS, Load, TierBehaviour};
 
 /// What a fetch costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,14 @@
 //! The event loop: simulated cores in order of their clocks, one call at a time.
 
+mod call;
+pub(super) mod cores;
+mod exchange;
+mod lifetimes;
+mod meeting;
+pub(super) mod queue;
+pub(super) mod regions;
+mod under_way;
+
 use std::collections::BTreeMap;
 
 use hetier_traces::loops::Scope;
@@ -7,25 +16,25 @@ use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
 
-use super::cores::Core;
-use super::feeder::{Feeder, Status};
+use super::caches::plan::MacroPlan;
+use super::caches::private::{Geometry, Private, Signature};
+use super::caches::shared::{Leaving, Shared};
 use super::heap::Heap;
 use super::memory::Memory;
 use super::options::Pace;
-use super::plan::MacroPlan;
-use super::private::{Geometry, Private, Signature};
+use super::program::feeder::{Feeder, Status};
 use super::program::{Code, Op, Program, payload};
-use super::queue::{NEVER, Queue};
-use super::regions::Dealt;
 use super::sample::Sampling;
-use super::shared::{Leaving, Shared};
-use super::skim::Seen;
+use super::sample::skim::Seen;
 use crate::Error;
 use crate::core::{Jitter, Source};
 use crate::replay::cpu_use::CpuUse;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
 use crate::system::{Charges, Inclusion, System};
+use cores::Core;
+use queue::{NEVER, Queue};
+use regions::Dealt;
 
 /// Words that a core reads ahead; few, so that those of all cores stay in the host's cache.
 const WORDS: usize = 256;
@@ -80,7 +89,7 @@ pub(super) struct Parts<'p> {
     pub plans: Vec<MacroPlan>,
     pub behaviour: Behaviour,
     pub heap: Heap,
-    pub shapes: Vec<super::pieces::Shape>,
+    pub shapes: Vec<super::caches::pieces::Shape>,
     pub memory: Memory,
     /// Socket of each thread.
     pub sockets: Vec<usize>,

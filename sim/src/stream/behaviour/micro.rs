@@ -1,5 +1,5 @@
 //! Short runs of the line model that tell how a tier behaves: the source of every
-//! [`TierBehaviour`](super::behaviour::TierBehaviour).
+//! [`TierBehaviour`](super::TierBehaviour).
 //!
 //! Some cores of one socket each walk through 4 KiB pages of their own, scattered over the tier, through the very
 //! cores, caches, prefetchers, controllers and devices that line fidelity uses. A page comes back only when all of the

@@ -2,14 +2,14 @@
 
 use hetier_traces::Class;
 
-use super::blocks::NONE;
 use super::cores::Core;
-use super::engine::{Engine, SiteFacts};
 use super::exchange::Toll;
-use super::pieces::EventKind;
-use super::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
+use super::{Engine, SiteFacts};
 use crate::Error;
 use crate::core::Source;
+use crate::stream::caches::pieces::EventKind;
+use crate::stream::caches::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
+use crate::stream::heap::blocks::NONE;
 
 /// Tracked operands of one call.
 pub(super) const MOST: usize = 16;

@@ -2,7 +2,7 @@
 
 use hetier_traces::loops::Scope;
 
-use super::program::{Code, Loop, Op, RegionKind};
+use super::{Code, Loop, Op, RegionKind};
 
 /// Calls of codes under the variables in `scope`. Inner loops whose length depends on a loop of these codes count as
 /// long as they are in its first iteration, so windows clipped at borders are off by a few per cent.

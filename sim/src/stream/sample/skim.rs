@@ -6,14 +6,14 @@ use std::hash::BuildHasherDefault;
 
 use hetier_traces::loops::{Nest, Scope};
 
-use super::blocks::NONE;
-use super::engine::{Engine, SiteFacts};
-use super::feeder::{Odometer, write};
-use super::memory::{Client, Passage};
-use super::private::Mixer;
-use super::program::{Code, Emit, Field, Loop, Map, Op, Region, RegionKind, Template, payload};
 use crate::Error;
 use crate::core::Source;
+use crate::stream::caches::private::Mixer;
+use crate::stream::engine::{Engine, SiteFacts};
+use crate::stream::heap::blocks::NONE;
+use crate::stream::memory::{Client, Passage};
+use crate::stream::program::feeder::{Odometer, write};
+use crate::stream::program::{Code, Emit, Field, Loop, Map, Op, Region, RegionKind, Template, payload};
 
 /// Passages through near memory that are collected.
 const BATCH: usize = 256;
@@ -59,7 +59,7 @@ impl Marks {
 /// What near memory has seen in a gap: objects read, and blocks written. Scratch is written in the same block over and
 /// over, and does not leave the caches.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(in crate::stream) struct Seen {
     read: Marks,
     written: Marks,
     /// Courses: first index and number of objects, by the address of their field. Outputs of other channels read the

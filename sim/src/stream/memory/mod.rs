@@ -1,13 +1,17 @@
 //! The memory side: where blocks lie, near memory, the tiers' servers and the links between sockets.
 
+mod calendar;
+pub(super) mod near;
+pub(super) mod servers;
+
 use super::behaviour::Behaviour;
-use super::calendar::Calendar;
-use super::near::{Found, Home, Near};
-use super::servers::{Fetched, Server, Work};
 use crate::Picoseconds;
 use crate::device::Kind;
 use crate::machine::TrafficCounters;
 use crate::system::{DirectoryPlace, System};
+use calendar::Calendar;
+use near::{Found, Home, Near};
+use servers::{Fetched, Server, Work};
 
 /// A part of a block: a page in Memory Mode, otherwise all that lies on one server. A terabyte has tens of millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

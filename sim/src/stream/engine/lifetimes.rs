@@ -1,8 +1,8 @@
 //! Births and deaths that words ask for, and the footprint over time.
 
-use super::engine::Engine;
-use super::program::{Op, payload};
+use super::Engine;
 use crate::Error;
+use crate::stream::program::{Op, payload};
 
 /// Births and deaths between two points of the footprint.
 const FOOTPRINT_STEP: u32 = 1024;
@@ -10,7 +10,12 @@ const FOOTPRINT_STEP: u32 = 1024;
 impl Engine<'_> {
     /// Births or deaths that a word asks for; gives the position behind.
     #[inline]
-    pub(super) fn lifetime(&mut self, number: usize, words: &[u32], at: usize) -> Result<usize, Error> {
+    pub(in crate::stream) fn lifetime(
+        &mut self,
+        number: usize,
+        words: &[u32],
+        at: usize,
+    ) -> Result<usize, Error> {
         let header = words[at];
         let array = payload(header);
         self.heap.turn_to(number);
@@ -63,7 +68,7 @@ impl Engine<'_> {
 
     /// The error of a use after death.
     #[cold]
-    pub(super) fn dead(&mut self, object: u32) -> Error {
+    pub(in crate::stream) fn dead(&mut self, object: u32) -> Error {
         let (array, index) = self.heap.locate(object);
         let label = self.trace.definitions.get(array.0 as usize).map_or("", |definition| definition.label());
         Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index }

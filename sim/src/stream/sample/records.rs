@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::counters::Counters;
-use super::engine::Engine;
-use super::program::{Region, RegionKind};
+use crate::stream::engine::Engine;
+use crate::stream::program::{Region, RegionKind};
 
 /// What a region is recognised by: the forms of the phase before and of its own, its form, and its iterations.
 type Key = ([u64; 2], u64, u64);
@@ -67,7 +67,7 @@ impl Records {
 
 impl Engine<'_> {
     /// What a region of the same form counted, if this one need not be simulated.
-    pub(super) fn known(&mut self, region: &Region, iterations: u64) -> Option<Box<Counters>> {
+    pub(in crate::stream) fn known(&mut self, region: &Region, iterations: u64) -> Option<Box<Counters>> {
         if !self.may_sample(region) || !matches!(region.kind, RegionKind::Nest { .. }) {
             return None;
         }
@@ -79,13 +79,13 @@ impl Engine<'_> {
     }
 
     /// Whether what a region counts is kept for others of its form.
-    pub(super) fn is_recorded(&self, region: &Region, iterations: u64) -> bool {
+    pub(in crate::stream) fn is_recorded(&self, region: &Region, iterations: u64) -> bool {
         let records = &self.sampling.records;
         records.of.contains_key(&records.key(region, iterations))
     }
 
     /// Keeps what a region counted that took so long, with the relative variance of its pace if that was measured.
-    pub(super) fn keep_record(
+    pub(in crate::stream) fn keep_record(
         &mut self,
         region: &Region,
         iterations: u64,

@@ -1,9 +1,15 @@
 //! A trace compiled for replay: operands become dense object numbers, straight-line loops become word templates.
 //!
-//! Everything that a simulated core does is a stream of 32-bit words (see [`Op`]); [`feeder`](super::feeder) writes
+//! Everything that a simulated core does is a stream of 32-bit words (see [`Op`]); [`feeder`] writes
 //! it, the engine reads it. Objects smaller than [`SMALL_BYTES`] have no number: they live in the private caches
 //! for all that matters (a weight of three residues beside ciphertexts of thousands of lines), so their traffic
 //! beyond the private caches is left out. That is known to be wrong by the few lines they would miss.
+
+pub(super) mod compile;
+pub(super) mod feeder;
+pub(super) mod form;
+pub(super) mod passing;
+pub(super) mod size;
 
 use std::sync::Arc;
 
@@ -103,7 +109,7 @@ pub struct ArrayFacts {
 pub struct Program {
     /// Bodies by phase.
     pub phases: Vec<Vec<Code>>,
-    /// Numbers of the [`form`](super::form::form)s of phases.
+    /// Numbers of the [`form`](form::form)s of phases.
     pub forms: Vec<u64>,
     /// Call sites.
     pub sites: Vec<Site>,
@@ -239,7 +245,7 @@ pub struct Template {
 pub struct Region {
     /// Without a barrier at the end.
     pub nowait: bool,
-    /// Number of its [`form`](super::form::form).
+    /// Number of its [`form`](form::form).
     pub form: u64,
     /// What is iterated.
     pub kind: RegionKind,

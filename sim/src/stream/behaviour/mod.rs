@@ -1,15 +1,17 @@
 //! Bandwidth and latency of a tier over load and mix: what the stream engine knows of a device.
 
+pub mod micro;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::micro::{MIX_PERIOD, Measured, Micro, Mix, QUANTILES, measure};
 use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
+use micro::{MIX_PERIOD, Measured, Micro, Mix, QUANTILES, measure};
 
 /// Steps of utilisation in the load tables.
 pub const LOAD_STEPS: usize = 16;
