@@ -100,13 +100,22 @@ impl TrafficCounters {
         lines: u64,
     ) {
         let direction = direction(kind);
-        self.by_class[tier][usize::from(class) % CLASSES][direction] += lines;
+        let mut both = [0; 2];
+        both[direction] = lines;
+        self.attribute(tier, class, primitive, both);
+        self.put(tier, direction, at.0, lines);
+    }
+
+    /// Counts lines by direction for a class and a primitive, but at no instant: see [`TrafficCounters::spread`].
+    #[inline]
+    pub fn attribute(&mut self, tier: usize, class: u8, primitive: u16, lines: [u64; 2]) {
+        let add = |sums: &mut [u64; 2]| *sums = [sums[0] + lines[0], sums[1] + lines[1]];
+        add(&mut self.by_class[tier][usize::from(class) % CLASSES]);
         let primitives = &mut self.by_primitive[tier];
         if primitives.len() <= usize::from(primitive) {
             primitives.resize(usize::from(primitive) + 1, [0; 2]);
         }
-        primitives[usize::from(primitive)][direction] += lines;
-        self.put(tier, direction, at.0, lines);
+        add(&mut primitives[usize::from(primitive)]);
     }
 
     /// What was counted so far.
@@ -130,23 +139,32 @@ impl TrafficCounters {
                     self.by_primitive[tier][primitive][direction] += share(*lines);
                 }
             }
-            for (direction, lines) in sums.into_iter().enumerate() {
-                self.spread(tier, direction, (from, to), lines);
+            self.spread(tier, (from, to), sums);
+        }
+    }
+
+    /// Puts lines by direction into bins, evenly over a stretch of time.
+    #[inline]
+    pub fn spread(&mut self, tier: usize, (from, to): (u64, u64), lines: [u64; 2]) {
+        let last = to.max(from + 1) - 1;
+        while (last >> self.shift) as usize >= BINS {
+            self.widen();
+        }
+        for (direction, lines) in lines.into_iter().enumerate().filter(|(_, lines)| *lines > 0) {
+            if from >> self.shift == last >> self.shift {
+                self.put(tier, direction, from, lines);
+            } else {
+                self.deal(tier, direction, (from, last + 1), lines);
             }
         }
     }
 
-    /// Puts lines into bins, evenly over a stretch of time.
-    fn spread(&mut self, tier: usize, direction: usize, (from, to): (u64, u64), lines: u64) {
-        if lines == 0 {
-            return;
-        }
-        let span = to.saturating_sub(from).max(1);
-        self.put(tier, direction, from + span - 1, 0);
-        let until = |at: u64| (u128::from(lines) * u128::from(at - from) / u128::from(span)) as u64;
+    /// Deals lines to several bins.
+    fn deal(&mut self, tier: usize, direction: usize, (from, to): (u64, u64), lines: u64) {
+        let until = |at: u64| (u128::from(lines) * u128::from(at - from) / u128::from(to - from)) as u64;
         let mut at = from;
-        while at < from + span {
-            let end = (((at >> self.shift) + 1) << self.shift).min(from + span);
+        while at < to {
+            let end = (((at >> self.shift) + 1) << self.shift).min(to);
             self.put(tier, direction, at, until(end) - until(at));
             at = end;
         }

@@ -35,9 +35,10 @@ impl Calendar {
         Self { slices: vec![Slice::default(); SLICES].into(), full: [0; 2] }
     }
 
-    /// Takes `service_ps` from `now_ps` on; gives when it is done. Costs about 3 ns for each slice that it takes from.
+    /// Takes `service_ps` from `now_ps` on and says which stretches of time it takes, each by its start and length; gives
+    /// when all is done. Costs about 3 ns for each slice that it takes from.
     #[inline]
-    pub fn reserve(&mut self, now_ps: u64, service_ps: u64) -> u64 {
+    pub fn reserve(&mut self, now_ps: u64, service_ps: u64, mut taken: impl FnMut(u64, u64)) -> u64 {
         let first = now_ps >> SLICE_BITS;
         let is_behind = first >= self.full[0] && first <= self.full[1];
         let mut number = if is_behind { self.full[1] } else { first };
@@ -53,10 +54,11 @@ impl Calendar {
             let taken_ps = left_ps.min(SLICE_PS - used_ps.max(gone_ps));
             slice.used_ps += taken_ps as u32;
             left_ps -= taken_ps;
+            let from_ps = (number << SLICE_BITS) + used_ps.max(gone_ps);
+            taken(from_ps, taken_ps);
             if left_ps == 0 {
                 self.note_full(is_behind, first, number);
-                let at_ps = (number << SLICE_BITS) + used_ps.max(gone_ps) + taken_ps;
-                return at_ps.max(now_ps + service_ps);
+                return (from_ps + taken_ps).max(now_ps + service_ps);
             }
             (number, gone_ps) = (number + 1, 0);
         }
@@ -81,26 +83,42 @@ mod tests {
     fn a_free_server_is_done_after_the_service() {
         let mut calendar = Calendar::new();
 
-        assert_eq!(calendar.reserve(5_000, 1_000), 6_000);
-        assert_eq!(calendar.reserve(10 * SLICE_PS, 3 * SLICE_PS), 13 * SLICE_PS);
+        assert_eq!(calendar.reserve(5_000, 1_000, |_, _| ()), 6_000);
+        assert_eq!(calendar.reserve(10 * SLICE_PS, 3 * SLICE_PS, |_, _| ()), 13 * SLICE_PS);
     }
 
     #[test]
     fn requests_queue_behind_those_at_the_same_time() {
         let mut calendar = Calendar::new();
-        calendar.reserve(0, SLICE_PS);
+        calendar.reserve(0, SLICE_PS, |_, _| ());
 
-        assert_eq!(calendar.reserve(0, SLICE_PS), 2 * SLICE_PS);
-        assert_eq!(calendar.reserve(0, 10), 2 * SLICE_PS + 10);
+        assert_eq!(calendar.reserve(0, SLICE_PS, |_, _| ()), 2 * SLICE_PS);
+        assert_eq!(calendar.reserve(0, 10, |_, _| ()), 2 * SLICE_PS + 10);
     }
 
     #[test]
     fn a_request_made_late_for_an_earlier_time_finds_the_gap() {
         let mut calendar = Calendar::new();
-        calendar.reserve(100 * SLICE_PS, 4 * SLICE_PS);
+        calendar.reserve(100 * SLICE_PS, 4 * SLICE_PS, |_, _| ());
 
-        assert_eq!(calendar.reserve(SLICE_PS, SLICE_PS), 2 * SLICE_PS);
-        assert_eq!(calendar.reserve(99 * SLICE_PS, 2 * SLICE_PS), 105 * SLICE_PS);
+        assert_eq!(calendar.reserve(SLICE_PS, SLICE_PS, |_, _| ()), 2 * SLICE_PS);
+        assert_eq!(calendar.reserve(99 * SLICE_PS, 2 * SLICE_PS, |_, _| ()), 105 * SLICE_PS);
+    }
+
+    #[test]
+    fn stretches_add_up_to_the_service_and_no_slice_gives_more_than_it_has() {
+        let mut calendar = Calendar::new();
+        let mut by_slice = [0; 64];
+        let mut taken_ps = 0;
+        for request in 0..300 {
+            calendar.reserve(request * 7_919_777 % (20 * SLICE_PS), SLICE_PS / 7, |from, length| {
+                by_slice[(from / SLICE_PS) as usize] += length;
+                taken_ps += length;
+            });
+        }
+
+        assert_eq!(taken_ps, 300 * (SLICE_PS / 7));
+        assert!(by_slice.iter().all(|slice| *slice <= SLICE_PS), "{by_slice:?}");
     }
 
     #[test]
@@ -108,7 +126,7 @@ mod tests {
         let mut calendar = Calendar::new();
         let requests = 10_000_u64;
         let last = (0..requests)
-            .map(|request| calendar.reserve(request * 7_919 % 1_000_000, SLICE_PS / 16))
+            .map(|request| calendar.reserve(request * 7_919 % 1_000_000, SLICE_PS / 16, |_, _| ()))
             .max()
             .unwrap_or(0);
 

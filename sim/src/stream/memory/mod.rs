@@ -131,7 +131,7 @@ struct Link {
 
 impl Link {
     fn pass(&mut self, home: usize, direction: usize, now_ps: u64, lines: u64) -> u64 {
-        self.calendars[home][direction].reserve(now_ps, lines * self.line_ps[direction])
+        self.calendars[home][direction].reserve(now_ps, lines * self.line_ps[direction], |_, _| ())
     }
 }
 
@@ -411,15 +411,16 @@ impl Memory {
         near.done_ps.max(self.serve(far_server, work, false, client).done_ps)
     }
 
-    /// Work of a server, counted.
+    /// Work of a server, counted when it is served.
     #[inline]
     fn serve(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
-        for (kind, lines) in [(Kind::Read, work.reads), (Kind::Write, work.writes)] {
-            if lines > 0 {
-                self.count(server, kind, lines, client);
-            }
-        }
-        self.servers[server].serve(client.now_ps, client.core, work, is_remote)
+        let Self { servers, traffic, sockets, .. } = self;
+        let tier = server / *sockets;
+        let lines = [work.reads, work.writes];
+        traffic.attribute(tier, client.class, client.primitive, lines);
+        servers[server].serve(client.now_ps, client.core, work, is_remote, |lines, from_ps, length_ps| {
+            traffic.spread(tier, (from_ps, from_ps + length_ps), lines);
+        })
     }
 
     #[inline]

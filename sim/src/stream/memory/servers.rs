@@ -101,14 +101,30 @@ impl Server {
         self.load[0].line_fs.max(self.line_fs * u64::from(self.crowd))
     }
 
-    /// Takes work off the server's time, for a core of the same socket or another.
+    /// Takes work off the server's time, for a core of the same socket or another; says how many lines, by direction, are
+    /// served in which stretch of time, by its start and length.
     #[inline]
-    pub fn serve(&mut self, now_ps: u64, core: usize, work: Work, is_remote: bool) -> Fetched {
+    pub fn serve(
+        &mut self,
+        now_ps: u64,
+        core: usize,
+        work: Work,
+        is_remote: bool,
+        mut served: impl FnMut([u64; 2], u64, u64),
+    ) -> Fetched {
         let lines = work.reads + work.writes;
         let service_fs = lines * self.line_fs;
         self.window_cores |= 1 << core;
         self.window_end_ps = self.window_end_ps.max(now_ps);
-        let done_ps = self.calendar.reserve(now_ps, service_fs / 1000);
+        let service_ps = service_fs / 1000;
+        let (mut until_ps, mut before) = (0, [0; 2]);
+        let done_ps = self.calendar.reserve(now_ps, service_ps, |from_ps, taken_ps| {
+            until_ps += taken_ps;
+            let share = |lines: u64| if until_ps == service_ps { lines } else { lines * until_ps / service_ps };
+            let after = [work.reads, work.writes].map(share);
+            served([after[0] - before[0], after[1] - before[1]], from_ps, taken_ps);
+            before = after;
+        });
         self.lines = [self.lines[0] + work.reads, self.lines[1] + work.writes];
         self.window_lines = [self.window_lines[0] + work.reads, self.window_lines[1] + work.writes];
         self.window_service_fs += service_fs;
