@@ -145,20 +145,21 @@ fn caches(engine: &Engine<'_>) -> CacheResult {
     caches
 }
 
-/// Every line read as late as lines of its load step were in short runs of the line model: those that cores wait for,
-/// not those that were prefetched. Lines from another socket count as local ones.
+/// Every line that a load fetched as late as lines of its load step were in short runs of the line model, longer by what
+/// its request waited in the queue. Lines from another socket count as local ones.
 fn latency(engine: &Engine<'_>) -> Option<Latency> {
     let mut histogram = Histogram::default();
     let mut sum_ps = 0_u128;
     for server in engine.memory.servers() {
-        for (step, &lines) in server.read_at_step.iter().enumerate() {
+        for (step, factor, lines) in server.waits.iter() {
             let load = server.behaviour().load(server.read_share(), step)[0];
-            sum_ps += u128::from(lines) * u128::from(load.latency_ps);
+            let late = |ps: u64| (ps as f64 * factor).round() as u64;
+            sum_ps += u128::from(lines) * u128::from(late(load.latency_ps));
             let mut below = 0;
             for (share, quantile_ps) in QUANTILES.into_iter().zip(load.quantiles_ps) {
                 let until = (lines as f64 * share).round() as u64;
                 if until > below {
-                    histogram.record_many(Picoseconds(quantile_ps), until - below);
+                    histogram.record_many(Picoseconds(late(quantile_ps)), until - below);
                 }
                 below = until;
             }

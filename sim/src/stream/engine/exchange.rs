@@ -96,7 +96,8 @@ impl Engine<'_> {
             toll.has_read = true;
             toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
             let lines = Lines { lines: left, dirty: 0, parts: event.parts };
-            self.read_memory(number, site, block, lines, now_ps, toll)?;
+            let stores = u64::from(left) * u64::from(event.marked) / u64::from(event.lines);
+            self.read_memory(number, site, block, (lines, stores), now_ps, toll)?;
         }
         // 4. Lines fetched for stores have buffers of their own.
         if event.marked > 0 && self.times.stores != 0 {
@@ -171,7 +172,7 @@ impl Engine<'_> {
         number: usize,
         site: SiteFacts,
         block: u32,
-        lines: Lines,
+        (lines, stores): (Lines, u64),
         now_ps: u64,
         toll: &mut Toll,
     ) -> Result<(), Error> {
@@ -185,7 +186,8 @@ impl Engine<'_> {
         entry.is_remote |= is_new_reader;
         let mut client = self.client(number, site, class, now_ps);
         client.is_noted = is_new_reader;
-        let cost = self.memory.read(place, places, u64::from(lines.lines), client);
+        let all = u64::from(lines.lines);
+        let cost = self.memory.read(place, places, (all, all - stores), client);
         toll.hold_fs += cost.hold_fs;
         toll.done_ps = toll.done_ps.max(cost.done_ps);
         toll.source = cost.tier;

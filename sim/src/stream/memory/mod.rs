@@ -3,6 +3,7 @@
 mod calendar;
 pub(super) mod near;
 pub(super) mod servers;
+pub(super) mod waits;
 
 use super::behaviour::Behaviour;
 use crate::Picoseconds;
@@ -285,13 +286,13 @@ impl Memory {
         std::hint::black_box(places.iter().fold(0, |seen, place| seen ^ near.peek(place.home())));
     }
 
-    /// Reads lines of a block at places `first .. first + count`.
+    /// Reads lines of a block at places `first .. first + count`, so many of them for loads.
     #[inline]
-    pub fn read(&mut self, first: u32, count: u16, lines: u64, client: Client) -> Cost {
+    pub fn read(&mut self, first: u32, count: u16, (lines, loads): (u64, u64), client: Client) -> Cost {
         let mut cost = Cost::default();
         self.gather(first, count, lines, false, |memory, part| {
             let is_remote = memory.socket(part.place) != client.socket;
-            let (fetched, tier) = memory.read_part(part, is_remote, client);
+            let (fetched, tier) = memory.read_part(part, is_remote, (lines, loads), client);
             let mut done_ps = fetched.done_ps;
             if is_remote {
                 done_ps = done_ps.max(memory.cross(part.place, part.lines, client));
@@ -367,23 +368,30 @@ impl Memory {
     }
 
     /// Rows of reads in the table of Memory Mode, or a read of the one tier there is.
-    fn read_part(&mut self, part: Part, is_remote: bool, client: Client) -> (Fetched, usize) {
+    fn read_part(
+        &mut self,
+        part: Part,
+        is_remote: bool,
+        (all, loads): (u64, u64),
+        client: Client,
+    ) -> (Fetched, usize) {
         let Part { place, lines, found } = part;
+        let awaited = |lines: u64| if loads == all { lines } else { lines * loads / all };
         let far_server = place.server();
         // A remote reader is noted where the line is found first.
         let noted = if is_remote && client.is_noted { lines } else { 0 };
         if self.near.is_none() {
-            let work = Work { reads: lines, writes: noted, awaited: lines };
+            let work = Work { reads: lines, writes: noted, awaited: awaited(lines) };
             return (self.serve(far_server, work, is_remote, client), far_server / self.sockets);
         }
         let misses = found.clean + found.dirty;
         let near_server = self.near_tier * self.sockets + self.socket(place);
-        let work = Work { reads: lines, writes: misses + noted, awaited: found.hits };
+        let work = Work { reads: lines, writes: misses + noted, awaited: awaited(found.hits) };
         let near = self.serve(near_server, work, is_remote, client);
         if misses == 0 {
             return (near, self.near_tier);
         }
-        let work = Work { reads: misses, writes: found.dirty, awaited: misses };
+        let work = Work { reads: misses, writes: found.dirty, awaited: awaited(misses) };
         let far = self.serve(far_server, work, is_remote, client);
         // The time of a line is the mean over hits and misses.
         let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines;

@@ -6,6 +6,7 @@
 //! a window that grows with the number of cores, so it follows the phases of a run.
 
 use super::calendar::Calendar;
+use super::waits::Waits;
 use crate::stream::behaviour::{LOAD_STEPS, Load, TierBehaviour};
 
 /// What a fetch costs.
@@ -24,7 +25,7 @@ pub struct Work {
     pub reads: u64,
     /// Lines written; nobody waits for them but those who come later.
     pub writes: u64,
-    /// Those of the lines read that a core waits for.
+    /// Those of the lines read that loads wait for here.
     pub awaited: u64,
 }
 
@@ -55,8 +56,8 @@ pub struct Server {
     load: [Load; 2],
     /// All lines by direction.
     pub lines: [u64; 2],
-    /// Lines read at each step, for the latency histogram.
-    pub read_at_step: [u64; LOAD_STEPS],
+    /// How loads waited, for the latency histogram.
+    pub waits: Waits,
 }
 
 impl Server {
@@ -80,7 +81,7 @@ impl Server {
             step: 0,
             load,
             lines: [0; 2],
-            read_at_step: [0; LOAD_STEPS],
+            waits: Waits::default(),
         }
     }
 
@@ -132,8 +133,12 @@ impl Server {
         if self.window_requests >= self.window_length {
             self.roll();
         }
-        self.read_at_step[self.step] += work.awaited;
-        Fetched { line_fs: self.load[usize::from(is_remote)].line_fs, done_ps }
+        let line_fs = self.load[usize::from(is_remote)].line_fs;
+        if work.awaited > 0 {
+            let took_fs = (done_ps - now_ps) * 1000;
+            self.waits.count(self.step, work.awaited, took_fs, work.reads * line_fs);
+        }
+        Fetched { line_fs, done_ps }
     }
 
     /// Starts a window, setting load and mix from the last.

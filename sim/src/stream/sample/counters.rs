@@ -7,7 +7,7 @@ use crate::core::Source;
 use crate::device::Kind;
 use crate::machine::LineCounts;
 use crate::result::CacheResult;
-use crate::stream::behaviour::LOAD_STEPS;
+use crate::stream::memory::waits::Waits;
 use crate::stream::engine::{CallTally, Engine};
 use crate::stream::memory::near::Checks;
 
@@ -44,7 +44,7 @@ pub(in crate::stream) struct Counters {
     pub tallies: Vec<CallTally>,
     class_stalls: [u64; Class::ALL.len()],
     caches: CacheResult,
-    servers: Vec<([u64; 2], [u64; LOAD_STEPS])>,
+    servers: Vec<([u64; 2], Waits)>,
     traffic: LineCounts,
     near: Checks,
 }
@@ -58,7 +58,7 @@ impl Counters {
             compute_fs: core.compute_fs,
             stalls: core.stalls,
         });
-        let servers = engine.memory.servers().iter().map(|server| (server.lines, server.read_at_step));
+        let servers = engine.memory.servers().iter().map(|server| (server.lines, server.waits.clone()));
         Self {
             cores: cores.collect(),
             tallies: engine.tallies.clone(),
@@ -111,7 +111,7 @@ impl Counters {
         levels(&mut self.caches).into_iter().zip(others).for_each(|(own, other)| op(own, other));
         for (own, other) in self.servers.iter_mut().zip(&other.servers) {
             all(&mut own.0, &other.0);
-            all(&mut own.1, &other.1);
+            own.1.combine(&other.1, op);
         }
         self.traffic.combine(&other.traffic, op);
         all(&mut self.near.lines, &other.near.lines);
@@ -174,14 +174,14 @@ impl Engine<'_> {
         let is_known = |tier: usize| pushed_out.is_some() && tier != near_tier;
         let tiers = self.memory.servers().len() / sockets;
         (0..tiers).filter(|tier| is_known(*tier)).for_each(|tier| traffic.forget(tier, Kind::Write));
-        for (number, (server, (lines, at_step))) in
+        for (number, (server, (lines, waits))) in
             self.memory.servers_mut().iter_mut().zip(&measured.servers).enumerate()
         {
             server.lines[0] += all.of(lines[0]);
             if !is_known(number / sockets) {
                 server.lines[1] += all.of(lines[1]);
             }
-            server.read_at_step.iter_mut().zip(at_step).for_each(|(sum, lines)| *sum += all.of(*lines));
+            server.waits.combine(waits, |sum, loads| *sum += all.of(loads));
         }
         self.memory.traffic.repeat(&traffic, |lines| all.of(lines), from, to);
         if let (Some(near), Some(dirty)) = (self.memory.near_mut(), pushed_out) {
