@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 
 use hetier_sim::replay::{self, DramSize, Settings};
-use hetier_sim::{System, stream};
+use hetier_sim::{RunResult, System, stream};
 use hetier_traces::Trace;
 use hetier_workloads::interpret::shape;
 use hetier_workloads::layer::{AveragePool, Convolution, Dense, Shape, Square, Window};
@@ -21,9 +21,13 @@ use rayon::prelude::*;
 
 use agreement::{byte_error, is_current, median};
 
-/// Largest errors allowed of simulated time, and of bytes by tier and direction: what was reached, so that it gets no
-/// worse. The aim is 0.05 and 0.02; the table shows where it is missed.
-const MOST: (f64, f64) = (0.14, 0.16);
+/// Largest errors allowed of simulated time, of bytes by tier and direction, and of the mean latency of reads: what was
+/// reached, so that it gets no worse. The aim is 0.05 and 0.02; the table shows where it is missed.
+const MOST: (f64, f64, f64) = (0.14, 0.16, 0.39);
+
+/// GB/s that a tier of the machine can do at most, reads and writes together: a channel of DDR4-2666, and a DIMM of
+/// Optane PMem 100 that is only read (36 ns for each 256 bytes, and what the buffers still hold).
+const PEAKS: [(&str, f64); 2] = [("dram", 21.34), ("pmem", 7.2)];
 
 /// Largest median of the errors of time.
 const MOST_MEDIAN: f64 = 0.027;
@@ -154,6 +158,7 @@ struct Row {
     text: String,
     time: f64,
     bytes: f64,
+    latency: f64,
 }
 
 fn hold(case: &Case, mode: &str, dram: DramSize) -> Row {
@@ -165,16 +170,25 @@ fn hold(case: &Case, mode: &str, dram: DramSize) -> Row {
     assert_eq!(line.accesses, stream.accesses, "{} {mode}", case.name);
     let time = stream.whole_run_seconds / line.whole_run_seconds - 1.0;
     let bytes = byte_error(&line, &stream, LEAST_SHARE);
+    let mean = |result: &RunResult| result.read_latency_ns.as_ref().unwrap().mean;
+    let latency = mean(&stream) / mean(&line) - 1.0;
+    for (tier, most) in PEAKS {
+        let peak = stream.devices[tier].peak_gb_per_s;
+        assert!(peak <= most, "{} {mode}: {tier} at {peak} GB/s", case.name);
+    }
     let text = format!(
-        "| {} | {mode} | {:.1} | {:.3} | {:.3} | {:+.1} % | {:.1} % |",
+        "| {} | {mode} | {:.1} | {:.3} | {:.3} | {:+.1} % | {:.1} % | {:.0} | {:.0} | {:+.0} % |",
         case.name,
         line.accesses as f64 / 1e6,
         line.whole_run_seconds * 1e3,
         stream.whole_run_seconds * 1e3,
         time * 100.0,
-        bytes * 100.0
+        bytes * 100.0,
+        mean(&line),
+        mean(&stream),
+        latency * 100.0
     );
-    Row { text, time: time.abs(), bytes }
+    Row { text, time: time.abs(), bytes, latency: latency.abs() }
 }
 
 #[test]
@@ -192,18 +206,23 @@ fn stream_agrees_with_line_on_every_family_of_networks() {
         "# Stream fidelity against line fidelity\n\n\
          Reduced instances of every family of networks on `optane-slice`, caches divided with the ciphertexts, DRAM for\n\
          half of the footprint in Memory Mode and 0.3 of it in App Direct. Time is the whole run's; bytes are the largest\n\
-         error by tier and direction among those with at least 2 % of all bytes. Aim: 5 % of time, 2 % of bytes.\n\
+         error by tier and direction among those with at least 2 % of all bytes. Aim: 5 % of time, 2 % of bytes. Latency is\n\
+         the mean of what loads wait for memory.\n\
          `tests/fidelity.rs` checks this page; `UPDATE_SNAPSHOTS=1 cargo test --release --test fidelity` rewrites it.\n\n\
-         | network | mode | million lines | line, ms | stream, ms | time | bytes |\n|---|---|--:|--:|--:|--:|--:|\n",
+         | network | mode | million lines | line, ms | stream, ms | time | bytes | line, ns | stream, ns | latency |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     rows.iter().for_each(|row| writeln!(page, "{}", row.text).unwrap());
     let median = median(rows.iter().map(|row| row.time));
-    writeln!(page, "\nMedian error of time: {:.1} %.", median * 100.0).unwrap();
+    let latency = agreement::median(rows.iter().map(|row| row.latency));
+    writeln!(page, "\nMedian error of time: {:.1} %, of latency: {:.0} %.", median * 100.0, latency * 100.0)
+        .unwrap();
     println!("{page}");
 
     let is_current = is_current("fidelity.md", &page);
     for row in &rows {
-        assert!(row.time <= MOST.0 && row.bytes <= MOST.1, "beyond {MOST:?}: {}", row.text);
+        let is_held = row.time <= MOST.0 && row.bytes <= MOST.1 && row.latency <= MOST.2;
+        assert!(is_held, "beyond {MOST:?}: {}", row.text);
     }
     assert!(median <= MOST_MEDIAN, "median error of time: {median}");
     assert!(is_current, "docs/fidelity.md is not current (UPDATE_SNAPSHOTS=1 rewrites it)");

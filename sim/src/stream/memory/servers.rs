@@ -121,7 +121,8 @@ impl Server {
         let (mut until_ps, mut before) = (0, [0; 2]);
         let done_ps = self.calendar.reserve(now_ps, service_ps, |from_ps, taken_ps| {
             until_ps += taken_ps;
-            let share = |lines: u64| if until_ps == service_ps { lines } else { lines * until_ps / service_ps };
+            let share =
+                |lines: u64| if until_ps == service_ps { lines } else { lines * until_ps / service_ps };
             let after = [work.reads, work.writes].map(share);
             served([after[0] - before[0], after[1] - before[1]], from_ps, taken_ps);
             before = after;

@@ -7,9 +7,9 @@ use crate::core::Source;
 use crate::device::Kind;
 use crate::machine::LineCounts;
 use crate::result::CacheResult;
-use crate::stream::memory::waits::Waits;
 use crate::stream::engine::{CallTally, Engine};
 use crate::stream::memory::near::Checks;
+use crate::stream::memory::waits::Waits;
 
 /// A share of calls: those not simulated to those that were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
