@@ -172,8 +172,12 @@ impl Mapping {
         Ok(Self { splits, hashes: hashes.into_iter().filter(|(_, hash)| hash.mask != 0).collect() })
     }
 
+    /// Bits of a line number that say where it lies.
+    pub fn line_bits(&self) -> u32 {
+        self.splits.iter().map(|split| split.from + split.mask.count_ones()).max().unwrap_or(0)
+    }
+
     /// Where a line lies. Lines past the capacity wrap round. Cost: a shift and a mask for each piece of a field.
-    #[inline]
     pub fn place(&self, line: u64) -> Place {
         let mut parts = [0_u64; 4];
         for split in &self.splits {

@@ -3,11 +3,13 @@
 //! A device is told the time; it owns no clock. Requests may be pushed for instants in the future, in any order, as
 //! long as none lies before the `until` of the last [`Device::advance`]. Queues are event-driven: nothing ticks idly.
 
+mod arrivals;
 pub mod curve;
 pub mod cxl;
 pub mod dram;
 pub mod literal;
 pub mod mapping;
+pub mod place_table;
 pub mod pmem;
 pub mod shipped;
 

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::device::Kind;
 use crate::device::dram::{Channel, Clock, DramConfig, Served};
 use crate::device::mapping::Interleave;
+use crate::device::place_table::PlaceTable;
 
 pub(super) const LINE_BYTES: u64 = 64;
 /// Accesses that are read before they are replayed, so that reading is not part of the time of the controllers.
@@ -163,6 +164,7 @@ pub(super) fn drive(
 /// Controllers under replay.
 struct Bare<'m> {
     memory: &'m BareMemory,
+    places: PlaceTable,
     pace: Pace,
     channels: Vec<Channel>,
     meter: Meter,
@@ -176,7 +178,8 @@ impl<'m> Bare<'m> {
         let channel = || Channel::new(config.timing, &config.geometry, config.controller);
         let count = memory.interleave.channels() * u64::from(config.geometry.sub_channels);
         let channels = (0..count).map(|_| channel()).collect();
-        Self { memory, pace, channels, meter: Meter::default(), free: 0 }
+        let places = PlaceTable::new(&config.mapping);
+        Self { memory, places, pace, channels, meter: Meter::default(), free: 0 }
     }
 }
 
@@ -186,7 +189,7 @@ impl Controllers for Bare<'_> {
         let BareMemory { channel: config, interleave } = self.memory;
         let offered = self.pace.first_offer(access).max(self.free);
         let (number, local) = interleave.split(access.line);
-        let place = config.mapping.place(local);
+        let place = self.places.place(local);
         let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
         let channel = &mut self.channels[number];
         let mut served = |served| self.meter.record(served);

@@ -75,7 +75,8 @@ pub struct Channel {
     waiting_rows: [u8; 256],
     choice: Choice,
     pub(super) memos: Memos,
-    is_stale: bool,
+    /// Whether `choice` is not what the memos and gates say.
+    pub(super) is_stale: bool,
     pub(super) now: Clock,
     arrivals: u64,
     latest: Clock,
@@ -181,10 +182,11 @@ impl Channel {
         self.waiting_rows[usize::from(self.pool.get(slot).row_hash())] += u8::from(!is_hit);
         let is_first = list.occupied >> bank & 1 == 0;
         list.push(&mut self.pool, bank, slot);
-        if is_first {
-            self.note_first(kind, bank, is_hit);
+        if is_first && let Some(first) = self.note_first(kind, bank, is_hit) {
+            self.choice.improve(self.free_from(), first);
         }
-        self.is_stale = true;
+        // A row that was idle may be wanted now.
+        self.is_stale |= matches!(self.controller.page, Page::Timeout(_));
     }
 
     fn is_written(&self, bank: usize, row: u32, column: u32) -> bool {
@@ -202,11 +204,12 @@ impl Channel {
         }
     }
 
-    /// When the next command for a request is due if nothing more is accepted, refresh aside; `None` when empty.
-    /// Asked after [`Channel::settle`].
-    pub const fn next_command(&self) -> Option<Clock> {
+    /// When the next command for a request is due if nothing more is accepted, refresh aside; [`Clock::MAX`] when
+    /// empty. Asked after [`Channel::settle`].
+    #[inline]
+    pub const fn next_command(&self) -> Clock {
         debug_assert!(!self.is_stale, "the caller settles first");
-        if self.is_empty() { None } else { Some(self.choice.at) }
+        if self.is_empty() { Clock::MAX } else { self.choice.at }
     }
 
     /// Issues the next command if its clock lies before `before`; false if none does. An idle channel is refreshed on

@@ -88,6 +88,14 @@ impl Choice {
         self.at.saturating_sub(now) << DELAY_SHIFT | self.key
     }
 
+    /// Takes another command if it is better.
+    #[inline]
+    pub(super) fn improve(&mut self, now: Clock, other: Self) {
+        if other.from(now) < self.from(now) {
+            *self = other;
+        }
+    }
+
     #[inline]
     const fn action(&self) -> u64 {
         (self.key >> BANK_BITS) & ((1 << ACTION_BITS) - 1)
@@ -145,13 +153,12 @@ impl Memo {
         self.is_known && self.best.at >= now
     }
 
-    /// Takes another command of the kind if it is better.
+    /// Takes another command of the kind if it is better; gives it.
     #[inline]
-    pub(super) fn offer(&mut self, now: Clock, earliest: Clock, key: Key) {
+    pub(super) fn offer(&mut self, now: Clock, earliest: Clock, key: Key) -> Choice {
         let other = Choice { at: earliest.max(now), key };
-        if other.from(now) < self.best.from(now) {
-            self.best = other;
-        }
+        self.best.improve(now, other);
+        other
     }
 }
 

@@ -67,6 +67,7 @@ impl Controller {
     /// Writes of a drain that begins when its queue rises above the high mark, if none arrive during it. No more pass a
     /// read that waits. Source: `DRAMsim3` counts the writes of a drain when it begins (controller.cc,
     /// `write_draining_`); gem5 turns to a waiting read after so many writes (`MemCtrl`, `min_writes_per_switch`).
+    #[inline]
     pub(super) const fn drained(&self) -> u32 {
         self.drain_above + 2 - self.drain_below
     }

@@ -16,8 +16,6 @@ mod refresh;
 mod schedule;
 mod timing;
 
-use std::collections::VecDeque;
-
 pub use channel::{Channel, Served, Tally};
 pub use config::{
     Controller, ControllerLiteral, DramConfig, DramLiteral, Energy, OrganisationLiteral, Page, TimingLiteral,
@@ -25,7 +23,9 @@ pub use config::{
 pub use gates::{Command, Gates, MAX_BANKS, MAX_RANKS, TooEarly};
 pub use timing::{Clock, Timing};
 
-use super::mapping::{Mapping, Place};
+use super::arrivals::Arrivals;
+use super::mapping::Place;
+use super::place_table::PlaceTable;
 use super::{Completion, Counters, Device, Kind, Request};
 use crate::Picoseconds;
 
@@ -37,23 +37,22 @@ const LINE_BYTES: u64 = 64;
 /// hold up reads.
 #[derive(Debug)]
 pub struct Dram {
-    mapping: Mapping,
+    places: PlaceTable,
     clock_ps: u64,
     halves: Vec<Half>,
 }
 
-/// A sub-channel and the requests that wait to enter it, in order of time.
+/// A sub-channel and the requests that wait to enter it, by direction.
 #[derive(Debug)]
 struct Half {
     channel: Channel,
-    backlogs: [VecDeque<Waiting>; 2],
+    backlogs: [Arrivals<Waiting>; 2],
     writes_accepted: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     token: u64,
-    at: Clock,
     place: Place,
 }
 
@@ -62,11 +61,11 @@ impl Dram {
     pub fn new(config: &DramConfig) -> Self {
         let half = || Half {
             channel: Channel::new(config.timing, &config.geometry, config.controller),
-            backlogs: [VecDeque::new(), VecDeque::new()],
+            backlogs: [Arrivals::new(), Arrivals::new()],
             writes_accepted: 0,
         };
         Self {
-            mapping: config.mapping.clone(),
+            places: PlaceTable::new(&config.mapping),
             clock_ps: config.timing.clock_ps,
             halves: (0..config.geometry.sub_channels).map(|_| half()).collect(),
         }
@@ -74,41 +73,34 @@ impl Dram {
 }
 
 impl Half {
-    /// Keeps a backlog sorted by time; pushes in order cost nothing.
-    fn push(&mut self, kind: Kind, waiting: Waiting) {
-        let backlog = &mut self.backlogs[kind as usize];
-        let behind = backlog.iter().rev().take_while(|other| other.at > waiting.at).count();
-        backlog.insert(backlog.len() - behind, waiting);
-    }
-
-    /// The next request that can enter, and when.
-    fn next_entry(&self) -> Option<(Clock, Kind)> {
+    /// When the next request can enter, and its direction; [`Clock::MAX`] if none can.
+    #[inline]
+    fn next_entry(&self) -> (Clock, Kind) {
+        let free = self.channel.free_from();
         let entry = |kind: Kind| {
-            let first = self.backlogs[kind as usize].front().filter(|_| self.channel.has_room(kind))?;
-            Some((first.at.max(self.channel.free_from()), kind))
+            let first = self.backlogs[kind as usize].first();
+            if self.channel.has_room(kind) { first.max(free) } else { Clock::MAX }
         };
         let (read, write) = (entry(Kind::Read), entry(Kind::Write));
-        match (read, write) {
-            (Some(read), Some(write)) => Some(if write.0 < read.0 { write } else { read }),
-            (read, write) => read.or(write),
-        }
+        if write < read { (write, Kind::Write) } else { (read, Kind::Read) }
     }
 
     /// Runs up to, not including, a clock.
     fn run(&mut self, before: Clock, clock_ps: u64, done: &mut Vec<Completion>) {
         loop {
-            let entry = self.next_entry().filter(|(at, _)| *at < before);
-            let pause = entry.map_or(before, |(at, _)| at);
+            let (at, kind) = self.next_entry();
             let mut served = |served: Served| {
                 if served.kind == Kind::Read {
                     done.push(Completion { token: served.token, at: Picoseconds(served.done * clock_ps) });
                 }
             };
-            if self.channel.step(pause, &mut served) {
+            if self.channel.step(at.min(before), &mut served) {
                 continue;
             }
-            let Some((at, kind)) = entry else { return self.channel.settle() };
-            let Some(first) = self.backlogs[kind as usize].pop_front() else { return };
+            if at >= before {
+                return self.channel.settle();
+            }
+            let Some(first) = self.backlogs[kind as usize].pop() else { return };
             self.channel.accept(first.token, kind, first.place, at, &mut served);
             if kind == Kind::Write {
                 self.writes_accepted += 1;
@@ -118,17 +110,17 @@ impl Half {
     }
 
     fn next_event(&self) -> Option<Clock> {
-        let entry = self.next_entry().map(|(at, _)| at);
-        let command = self.channel.next_command();
-        [entry, command].into_iter().flatten().min()
+        let (entry, _) = self.next_entry();
+        let next = entry.min(self.channel.next_command());
+        (next < Clock::MAX).then_some(next)
     }
 }
 
 impl Device for Dram {
     fn push(&mut self, request: Request) {
-        let place = self.mapping.place(request.line);
-        let waiting = Waiting { token: request.token, at: request.at.0.div_ceil(self.clock_ps), place };
-        self.halves[place.sub_channel as usize].push(request.kind, waiting);
+        let place = self.places.place(request.line);
+        let (at, waiting) = (request.at.0.div_ceil(self.clock_ps), Waiting { token: request.token, place });
+        self.halves[place.sub_channel as usize].backlogs[request.kind as usize].push(at, waiting);
     }
 
     fn next_event(&self) -> Option<Picoseconds> {

@@ -56,6 +56,7 @@ impl Channel {
         if is_writing != self.is_writing {
             self.is_writing = is_writing;
             self.memos = Memos::UNKNOWN;
+            self.is_stale = true;
         }
     }
 
@@ -67,6 +68,7 @@ impl Channel {
     }
 
     /// Whether a read is inside, its row opened or not.
+    #[inline]
     const fn is_read_waiting(&self) -> bool {
         self.queued[0] != 0 || self.owed[0] != 0
     }
@@ -206,33 +208,34 @@ impl Channel {
         self.offer_wait(bank);
     }
 
-    /// Notes a request that is the first of its bank and direction in its list.
+    /// Notes a request that is the first of its bank and direction in its list; gives the command that it needs, if it
+    /// can be served now.
     #[inline]
-    pub(super) fn note_first(&mut self, kind: Kind, bank: usize, is_hit: bool) {
+    pub(super) fn note_first(&mut self, kind: Kind, bank: usize, is_hit: bool) -> Option<Choice> {
         if (kind == Kind::Write) != self.is_writing || self.refresh.blocked_banks >> bank & 1 == 1 {
-            return;
+            return None;
         }
-        if is_hit {
-            let earliest = self.gates.earliest_column(kind, bank);
-            let order = self.hits[kind as usize].orders[bank];
-            self.memos.columns.offer(self.free_from(), earliest, COLUMN[kind as usize] | order);
-        } else {
-            self.offer_wait(bank);
+        if !is_hit {
+            return self.offer_wait(bank);
         }
+        let earliest = self.gates.earliest_column(kind, bank);
+        let order = self.hits[kind as usize].orders[bank];
+        Some(self.memos.columns.offer(self.free_from(), earliest, COLUMN[kind as usize] | order))
     }
 
     /// Offers what the first request of a bank needs that does not hit: an activate, or a precharge before it.
     #[inline]
-    fn offer_wait(&mut self, bank: usize) {
+    fn offer_wait(&mut self, bank: usize) -> Option<Choice> {
         let waits = &self.waits[usize::from(self.is_writing)];
         if waits.occupied & !self.refresh.blocked_banks & 1 << bank == 0 {
-            return;
+            return None;
         }
         let (order, now) = (waits.orders[bank], self.free_from());
         if self.open >> bank & 1 == 0 {
-            self.memos.activates.offer(now, self.gates.earliest_activate(bank), ACTIVATE | order);
-        } else if self.may_close(bank) {
-            self.memos.precharges.offer(now, self.gates.earliest_precharge(bank), PRECHARGE | order);
+            let earliest = self.gates.earliest_activate(bank);
+            return Some(self.memos.activates.offer(now, earliest, ACTIVATE | order));
         }
+        let earliest = self.gates.earliest_precharge(bank);
+        self.may_close(bank).then(|| self.memos.precharges.offer(now, earliest, PRECHARGE | order))
     }
 }

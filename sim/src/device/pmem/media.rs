@@ -135,10 +135,11 @@ impl Media {
         self.start_move(now);
     }
 
-    /// The earliest instant after or at `now` at which [`Media::grant`] has something to do.
-    pub(super) fn next_grant(&self, now: Picoseconds) -> Option<Picoseconds> {
-        let (ready, cost) = self.choose(now).map(|(_, ready, cost)| (ready, cost))?;
-        Some(ready.max(self.energy.ready(cost)).max(now))
+    /// The earliest instant after or at `now` at which [`Media::grant`] has something to do; [`Picoseconds::NEVER`] if
+    /// nobody asks.
+    pub(super) fn next_grant(&self, now: Picoseconds) -> Picoseconds {
+        let Some((_, ready, cost)) = self.choose(now) else { return Picoseconds::NEVER };
+        ready.max(self.energy.ready(cost)).max(now)
     }
 
     /// Begins the operation whose turn it is, if one may begin at `now`.
@@ -158,6 +159,9 @@ impl Media {
 
     /// The user whose turn it is among those ready at `now`; else the one that is ready first.
     fn choose(&self, now: Picoseconds) -> Option<(User, Picoseconds, u64)> {
+        if self.fetches.is_empty() && self.flushes.is_empty() && self.current.is_none() {
+            return None;
+        }
         let mut best: Option<(User, Picoseconds, u64)> = None;
         let mut user = self.turn;
         for _ in 0..3 {

@@ -50,6 +50,7 @@ use self::hash::NumberMap;
 use self::media::{Flush, Grant, Media};
 use self::recency::Recency;
 use self::wear::Wear;
+use super::arrivals::Arrivals;
 use super::{Completion, Counters, Device, Kind, Request};
 use crate::Picoseconds;
 
@@ -70,12 +71,14 @@ pub struct Pmem {
     config: PmemConfig,
     now: Picoseconds,
     sequence: u64,
-    arrivals: BinaryHeap<Reverse<Arrival>>,
+    arrivals: Arrivals<Request>,
     bus_free: Picoseconds,
     // Reads.
     buffer: Recency,
     pages: Recency,
     fetching: NumberMap<Vec<u64>>,
+    /// Empty lists for `fetching`.
+    spare: Vec<Vec<u64>>,
     // Writes.
     backlog: VecDeque<Request>,
     held: Vec<Request>,
@@ -88,37 +91,18 @@ pub struct Pmem {
     counters: Counters,
 }
 
-/// A request on its way, in order of arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Arrival {
-    at: Picoseconds,
-    sequence: u64,
-    request: Request,
-}
-
-impl Ord for Arrival {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
-
-impl PartialOrd for Arrival {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 impl Pmem {
     /// An idle DIMM.
     pub fn new(config: &PmemConfig) -> Self {
         Self {
             now: Picoseconds::ZERO,
             sequence: 0,
-            arrivals: BinaryHeap::new(),
+            arrivals: Arrivals::new(),
             bus_free: Picoseconds::ZERO,
             buffer: Recency::new(config.buffer_lines),
             pages: Recency::new(config.translation_pages),
             fetching: NumberMap::default(),
+            spare: Vec::new(),
             backlog: VecDeque::new(),
             held: Vec::new(),
             pending: VecDeque::new(),
@@ -135,11 +119,12 @@ impl Pmem {
     /// Does what is due at `now`: 1. arrivals, 2. writes that the media has, 3. the bus, 4. the sweep, 5. the media.
     fn step(&mut self, now: Picoseconds, done: &mut Vec<Completion>) {
         self.now = now;
-        if self.arrivals.peek().is_some_and(|Reverse(arrival)| arrival.at <= now) {
-            let Reverse(arrival) = self.arrivals.pop().expect("an arrival was seen");
-            match arrival.request.kind {
-                Kind::Read => self.read(arrival.request, done),
-                Kind::Write => self.write(arrival.request, done),
+        if self.arrivals.first() <= now.0
+            && let Some(request) = self.arrivals.pop()
+        {
+            match request.kind {
+                Kind::Read => self.read(request, done),
+                Kind::Write => self.write(request, done),
             }
             return;
         }
@@ -148,7 +133,7 @@ impl Pmem {
             self.combining.left(Group { xpline, mask });
             self.admit(done);
         }
-        if self.next_transfer().is_some_and(|at| at <= now) {
+        if self.next_transfer() <= now {
             self.transfer(done);
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
@@ -184,7 +169,9 @@ impl Pmem {
             self.counters.buffer_hits_read += 1;
             waiting.push(request.token);
         } else {
-            self.fetching.insert(xpline, vec![request.token]);
+            let mut waiting = self.spare.pop().unwrap_or_default();
+            waiting.push(request.token);
+            self.fetching.insert(xpline, waiting);
             let translated = self.translate(xpline / XPLINES_PER_PAGE, self.now);
             self.media.fetch(xpline, translated);
         }
@@ -287,8 +274,17 @@ impl Pmem {
     }
 
     /// When the oldest pending line may cross the bus.
-    fn next_transfer(&self) -> Option<Picoseconds> {
-        (!self.pending.is_empty() && self.combining.has_room()).then(|| self.bus_free.max(self.now))
+    fn next_transfer(&self) -> Picoseconds {
+        let may_cross = !self.pending.is_empty() && self.combining.has_room();
+        if may_cross { self.bus_free.max(self.now) } else { Picoseconds::NEVER }
+    }
+
+    /// The earliest instant at which [`Pmem::step`] has something to do; [`Picoseconds::NEVER`] if none comes.
+    fn next_step(&self) -> Picoseconds {
+        let finished = self.finishing.peek().map_or(Picoseconds::NEVER, |Reverse((at, ..))| *at);
+        let swept = self.sweep_at.unwrap_or(Picoseconds::NEVER);
+        let host = Picoseconds(self.arrivals.first()).min(self.next_transfer());
+        host.min(finished).min(swept).min(self.media.next_grant(self.now))
     }
 
     fn transfer(&mut self, done: &mut Vec<Completion>) {
@@ -328,8 +324,9 @@ impl Pmem {
         // Every line had its time on the bus when it was asked for.
         let at = read + self.config.buffer_hit;
         self.buffer.insert(xpline, at);
-        let waiting = self.fetching.remove(&xpline).unwrap_or_default();
-        done.extend(waiting.into_iter().map(|token| Completion { token, at }));
+        let mut waiting = self.fetching.remove(&xpline).unwrap_or_default();
+        done.extend(waiting.drain(..).map(|token| Completion { token, at }));
+        self.spare.push(waiting);
     }
 
     fn flushed(&mut self, flush: Flush, written: Picoseconds) {
@@ -347,26 +344,19 @@ impl Pmem {
 
 impl Device for Pmem {
     fn push(&mut self, request: Request) {
-        self.sequence += 1;
-        self.arrivals.push(Reverse(Arrival {
-            at: request.at.max(self.now),
-            sequence: self.sequence,
-            request,
-        }));
+        self.arrivals.push(request.at.max(self.now).0, request);
     }
 
     fn next_event(&self) -> Option<Picoseconds> {
-        let arrival = self.arrivals.peek().map(|Reverse(arrival)| arrival.at);
-        let finished = self.finishing.peek().map(|Reverse((at, ..))| *at);
-        [arrival, finished, self.sweep_at, self.next_transfer(), self.media.next_grant(self.now)]
-            .into_iter()
-            .flatten()
-            .min()
+        let next = self.next_step();
+        (next < Picoseconds::NEVER).then_some(next)
     }
 
     fn advance(&mut self, until: Picoseconds, done: &mut Vec<Completion>) {
-        while let Some(at) = self.next_event().filter(|&at| at <= until) {
+        let mut at = self.next_step();
+        while at <= until && at < Picoseconds::NEVER {
             self.step(at, done);
+            at = self.next_step();
         }
         // Arrivals pushed later still lie after `until`; events before it are done.
     }
