@@ -138,7 +138,12 @@ impl Core {
     /// Nothing unknown can become free before `certain`.
     #[inline]
     pub fn reserve(&mut self, pool: Pool, certain: Picoseconds) -> Option<usize> {
-        match self.pools[pool as usize].reserve(self.clock, certain) {
+        let next = self.pools[pool as usize].reserve_next(self.clock);
+        next.or_else(|| self.reserve_any(pool, certain))
+    }
+
+    fn reserve_any(&mut self, pool: Pool, certain: Picoseconds) -> Option<usize> {
+        match self.pools[pool as usize].search(self.clock, certain) {
             Reserve::Free(slot) => Some(slot),
             Reserve::At(at, source) => {
                 self.wait_until(at, source);

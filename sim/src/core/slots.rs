@@ -83,8 +83,9 @@ impl Slots {
         self.reserve_next(at).unwrap_or(self.found)
     }
 
+    /// The least recently used buffer, if it is free.
     #[inline]
-    fn reserve_next(&mut self, now: Picoseconds) -> Option<usize> {
+    pub(super) fn reserve_next(&mut self, now: Picoseconds) -> Option<usize> {
         let slot = self.next;
         let is_free = self.ready[slot] <= now;
         if is_free {
@@ -93,11 +94,13 @@ impl Slots {
         is_free.then_some(slot)
     }
 
-    fn search(&mut self, now: Picoseconds, certain: Picoseconds) -> Reserve {
+    /// What [`Slots::reserve`] finds when the least recently used buffer is busy.
+    pub(super) fn search(&mut self, now: Picoseconds, certain: Picoseconds) -> Reserve {
         let (mut earliest, mut at) = (0, Picoseconds::NEVER);
-        for (slot, ready) in self.ready[..self.limit].iter().enumerate() {
-            if *ready < at {
-                (earliest, at) = (slot, *ready);
+        for slot in 0..self.limit {
+            let ready = self.ready[slot % MAX_SLOTS];
+            if ready < at {
+                (earliest, at) = (slot, ready);
             }
         }
         self.found = earliest;

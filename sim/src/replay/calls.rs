@@ -2,7 +2,7 @@
 
 use hetier_traces::{Class, MAX_LANES};
 
-use super::lanes::{LaneCursor, Primitive, ReadySweep, whole_of};
+use super::lanes::{LaneCursor, Primitive, ReadySweep, Request, whole_of};
 use super::memory_map::MemoryMap;
 use super::objects::Located;
 use crate::core::{Source, Tempo};
@@ -57,7 +57,7 @@ pub struct CallState {
     operands: Vec<Located>,
     sweep: usize,
     step: u64,
-    /// Next action of the step: loads of all lanes, then stores of all lanes.
+    /// Next action of the step.
     action: usize,
     /// Whether the lanes have moved to the lines of the step.
     is_placed: bool,
@@ -154,7 +154,7 @@ impl CallState {
                 self.place(sweep, map, port)?;
                 self.booked = port.clock();
             }
-            if self.issue(sweep, map.stores, port) == Issue::Blocked {
+            if self.issue(sweep, port) == Issue::Blocked {
                 return Ok(Progress::Blocked);
             }
             port.compute(Picoseconds(whole_of(self.step_time, &mut self.carry)));
@@ -189,20 +189,14 @@ impl CallState {
 
     /// Issues the loads of the step, then its stores.
     #[inline]
-    fn issue(&mut self, sweep: &ReadySweep, stores: Stores, port: &mut Port<'_>) -> Issue {
-        let count = sweep.lanes.len();
-        while self.action < 2 * count {
-            let (number, is_store) =
-                if self.action < count { (self.action, false) } else { (self.action - count, true) };
-            let (lane, ready) = (&self.lanes[number], &sweep.lanes[number]);
-            let wanted = if is_store { ready.writes } else { ready.reads };
-            if let Some(line) = lane.line.filter(|_| wanted) {
-                let issue = match is_store {
-                    false => port.load(line, lane.class),
-                    true if stores == Stores::NonTemporal && ready.covers_lines => {
-                        port.store_non_temporal(line, lane.class)
-                    }
-                    true => port.store(line, lane.class),
+    fn issue(&mut self, sweep: &ReadySweep, port: &mut Port<'_>) -> Issue {
+        for action in &sweep.actions[self.action..] {
+            let lane = &self.lanes[action.lane];
+            if let Some(line) = lane.line {
+                let issue = match action.request {
+                    Request::Load => port.load(line, lane.class),
+                    Request::Store => port.store(line, lane.class),
+                    Request::StorePastCaches => port.store_non_temporal(line, lane.class),
                 };
                 if issue == Issue::Blocked {
                     return Issue::Blocked;

@@ -96,7 +96,7 @@ impl Engine {
                 names.push(source.name.clone());
                 names.len() as u16 - 1
             });
-            Primitive::new(source, number, system)
+            Primitive::new(source, number, system, settings.stores)
         });
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
@@ -118,7 +118,7 @@ impl Engine {
             primitives,
             spent: vec![Spent::default(); names.len()],
             names,
-            map: MemoryMap { tables, stores: settings.stores, fault: system.translation.fault[is_huge] },
+            map: MemoryMap { tables, fault: system.translation.fault[is_huge] },
             schedule: settings.schedule,
             accesses: 0,
             class_accesses: [0; Class::ALL.len()],

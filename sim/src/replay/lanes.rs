@@ -2,6 +2,7 @@
 
 use hetier_traces::{Access, LINE_BYTES, Lane, MAX_LANES, Macro, Order, Sweep};
 
+use super::calls::Stores;
 use crate::core::Tempo;
 use crate::system::System;
 
@@ -26,6 +27,28 @@ pub struct ReadySweep {
     step_time: u64,
     /// The lanes.
     pub lanes: Vec<ReadyLane>,
+    /// What a step does with the lines of the lanes: all loads, then all stores.
+    pub actions: Vec<Action>,
+}
+
+/// A request of each step for the line of a lane.
+#[derive(Clone, Copy, Debug)]
+pub struct Action {
+    /// Number of the lane, below [`MAX_LANES`].
+    pub lane: usize,
+    /// What is asked for.
+    pub request: Request,
+}
+
+/// What a lane asks of its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A load.
+    Load,
+    /// A store that fetches its line first.
+    Store,
+    /// A non-temporal store.
+    StorePastCaches,
 }
 
 /// A lane with its number of touches.
@@ -33,12 +56,10 @@ pub struct ReadySweep {
 pub struct ReadyLane {
     /// Number of the operand.
     pub operand: usize,
-    /// Whether it loads.
-    pub reads: bool,
-    /// Whether it stores.
-    pub writes: bool,
+    reads: bool,
+    writes: bool,
     /// Whether its stores cover whole lines in ascending order: they may bypass the caches.
-    pub covers_lines: bool,
+    covers_lines: bool,
     touches: u64,
     /// `None` for a sequential lane, whose touches need no pieces.
     pieces: Option<Lane>,
@@ -55,20 +76,25 @@ pub const fn whole_of(step_time: u64, carry: &mut u64) -> u64 {
 }
 
 impl Primitive {
-    /// Prepares a macro for a system; `name` numbers its name.
-    pub fn new(source: &Macro, name: u16, system: &System) -> Self {
-        let sweeps = source.sweeps.iter().map(|sweep| ReadySweep::new(sweep, system)).collect();
+    /// Prepares a macro for a system and a flavour of stores; `name` numbers its name.
+    pub fn new(source: &Macro, name: u16, system: &System, stores: Stores) -> Self {
+        let sweeps = source.sweeps.iter().map(|sweep| ReadySweep::new(sweep, system, stores)).collect();
         Self { name, sweeps }
     }
 }
 
 impl ReadySweep {
-    fn new(sweep: &Sweep, system: &System) -> Self {
+    fn new(sweep: &Sweep, system: &System, stores: Stores) -> Self {
         let lanes: Vec<ReadyLane> = sweep.lanes.iter().take(MAX_LANES).map(ReadyLane::new).collect();
         let steps = lanes.iter().map(|lane| lane.touches).max().unwrap_or(1).max(1);
         let work = sweep.work.iter().map(|work| u128::from(system.arithmetic_fs(work.kind, work.count)));
         let step_time = (work.sum::<u128>() << FRACTION_BITS) / 1000 / u128::from(steps);
-        Self { steps, step_time: u64::try_from(step_time).unwrap_or(u64::MAX), lanes }
+        let loads = lanes.iter().map(|lane| lane.reads.then_some(Request::Load));
+        let stores = lanes.iter().map(|lane| lane.store(stores));
+        let actions = loads.enumerate().chain(stores.enumerate());
+        let actions =
+            actions.filter_map(|(lane, request)| Some(Action { lane, request: request? })).collect();
+        Self { steps, step_time: u64::try_from(step_time).unwrap_or(u64::MAX), lanes, actions }
     }
 
     /// Arithmetic of one step of a call, in parts of a picosecond.
@@ -96,6 +122,12 @@ impl ReadyLane {
 }
 
 impl ReadyLane {
+    /// What it asks for to store, if it does.
+    fn store(&self, stores: Stores) -> Option<Request> {
+        let is_past = stores == Stores::NonTemporal && self.covers_lines;
+        self.writes.then_some(if is_past { Request::StorePastCaches } else { Request::Store })
+    }
+
     /// Line requests of the whole lane.
     pub const fn requests(&self) -> u64 {
         self.touches * (self.reads as u64 + self.writes as u64)
@@ -224,7 +256,7 @@ mod tests {
             lanes: vec![Lane::sequential(0, Access::Read, 0, 1000 * 64)],
             work: vec![Work { kind: Arithmetic::Butterfly, count: 12_345 }],
         };
-        let ready = ReadySweep::new(&sweep, &system);
+        let ready = ReadySweep::new(&sweep, &system, Stores::Regular);
         let mut carry = 0;
 
         let step_time = ready.step_time(Tempo::default());

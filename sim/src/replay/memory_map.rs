@@ -1,17 +1,14 @@
 //! The page tables of the process, and what a touch of a page costs a core.
 
-use super::calls::Stores;
 use crate::core::Source;
 use crate::machine::Port;
 use crate::pages::PageTable;
 use crate::{Error, Picoseconds};
 
-/// Page tables by position of the tier, and the flavour of stores.
+/// Page tables by position of the tier.
 pub struct MemoryMap {
     /// One table for each tier of the system.
     pub tables: Vec<PageTable>,
-    /// How the process stores.
-    pub stores: Stores,
     /// Cost of the first touch of a page.
     pub fault: Picoseconds,
 }
