@@ -41,7 +41,13 @@ const UNKNOWN_CORE: u64 = 0xff;
 /// An entry without a line; a count of 0 never occurs in a used one.
 const EMPTY: u64 = 0;
 /// Lines that share a place: eight entries are one line of the host.
-const GROUP: u64 = 8;
+const GROUP: usize = 8;
+/// How far on a line goes that finds another in its entry: to the next place, so that full places do not run into one
+/// another; being odd, past every entry in the end.
+const STEP: usize = GROUP + 1;
+/// What makes steps of a distance between entries: the inverse of [`STEP`] modulo 2⁶⁴.
+const INVERSE: usize = 0x8e38_e38e_38e3_8e39_u64 as usize;
+const _: () = assert!(STEP.wrapping_mul(INVERSE) == 1);
 
 /// Who holds a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,8 +74,8 @@ impl Sharers {
 
     #[inline]
     fn place(&self, line: u64) -> usize {
-        let hash = (line / GROUP).wrapping_mul(FIBONACCI);
-        ((hash >> 20) as usize * GROUP as usize + (line % GROUP) as usize) & self.mask
+        let hash = (line / GROUP as u64).wrapping_mul(FIBONACCI);
+        ((hash >> 20) as usize * GROUP + line as usize % GROUP) & self.mask
     }
 
     /// Position of a line's entry, or of the empty one where it belongs.
@@ -77,9 +83,15 @@ impl Sharers {
     fn find(&self, line: u64) -> usize {
         let mut at = self.place(line);
         while self.entries[at] != EMPTY && self.entries[at] & LINE_MASK != line {
-            at = (at + 1) & self.mask;
+            at = (at + STEP) & self.mask;
         }
         at
+    }
+
+    /// Steps from one entry to another.
+    #[inline]
+    const fn steps(&self, from: usize, to: usize) -> usize {
+        to.wrapping_sub(from).wrapping_mul(INVERSE) & self.mask
     }
 
     /// Who holds a line.
@@ -120,15 +132,15 @@ impl Sharers {
     /// Empties an entry, moving later ones of its run forward so that every search still finds its line.
     fn erase(&mut self, at: usize) {
         let mut hole = at;
-        let mut next = (at + 1) & self.mask;
+        let mut next = (at + STEP) & self.mask;
         while self.entries[next] != EMPTY {
             let home = self.place(self.entries[next] & LINE_MASK);
             // The entry may move if its home does not lie between the hole and itself.
-            if next.wrapping_sub(home) & self.mask >= next.wrapping_sub(hole) & self.mask {
+            if self.steps(home, next) >= self.steps(hole, next) {
                 self.entries[hole] = self.entries[next];
                 hole = next;
             }
-            next = (next + 1) & self.mask;
+            next = (next + STEP) & self.mask;
         }
         self.entries[hole] = EMPTY;
     }
@@ -164,7 +176,9 @@ mod tests {
         let mut model: std::collections::BTreeMap<u64, std::collections::BTreeSet<usize>> =
             Default::default();
         for step in 0..200_000 {
-            let line = hetier_traces::seeded::draw_below(1, step, 100) * 37 % 500;
+            // Half of the lines begin at the same entry of their places.
+            let drawn = hetier_traces::seeded::draw_below(1, step, 800);
+            let line = if drawn < 400 { drawn * 8 } else { drawn * 37 % 500 };
             let core = hetier_traces::seeded::draw_below(2, step, 4) as usize;
             let held = model.entry(line).or_default();
             if held.remove(&core) {

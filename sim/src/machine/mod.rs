@@ -17,6 +17,7 @@ mod tap;
 mod traffic;
 
 pub use histogram::Histogram;
+pub(crate) use layout::divide;
 pub use layout::{Layout, Line, TierLayout};
 pub use link::Links;
 pub use memory::{Answer, BuildDevice, Memory, Submission, Waiter};

@@ -83,13 +83,13 @@ impl TrafficCounters {
     }
 
     /// Counts one line at a device.
-    #[inline]
+    #[inline(always)]
     pub fn count(&mut self, tier: usize, kind: Kind, class: u8, primitive: u16, at: Picoseconds) {
         self.count_lines(tier, kind, class, primitive, at, 1);
     }
 
     /// Counts so many lines at a device.
-    #[inline]
+    #[inline(always)]
     pub fn count_lines(
         &mut self,
         tier: usize,
@@ -171,7 +171,7 @@ impl TrafficCounters {
     }
 
     /// Puts lines into the bin of an instant.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, tier: usize, direction: usize, at: u64, lines: u64) {
         let mut bin = (at >> self.shift) as usize;
         while bin >= BINS {

@@ -16,7 +16,7 @@
 use super::{LineRequest, Mode, ModeSettings, Plan, need_dram, need_far};
 use crate::Error;
 use crate::device::Kind;
-use crate::machine::{Layout, Line, TierLayout};
+use crate::machine::{Layout, Line, TierLayout, divide};
 use crate::result::NearMemory;
 use crate::system::System;
 
@@ -71,6 +71,9 @@ pub struct MemoryMode {
     far: TierLayout,
     /// Controllers of a socket.
     controllers: u64,
+    /// Channels of a controller.
+    near_channels: u64,
+    far_channels: u64,
     /// Lines of near memory behind one controller.
     near_lines: u64,
     tags: Vec<NearTags>,
@@ -121,6 +124,8 @@ impl MemoryMode {
             near,
             far: far_layout,
             controllers,
+            near_channels: near.channels / controllers,
+            far_channels: far_layout.channels / controllers,
             near_lines,
             tags: vec![NearTags::new(near_lines); total as usize],
             write_miss_fetches: settings.write_miss_fetches,
@@ -133,40 +138,25 @@ impl MemoryMode {
 
     #[inline]
     fn home(&self, line: Line) -> Home {
-        let granule = line.local / self.far.granule;
-        let per_controller = self.far.channels / self.controllers;
-        let channel = granule % self.far.channels;
-        let row = granule / self.far.channels * per_controller + channel % per_controller;
-        let behind = row * self.far.granule + line.local % self.far.granule;
-        Home {
-            socket: line.socket,
-            controller: channel / per_controller,
-            index: behind % self.near_lines,
-            tag: (behind / self.near_lines) as u32,
-        }
+        let (granule, within) = divide(line.local, self.far.granule);
+        let (row, channel) = divide(granule, self.far.channels);
+        let per_controller = self.far_channels;
+        let (controller, channel) = divide(channel, per_controller);
+        let behind = (row * per_controller + channel) * self.far.granule + within;
+        let (tag, index) = divide(behind, self.near_lines);
+        Home { socket: line.socket, controller, index, tag: tag as u32 }
     }
 
     /// Channel and line of a far line, by its tag.
     fn far_place(&self, home: Home) -> (usize, u64) {
         let behind = u64::from(home.tag) * self.near_lines + home.index;
-        let per_controller = self.far.channels / self.controllers;
-        let row = behind / self.far.granule;
-        let channel = home.controller * per_controller + row % per_controller;
-        let first = self.far.first_channel + home.socket * self.far.channels as usize;
-        (first + channel as usize, row / per_controller * self.far.granule + behind % self.far.granule)
+        place(&self.far, self.far_channels, home, behind)
     }
 
     /// Channel and line of a near line.
     #[inline]
     fn near_place(&self, home: Home) -> (usize, u64) {
-        let per_controller = self.near.channels / self.controllers;
-        let granule = home.index / self.near.granule;
-        let channel = home.controller * per_controller + granule % per_controller;
-        let first = self.near.first_channel + home.socket * self.near.channels as usize;
-        (
-            first + channel as usize,
-            granule / per_controller * self.near.granule + home.index % self.near.granule,
-        )
+        place(&self.near, self.near_channels, home, home.index)
     }
 
     fn tags(&mut self, home: Home) -> &mut NearTags {
@@ -230,6 +220,15 @@ impl MemoryMode {
         }
         plan
     }
+}
+
+/// Channel and line of a line behind a controller that has so many channels of a tier.
+#[inline]
+fn place(tier: &TierLayout, channels: u64, home: Home, behind: u64) -> (usize, u64) {
+    let (granule, within) = divide(behind, tier.granule);
+    let (row, channel) = divide(granule, channels);
+    let channel = home.socket as u64 * tier.channels + home.controller * channels + channel;
+    (tier.first_channel + channel as usize, row * tier.granule + within)
 }
 
 impl Mode for MemoryMode {
