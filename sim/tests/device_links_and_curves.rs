@@ -99,6 +99,26 @@ fn reads_and_writes_use_both_directions_of_the_link() {
 }
 
 #[test]
+fn a_read_takes_its_turn_among_writes_that_came_before() {
+    let (config, card) = card();
+    let mut device = config.build();
+    for token in 0..1000 {
+        device.push(Request { token, line: scattered(token), kind: Kind::Write, at: Picoseconds::ZERO });
+    }
+    let read_at = Picoseconds::from_ns(10.0);
+    device.push(Request { token: 1000, line: scattered(1000), kind: Kind::Read, at: read_at });
+    let mut done = Vec::new();
+
+    while let Some(event) = device.next_event() {
+        device.advance(event, &mut done);
+    }
+
+    // Before it one write is on the link; 1,000 of them take 3.6 us. The rest is the card's memory, which has its own queue.
+    let latency = done.iter().find(|completion| completion.token == 1000).unwrap().at - read_at;
+    assert!(latency.as_ns() < card.closed_latency().as_ns() + 250.0, "{} ns", latency.as_ns());
+}
+
+#[test]
 fn the_queue_of_the_card_bounds_what_is_under_way() {
     let text = |queue: usize| {
         let file =

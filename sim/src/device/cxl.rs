@@ -3,7 +3,8 @@
 //! Every message takes its bytes on one direction of the link: a read sends a request down and data up, a write sends
 //! data down and a response up. So reads and writes share neither direction's limit, and a mix moves more than either
 //! alone until the card's DRAM is the limit. Requests and requests with data are separate channels of the protocol with
-//! credits of their own (CXL 2.0, section 3.3: M2S Req and M2S `RwD`), so neither direction fills the queue of the other.
+//! credits of their own (CXL 2.0, section 3.3: M2S Req and M2S `RwD`), so neither direction fills the queue of the other,
+//! and where both wait for the link they take turns: a read does not stand behind all writes that came before it.
 //!
 //! Known limits: messages are not packed into flits one by one (their bytes include a share of the header), and there
 //! are no credits beyond the number of requests under way.
@@ -98,6 +99,11 @@ impl CxlLiteral {
 }
 
 impl CxlConfig {
+    /// Requests of each direction under way between port and card.
+    pub const fn queue(&self) -> usize {
+        self.queue
+    }
+
     /// Unloaded read from port to port, with the bank closed: down, DRAM, up.
     pub fn closed_latency(&self) -> Picoseconds {
         self.header + self.latency + self.memory.timing.closed_latency() + self.data + self.latency
@@ -126,6 +132,8 @@ pub struct Cxl {
     /// When each direction of the link is free.
     down_free: Picoseconds,
     up_free: Picoseconds,
+    /// Direction of the request that went down last.
+    started: Kind,
     /// Requests between port and card and back, by the number that the card's memory knows them by.
     under_way: Vec<Request>,
     free: Vec<usize>,
@@ -148,6 +156,7 @@ impl Cxl {
             queued: [0; 2],
             down_free: Picoseconds::ZERO,
             up_free: Picoseconds::ZERO,
+            started: Kind::Write,
             under_way: Vec::new(),
             free: Vec::new(),
             answers: BinaryHeap::new(),
@@ -159,22 +168,21 @@ impl Cxl {
 
     /// When the next request can start down the link, as far as is known, and its direction.
     fn next_start(&self) -> Option<(Picoseconds, Kind)> {
-        let (read, write) = (self.next_start_of(Kind::Read), self.next_start_of(Kind::Write));
-        match (read, write) {
-            (Some(read), Some(write)) if write < read => Some((write.0, Kind::Write)),
-            (Some(read), _) => Some((read.0, Kind::Read)),
-            (None, write) => write.map(|write| (write.0, Kind::Write)),
-        }
+        let turns = match self.started {
+            Kind::Read => [Kind::Write, Kind::Read],
+            Kind::Write => [Kind::Read, Kind::Write],
+        };
+        let starts = turns.into_iter().filter_map(|kind| Some((self.next_start_of(kind)?, kind)));
+        starts.min_by_key(|(start, _)| *start)
     }
 
-    /// When the next request of a direction can start, and since when it waits.
-    fn next_start_of(&self, kind: Kind) -> Option<(Picoseconds, Picoseconds)> {
-        let arrived = self.backlogs[kind as usize].front()?.at;
-        let start = arrived.max(self.down_free);
+    /// When the next request of a direction can start.
+    fn next_start_of(&self, kind: Kind) -> Option<Picoseconds> {
+        let start = self.backlogs[kind as usize].front()?.at.max(self.down_free);
         if self.queued[kind as usize] < self.config.queue {
-            return Some((start, arrived));
+            return Some(start);
         }
-        self.leaving[kind as usize].front().map(|leave| (start.max(*leave), arrived))
+        self.leaving[kind as usize].front().map(|leave| start.max(*leave))
     }
 
     fn start(&mut self, at: Picoseconds, kind: Kind) {
@@ -187,6 +195,7 @@ impl Cxl {
         *queued += 1;
         let time = if request.kind == Kind::Read { self.config.header } else { self.config.data };
         self.down_free = at + time;
+        self.started = kind;
         let number = self.free.pop().unwrap_or(self.under_way.len());
         if number == self.under_way.len() {
             self.under_way.push(request);

@@ -236,6 +236,7 @@ impl Engine<'_> {
         self.caches.page_walks += toll.walks;
         let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
         if toll.has_read {
+            self.memory.end_fetches();
             self.mark_ready(number, segment, now_ps + total_fs / 1000);
         }
         Ok(total_fs)

@@ -79,6 +79,19 @@ impl Part {
     }
 }
 
+/// Lines that a core fetches from a server, together with others.
+#[derive(Clone, Copy, Debug)]
+struct Fetch {
+    server: usize,
+    /// Step of the load tables.
+    step: usize,
+    /// Lines that loads wait for.
+    loads: u64,
+    /// How long those would take if nobody else wanted anything.
+    alone_fs: u64,
+    took_ps: u64,
+}
+
 /// For whom memory works.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
@@ -147,6 +160,8 @@ pub struct Memory {
     near_tier: usize,
     write_miss_fetches: bool,
     places: Vec<Place>,
+    /// What a core fetches at present.
+    fetches: Vec<Fetch>,
     /// Demand at the devices.
     pub traffic: TrafficCounters,
 }
@@ -178,6 +193,7 @@ impl Memory {
             near_tier: system.tier("dram").unwrap_or(0),
             write_miss_fetches: fetches,
             places: Vec::new(),
+            fetches: Vec::new(),
             traffic: TrafficCounters::new(system.tiers.len()),
         }
     }
@@ -382,17 +398,17 @@ impl Memory {
         let noted = if is_remote && client.is_noted { lines } else { 0 };
         if self.near.is_none() {
             let work = Work { reads: lines, writes: noted, awaited: awaited(lines) };
-            return (self.serve(far_server, work, is_remote, client), far_server / self.sockets);
+            return (self.fetch(far_server, work, is_remote, client), far_server / self.sockets);
         }
         let misses = found.clean + found.dirty;
         let near_server = self.near_tier * self.sockets + self.socket(place);
         let work = Work { reads: lines, writes: misses + noted, awaited: awaited(found.hits) };
-        let near = self.serve(near_server, work, is_remote, client);
+        let near = self.fetch(near_server, work, is_remote, client);
         if misses == 0 {
             return (near, self.near_tier);
         }
         let work = Work { reads: misses, writes: found.dirty, awaited: awaited(misses) };
-        let far = self.serve(far_server, work, is_remote, client);
+        let far = self.fetch(far_server, work, is_remote, client);
         // The time of a line is the mean over hits and misses.
         let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines;
         (Fetched { line_fs, done_ps: far.done_ps.max(near.done_ps) }, far_server / self.sockets)
@@ -429,6 +445,30 @@ impl Memory {
         servers[server].serve(client.now_ps, client.core, work, is_remote, |lines, from_ps, length_ps| {
             traffic.spread(tier, (from_ps, from_ps + length_ps), lines);
         })
+    }
+
+    /// Reads of a server, some of them for loads: how long those wait is known when all of them have been asked for.
+    #[inline]
+    fn fetch(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
+        let fetched = self.serve(server, work, is_remote, client);
+        let (step, alone_fs) = (self.servers[server].step, work.awaited * fetched.line_fs);
+        let took_ps = fetched.done_ps - client.now_ps;
+        self.fetches.push(Fetch { server, step, loads: work.awaited, alone_fs, took_ps });
+        fetched
+    }
+
+    /// Counts how long loads waited that a core made together: those of one server are there at the same time.
+    #[inline]
+    pub fn end_fetches(&mut self) {
+        let Self { fetches, servers, .. } = self;
+        for Fetch { server, step, loads, .. } in fetches.iter().filter(|fetch| fetch.loads > 0) {
+            let of_server = fetches.iter().filter(|other| other.server == *server);
+            let (took_ps, alone_fs) = of_server.fold((0, 0), |(took_ps, alone_fs), other| {
+                (other.took_ps.max(took_ps), alone_fs + other.alone_fs)
+            });
+            servers[*server].waits.count(*step, waits::class(took_ps * 1000, alone_fs), *loads);
+        }
+        fetches.clear();
     }
 
     #[inline]

@@ -51,7 +51,7 @@ pub struct Server {
     /// Read share of the last window.
     share: f64,
     /// Step of the load tables.
-    step: usize,
+    pub step: usize,
     /// Reading from the own socket and from another, at the present mix and step.
     load: [Load; 2],
     /// All lines by direction.
@@ -134,12 +134,7 @@ impl Server {
         if self.window_requests >= self.window_length {
             self.roll();
         }
-        let line_fs = self.load[usize::from(is_remote)].line_fs;
-        if work.awaited > 0 {
-            let took_fs = (done_ps - now_ps) * 1000;
-            self.waits.count(self.step, work.awaited, took_fs, work.reads * line_fs);
-        }
-        Fetched { line_fs, done_ps }
+        Fetched { line_fs: self.load[usize::from(is_remote)].line_fs, done_ps }
     }
 
     /// Starts a window, setting load and mix from the last.

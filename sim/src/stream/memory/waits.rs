@@ -1,8 +1,8 @@
 //! How long loads wait for memory: counted by the load of their server and by how much its queue delays them.
 //!
 //! The line model tells how late a line is at a given load of a device. Where more is asked for than a device can serve,
-//! a core's lines wait behind those of others: all of them take as many times longer as the request as a whole does, for
-//! a core has as many lines in flight as ever (Little's law).
+//! a core's lines wait behind those of others: all that a core loads together from a server take as many times longer as
+//! they do as a whole, for a core has as many lines in flight as ever (Little's law).
 
 use crate::stream::behaviour::LOAD_STEPS;
 
@@ -23,10 +23,9 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// Counts loads of a request that took `took_fs` where `alone_fs` would have been enough.
+    /// Counts loads at a step of load and in a class of delay.
     #[inline]
-    pub fn count(&mut self, step: usize, loads: u64, took_fs: u64, alone_fs: u64) {
-        let class = if took_fs > alone_fs { class(took_fs, alone_fs) } else { 0 };
+    pub fn count(&mut self, step: usize, class: usize, loads: u64) {
         self.0[step][class] += loads;
     }
 
@@ -45,8 +44,11 @@ impl Waits {
     }
 }
 
-/// Class of a ratio of at least 1.
-fn class(took_fs: u64, alone_fs: u64) -> usize {
+/// Class of loads that took `took_fs` where `alone_fs` would have been enough.
+pub fn class(took_fs: u64, alone_fs: u64) -> usize {
+    if took_fs <= alone_fs {
+        return 0;
+    }
     let ratio = (took_fs.saturating_mul(1 << RATIO_BITS) / alone_fs.max(1)).max(1 << RATIO_BITS);
     let doublings = ratio.ilog2();
     let quarter = ratio >> (doublings - 2) & 3;
@@ -70,7 +72,7 @@ mod tests {
     fn delays_come_back_within_half_a_class() {
         for took in [1000, 1300, 2000, 2900, 17_000, 230_000] {
             let mut waits = Waits::default();
-            waits.count(3, 5, took, 1000);
+            waits.count(3, class(took, 1000), 5);
 
             let found: Vec<_> = waits.iter().collect();
             let [(3, factor, 5)] = found[..] else { panic!("{found:?}") };
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn what_took_no_longer_than_alone_is_not_delayed() {
         let mut waits = Waits::default();
-        waits.count(0, 7, 10, 1000);
+        waits.count(0, class(10, 1000), 7);
 
         assert_eq!(waits.iter().collect::<Vec<_>>(), [(0, 1.0, 7)]);
     }

@@ -161,66 +161,63 @@ impl<'p> Feeder<'p> {
         Ok(())
     }
 
-    /// Handles the end of the top frame's codes.
+    /// Handles the end of the top frame's codes: begins them, or what follows on them, again, or leaves the frame.
     fn turn(&mut self, out: &mut Vec<u32>, limit: usize) -> Result<()> {
-        let Some(frame) = self.stack.last_mut() else { return Ok(()) };
-        let goes_on = match &mut frame.then {
+        let Some(mut frame) = self.stack.pop() else { return Ok(()) };
+        let goes_on = match frame.then {
             Then::Leave => false,
             Then::Repeat(repeated) => {
                 frame.codes = &repeated.body;
                 repeated.nest.advance(&mut self.scope)
             }
-            Then::Turn(template) => {
-                let template = *template;
-                // A first part that itself holds a template loop has spun the odometer: set it up again.
-                if frame.codes.iter().any(|code| !matches!(code, Code::Emit(_))) {
-                    self.odometer.start(template, &self.scope)?;
-                }
-                frame.codes = &[];
-                frame.then = Then::Begin(template);
-                self.odometer.advance(template)
-            }
+            Then::Turn(template) => self.after_first(template, &mut frame)?,
             Then::Begin(template) => {
-                let template = *template;
                 frame.then = Then::Spin(template);
-                for birth in &template.scratch {
-                    write(birth, &self.scope, out)?;
-                }
+                template.scratch.iter().try_for_each(|birth| write(birth, &self.scope, out))?;
                 true
             }
             Then::Spin(template) => {
-                let template = *template;
                 let goes_on = self.odometer.spin(template, out, limit);
                 if !goes_on {
-                    for death in &template.leftovers {
-                        write(death, &self.scope, out)?;
-                    }
+                    template.leftovers.iter().try_for_each(|death| write(death, &self.scope, out))?;
                 }
                 goes_on
             }
-            Then::Iterate { region, next, end } if *next < *end => {
-                let place = *next;
-                *next += 1;
-                frame.codes = match &region.kind {
-                    RegionKind::Nest { nest, body } => {
-                        let _ = if place == 0 {
-                            nest.start(&mut self.scope)
-                        } else {
-                            nest.advance(&mut self.scope)
-                        };
-                        body
-                    }
-                    RegionKind::Branches(branches) => branches.get(place as usize).map_or(&[], Vec::as_slice),
-                };
+            Then::Iterate { next, end, .. } if next >= end => false,
+            Then::Iterate { region, next, end } => {
+                frame.codes = self.iterate(region, next);
+                frame.then = Then::Iterate { region, next: next + 1, end };
                 true
             }
-            Then::Iterate { .. } => false,
         };
-        match self.stack.last_mut() {
-            Some(frame) if goes_on => frame.at = 0,
-            _ => drop(self.stack.pop()),
+        if goes_on {
+            frame.at = 0;
+            self.stack.push(frame);
         }
         Ok(())
+    }
+
+    /// Goes from a loop's first iteration, which was something else, to its template; false if there is no other iteration.
+    fn after_first(&mut self, template: &'p Template, frame: &mut Frame<'p>) -> Result<bool> {
+        // A first part that itself holds a template loop has spun the odometer: set it up again.
+        if frame.codes.iter().any(|code| !matches!(code, Code::Emit(_))) {
+            self.odometer.start(template, &self.scope)?;
+        }
+        frame.codes = &[];
+        frame.then = Then::Begin(template);
+        Ok(self.odometer.advance(template))
+    }
+
+    /// Codes of an iteration of a region; the variables stand at the one before it.
+    fn iterate(&mut self, region: &'p Region, place: u64) -> &'p [Code] {
+        match &region.kind {
+            RegionKind::Branches(branches) => branches.get(place as usize).map_or(&[], Vec::as_slice),
+            RegionKind::Nest { nest, body } => {
+                // The iterations were counted: there is one.
+                let _ = if place == 0 { nest.start(&mut self.scope) } else { nest.advance(&mut self.scope) };
+                body
+            }
+        }
     }
 }
 
