@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use hetier_sim::allocator::AllocatorKind;
-use hetier_sim::fidelity::{Fidelity, ensemble};
+use hetier_sim::fidelity::{Fidelity, check_seeds, ensemble};
 use hetier_sim::mode::NearStart;
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Pinning, Sample, Schedule, Settings, Stores};
@@ -55,6 +55,7 @@ pub fn settings(arguments: &args::Run) -> Outcome<Settings> {
 }
 
 fn settings_for_any_start(arguments: &args::Run) -> Outcome<Settings> {
+    check_seeds(arguments.seeds).map_err(Failure::usage)?;
     let mut settings = Settings {
         pages: arguments.pages.clone(),
         numa: arguments.numa.clone(),

@@ -1,15 +1,21 @@
 //! How exactly a trace is replayed, and ensembles over seeds.
 
+mod ensemble;
+
 use std::ops::ControlFlow;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use hetier_traces::{Trace, facts};
 use rayon::prelude::*;
 
 use crate::replay::{self, Progress, Settings};
-use crate::result::{RunResult, Spread};
+use crate::result::RunResult;
 use crate::system::System;
 use crate::{Error, stream};
+
+pub use ensemble::{MOST_SEEDS, check_seeds};
+
+use ensemble::Ensemble;
 
 /// Line accesses up to which `auto` takes every line: about 15 s of one host core.
 pub const LINE_LIMIT: u64 = 100_000_000;
@@ -81,7 +87,8 @@ fn seeds_at_once(trace: &Trace, fidelity: Fidelity) -> Result<usize, Error> {
 /// is itself.
 ///
 /// # Errors
-/// Those of [`replay()`].
+/// - [`Error::Value`] for no seed or more than [`MOST_SEEDS`].
+/// - Those of [`replay()`].
 pub fn ensemble(
     trace: &Trace,
     system: &System,
@@ -90,33 +97,23 @@ pub fn ensemble(
     seeds: u32,
     progress: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
 ) -> Result<RunResult, Error> {
+    check_seeds(seeds)?;
     let fidelity = if fidelity.is_line(trace, settings)? { Fidelity::Line } else { Fidelity::Stream };
-    if seeds <= 1 {
-        let result = replay(trace, system, settings, fidelity, &mut |share| progress(share))?;
-        return Ok(median_of(vec![result]));
-    }
     let shares = Mutex::new(vec![0.0; seeds as usize]);
-    let run = |number: u32| {
+    let results = Mutex::new(Ensemble::new(seeds));
+    let run = |&number: &u32| {
         let settings = Settings { seed: settings.seed.wrapping_add(u64::from(number)), ..settings.clone() };
-        replay(trace, system, &settings, fidelity, &mut |share| {
-            let mut shares = shares.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let result = replay(trace, system, &settings, fidelity, &mut |share| {
+            let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
             shares[number as usize] = share;
             progress(shares.iter().sum::<f64>() / f64::from(seeds))
-        })
+        })?;
+        results.lock().unwrap_or_else(PoisonError::into_inner).push(number, result);
+        Ok(())
     };
-    let mut results = Vec::with_capacity(seeds as usize);
     let numbers: Vec<u32> = (0..seeds).collect();
     for together in numbers.chunks(seeds_at_once(trace, fidelity)?) {
-        let part: Result<Vec<RunResult>, Error> = together.par_iter().map(|&number| run(number)).collect();
-        results.extend(part?);
+        together.par_iter().map(run).collect::<Result<(), Error>>()?;
     }
-    Ok(median_of(results))
-}
-
-/// The run with the median time, with the spread of all; at least one.
-fn median_of(mut results: Vec<RunResult>) -> RunResult {
-    let (seeds, spread) = (results.len() as u64, Spread::of(&results));
-    results.sort_by(|one, other| one.simulated_seconds.total_cmp(&other.simulated_seconds));
-    let middle = (results.len() - 1) / 2;
-    RunResult { seeds: Some(seeds), spread: Some(spread), ..results.swap_remove(middle) }
+    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).median())
 }

@@ -200,7 +200,7 @@ pub struct Run {
     /// Seed of page placement and everything else drawn at random
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
-    /// Replay this many seeds and report their spread
+    /// Replay this many seeds, at most 1000, and report their spread
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
 }
@@ -299,7 +299,7 @@ pub struct Replay {
     #[arg(long, value_name = "TIER", requires = "bare")]
     pub tier: Option<String>,
     /// With --bare: offer an access every so many clocks of the DRAM, or nanoseconds of other memory
-    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
+    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub pace: Option<u64>,
     /// With --bare: offer the next access at every clock until it is accepted
     #[arg(long, requires = "bare")]
