@@ -16,6 +16,7 @@ mod published_memory;
 mod range;
 mod real_run;
 mod size;
+mod speed;
 mod study;
 mod workload;
 

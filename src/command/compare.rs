@@ -19,8 +19,8 @@ use crate::command::record::host_threads;
 use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
 use crate::progress::{self, Phases};
-use crate::real_run;
 use crate::workload::{self, Prepared};
+use crate::{real_run, speed};
 
 /// Modes compared unless the command line names others, the reference first.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
@@ -135,7 +135,8 @@ fn compare(
     let host = HostTimes { replays: seconds, inference_seconds: recorded.seconds };
     if !arguments.json {
         say!("{}", comparison::table(&results).transposed().to_text());
-        print_replays(folder, &timed);
+        speed::lines(&recorded.trace, &timed)?.iter().for_each(|speed| say!("{speed}"));
+        say!("written to {}: report.html, figures, tables, results, trace", folder.display());
     }
     Ok(Comparison::new(&results, &recorded.facts, &host))
 }
@@ -276,12 +277,4 @@ fn print_run(arguments: &args::Compare, name: &str, recorded: &Recorded) {
         units::bytes(facts.trace.logical_read_bytes),
         units::bytes(facts.trace.logical_write_bytes)
     );
-}
-
-fn print_replays(folder: &Path, timed: &[Timed]) {
-    for (result, seconds) in timed {
-        let rate = result.accesses as f64 / seconds / 1e6;
-        say!("replayed {} in {}: {rate:.1} million lines a second", result.mode, units::seconds(*seconds));
-    }
-    say!("written to {}: report.html, figures, tables, results, trace", folder.display());
 }

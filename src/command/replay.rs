@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::args;
 use crate::failure::Outcome;
 use crate::machine::{self, Timed};
+use crate::speed;
 
 /// Replays a trace.
 pub fn run(arguments: &args::Replay) -> Outcome {
@@ -30,7 +31,7 @@ pub fn run(arguments: &args::Replay) -> Outcome {
         let text = serde_json::to_string_pretty(&results[0])? + "\n";
         output::write_single(path, text.as_bytes())?;
     }
-    if arguments.json { print_json(&timed) } else { print_tables(&timed) }
+    if arguments.json { print_json(&timed) } else { print_tables(&timed, &speed::lines(&trace, &timed)?) }
 }
 
 /// The result, and the host seconds that files leave out.
@@ -43,8 +44,8 @@ fn print_json(timed: &[Timed]) -> Outcome {
     Ok(())
 }
 
-fn print_tables(timed: &[Timed]) -> Outcome {
-    for (result, seconds) in timed {
+fn print_tables(timed: &[Timed], speeds: &[String]) -> Outcome {
+    for ((result, _), speed) in timed.iter().zip(speeds) {
         say!("{}", comparison::table(std::slice::from_ref(result)).transposed().to_text());
         let mut phases = Table::new(&["phase", "operation", "time", "lines", "near-memory hits"]);
         for phase in &result.phases {
@@ -57,8 +58,7 @@ fn print_tables(timed: &[Timed]) -> Outcome {
             ]);
         }
         say!("{}", phases.to_text());
-        let rate = result.accesses as f64 / seconds / 1e6;
-        say!("replayed in {}: {rate:.1} million lines a second", units::seconds(*seconds));
+        say!("{speed}");
     }
     Ok(())
 }
