@@ -218,7 +218,7 @@ impl Controllers for Bare<'_> {
         let columns = sum(|channel| channel.tally().columns.iter().sum());
         let hits = sum(|channel| channel.tally().hits.iter().sum());
         let accesses = columns + sum(|channel| channel.tally().forwarded);
-        let simulated_ns = (self.meter.last * config.timing.clock_ps) as f64 / 1e3;
+        let simulated_ns = self.meter.last as f64 * config.timing.clock_ps as f64 / 1e3;
         let gb_per_s = share((accesses * LINE_BYTES) as f64, simulated_ns);
         BareResult {
             gb_per_s,

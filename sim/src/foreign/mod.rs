@@ -33,6 +33,9 @@ use crate::device::Kind;
 /// Clock of devices that are not on a DRAM bus, in picoseconds.
 const OTHER_CLOCK_PS: u64 = 1_000;
 
+/// Latest clock of a trace: at up to 16 ns a clock simulated time then fits 64 bits of picoseconds (213 days).
+const LAST_CLOCK: u64 = 1 << 50;
+
 /// One access of a foreign trace, as the line it touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForeignAccess {
@@ -129,6 +132,9 @@ impl<R: BufRead> Reader<R> {
             for clock in self.accesses.iter().filter_map(|access| access.clock) {
                 if clock < self.clock {
                     return Err(self.refuse("a cycle no earlier than that of the line before"));
+                }
+                if clock > LAST_CLOCK {
+                    return Err(self.refuse("a cycle of at most 2^50 = 1125899906842624"));
                 }
                 self.clock = clock;
             }
@@ -263,6 +269,19 @@ mod tests {
 
         let expected = "found 0x80 READ 6, need a cycle no earlier than that of the line before";
         assert_eq!(message, format!("t:2: dramsim3: {expected}"));
+    }
+
+    #[test]
+    fn cycles_whose_time_does_not_fit_are_refused() {
+        assert!(all("dramsim3", &format!("0x0 READ {LAST_CLOCK}\n")).is_ok());
+
+        for clock in [LAST_CLOCK + 1, 9_000_000_000_000_000_000, u64::MAX] {
+            let message =
+                all("dramsim3", &format!("0x40 READ 1\n0x0 READ {clock}\n")).unwrap_err().to_string();
+            let expected =
+                format!("t:2: dramsim3: found 0x0 READ {clock}, need a cycle of at most 2^50 = {LAST_CLOCK}");
+            assert_eq!(message, expected);
+        }
     }
 
     #[test]
