@@ -160,6 +160,8 @@ impl Check<'_> {
             ("l1.latency_cycles", literal.l1.latency_cycles),
             ("l2.latency_cycles", literal.l2.latency_cycles),
             ("l3.latency_cycles", literal.l3.latency_cycles),
+            // The last level finds out who holds the line.
+            ("l3.forward_cycles", literal.l3.forward_cycles),
         ];
         let mut nearer = ("0", 0);
         for (key, cycles) in levels {
@@ -344,12 +346,17 @@ impl Check<'_> {
             let need = "a power of two, at least 64";
             return Err(self.value(&key("interleave_bytes"), tier.interleave_bytes, need));
         }
+        let channel_bytes = tier.capacity_per_channel_gib << 30;
+        if !channel_bytes.is_multiple_of(tier.interleave_bytes) {
+            let need = format!("a divisor of capacity_per_channel_gib, {channel_bytes} bytes");
+            return Err(self.value(&key("interleave_bytes"), tier.interleave_bytes, need));
+        }
         self.device(tier)?;
         Ok(TierSpec {
             name: tier.name.clone(),
             device: tier.device.clone(),
             channels_per_socket: channels,
-            channel_bytes: tier.capacity_per_channel_gib << 30,
+            channel_bytes,
             interleave_lines: tier.interleave_bytes / line,
             extra_request: self.ns(&key("extra_request_ns"), tier.extra_request_ns)?,
             extra_response: self.ns(&key("extra_response_ns"), tier.extra_response_ns)?,

@@ -55,6 +55,17 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
             "latency_cycles = 14",
             "l3.latency_cycles: found 14, need more than l2.latency_cycles",
         ),
+        (
+            "forward_cycles = 106",
+            "forward_cycles = 46",
+            "l3.forward_cycles: found 46, need more than l3.latency_cycles = 46",
+        ),
+        ("forward_cycles = 106", "forward_cycles = 0", "l3.forward_cycles: found 0, need more"),
+        (
+            "interleave_bytes = 256",
+            "interleave_bytes = 17592186044416",
+            "tier.dram.interleave_bytes: found 17592186044416, need a divisor of capacity_per_channel_gib, 34359738368",
+        ),
         ("latency_cycles = 4\n", "latency_cycles = 0\n", "l1.latency_cycles: found 0, need more than 0"),
         ("\"ddr4-2666-rdimm-32g\"", "\"nosuch\"", "tier.dram.device: found nosuch, need one of ddr4-2400"),
         ("\npages = \"random-4k\"", "\npages = \"foo\"", "defaults.pages: found foo, need one of contiguous"),
@@ -73,6 +84,15 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
         assert!(message.starts_with("x.toml: ") && message.contains(expected), "{message}");
         assert!(message.contains("need"), "{message}");
     }
+}
+
+#[test]
+fn a_granule_of_a_whole_channel_is_accepted_and_a_larger_one_refused() {
+    let granule =
+        |bytes: u64| SLICE.replacen("interleave_bytes = 256", &format!("interleave_bytes = {bytes}"), 1);
+
+    assert!(System::parse("x.toml", &granule(32 << 30)).is_ok());
+    assert!(System::parse("x.toml", &granule(64 << 30)).is_err());
 }
 
 #[test]
