@@ -5,7 +5,7 @@ use hetier_sim::calibrate::{Calibrated, calibrate, further, ratings};
 
 use crate::command::validate::Verdict;
 use crate::failure::Outcome;
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// Largest distance of a micro-benchmark, in percent of the published number, that passes: measurements of different
 /// machines of one kind differ by as much.
@@ -82,7 +82,10 @@ const UNSIMULATED: [[&str; 4]; 8] = [
 
 /// Runs every probe that has a published number.
 pub fn verdicts() -> Outcome<Vec<Verdict>> {
-    let calibrated = interrupt::ending_at_once(calibrate)?;
+    let bar = progress::bar("micro-benchmarks");
+    let calibrated = interrupt::ending_at_once(|| calibrate(&|share| progress::show(&bar, share)));
+    bar.finish_and_clear();
+    let calibrated = calibrated?;
     let mut verdicts: Vec<Verdict> = SERVICES
         .iter()
         .filter_map(|(name, id, ns)| service(name, *ns, calibrated.iter().find(|row| row.point.id == *id)?))

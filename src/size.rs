@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Units by suffix, lower case; binary and decimal are told apart by the `i`.
-const UNITS: [(&str, u64); 12] = [
+const UNITS: [(&str, u64); 16] = [
     ("", 1),
     ("b", 1),
     ("kib", 1 << 10),
@@ -15,6 +15,10 @@ const UNITS: [(&str, u64); 12] = [
     ("mb", 1_000_000),
     ("gb", 1_000_000_000),
     ("tb", 1_000_000_000_000),
+    ("pib", 1 << 50),
+    ("eib", 1 << 60),
+    ("pb", 1_000_000_000_000_000),
+    ("eb", 1_000_000_000_000_000_000),
     ("k", 1 << 10),
     ("m", 1 << 20),
 ];
@@ -23,13 +27,10 @@ const UNITS: [(&str, u64); 12] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// The largest binary unit in which the size is a whole number: `4 KiB`, `1000 B`.
+/// As probes write it.
 impl fmt::Display for Size {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let fits = |&&(shift, _): &&(u32, _)| self.0 > 0 && self.0.trailing_zeros() >= shift;
-        let (shift, unit) = units.iter().find(fits).copied().unwrap_or((0, "B"));
-        write!(formatter, "{} {unit}", self.0 >> shift)
+        formatter.write_str(&hetier_sim::probe::size_text(self.0))
     }
 }
 
@@ -62,6 +63,8 @@ mod tests {
         assert_eq!("4kb".parse(), Ok(Size(4000)));
         assert_eq!("1.5GiB".parse(), Ok(Size(3 << 29)));
         assert_eq!("64".parse(), Ok(Size(64)));
+        assert_eq!("1EiB".parse(), Ok(Size(1 << 60)), "the largest size that errors name");
+        assert!("1.1EiB".parse::<Size>().is_err());
     }
 
     #[test]

@@ -52,7 +52,10 @@
 //! closed pages for the 6240, which its idle latency suggests, leaves the reads there and brings its loaded latencies
 //! from 7–9 % above to within 3.5 %. The rest of the 6240's reads (7 %) may be hyper-threads: MLC runs two threads a core,
 //! and twice the streams open more rows.
-//!
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::literal::DeviceConfig;
@@ -70,6 +73,8 @@ pub use further::{further, ratings};
 /// Name in errors, and the text, of the points.
 const FILE: &str = "calibration.csv";
 const POINTS: &str = include_str!("../calibration.csv");
+/// Share of the host's time that points of no curve take, about; only progress is told by it.
+const SINGLES_SHARE: f64 = 0.6;
 
 /// One published measurement. Empty options are those of the probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -137,31 +142,44 @@ fn parse(file: &str, text: &str) -> Result<Vec<Point>, Error> {
     .collect()
 }
 
-/// Measures all points, on as many host cores as there are; the result does not depend on their number.
+/// Measures all points, on as many host cores as there are; the result does not depend on their number. `progress` is
+/// told the share of the work that is done.
 ///
 /// # Errors
 /// - Those of loading systems and devices, and of the probes.
-pub fn calibrate() -> Result<Vec<Calibrated>, Error> {
+pub fn calibrate(progress: &(dyn Fn(f64) + Sync)) -> Result<Vec<Calibrated>, Error> {
     use rayon::prelude::*;
     let (curves, singles): (Vec<_>, Vec<_>) =
         points()?.into_iter().enumerate().partition(|(_, point)| point.probe == "loaded");
-    let singles = singles.into_par_iter().map(|(row, point)| Ok((row, measure(point)?)));
+    let (done, share) = (AtomicUsize::new(0), SINGLES_SHARE / singles.len() as f64);
+    let singles = singles.into_par_iter().map(|(row, point)| {
+        let calibrated = measure(point)?;
+        progress((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 * share);
+        Ok((row, calibrated))
+    });
     let mut table = singles.collect::<Result<Vec<_>, Error>>()?;
-    table.extend(measure_curves(curves)?);
+    table.extend(measure_curves(curves, &|share| progress(SINGLES_SHARE + (1.0 - SINGLES_SHARE) * share))?);
     table.sort_by_key(|(row, _)| *row);
     Ok(table.into_iter().map(|(_, calibrated)| calibrated).collect())
 }
 
 /// Measures each curve once for all points on it.
-fn measure_curves(points: Vec<(usize, Point)>) -> Result<Vec<(usize, Calibrated)>, Error> {
+fn measure_curves(
+    points: Vec<(usize, Point)>,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<Vec<(usize, Calibrated)>, Error> {
+    let key = |point: &Point| [&point.system, &point.tier, &point.mix].map(String::clone);
+    let count = points.iter().map(|(_, point)| key(point)).collect::<BTreeSet<_>>().len() as f64;
     let mut curves: Vec<([String; 3], LoadedReport)> = Vec::new();
     let mut table = Vec::new();
     for (row, point) in points {
-        let key = [&point.system, &point.tier, &point.mix].map(String::clone);
+        let key = key(&point);
         let place = match curves.iter().position(|(other, _)| *other == key) {
             Some(place) => place,
             None => {
-                curves.push((key, simulate_curve(&System::load(&point.system)?, &point)?));
+                let before = curves.len() as f64;
+                let tell = |share: f64| progress((before + share) / count);
+                curves.push((key, simulate_curve(&System::load(&point.system)?, &point, &tell)?));
                 curves.len() - 1
             }
         };
@@ -296,17 +314,21 @@ fn simulate_hotspot(system: &System, point: &Point) -> Result<f64, Error> {
 }
 
 fn simulate_loaded(system: &System, point: &Point) -> Result<f64, Error> {
-    Ok(interpolate(&simulate_curve(system, point)?, curve_bandwidth(point)?))
+    Ok(interpolate(&simulate_curve(system, point, &|_| ())?, curve_bandwidth(point)?))
 }
 
-fn simulate_curve(system: &System, point: &Point) -> Result<LoadedReport, Error> {
+fn simulate_curve(
+    system: &System,
+    point: &Point,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<LoadedReport, Error> {
     let probe = LoadedProbe {
         tier: point.tier.clone(),
         mix: point.mix.parse()?,
         dimms: point.dimms,
         is_remote: false,
     };
-    loaded(system, &probe)
+    loaded(system, &probe, progress)
 }
 
 /// The bandwidth at which a point lies on its curve.

@@ -24,6 +24,9 @@ pub enum Probe {
     /// Threads that keep as much in flight as a core can: bandwidth and write efficiency
     Bandwidth(Bandwidth),
     /// Latency while all cores ask for more and more: the bandwidth-latency curve
+    ///
+    /// Every socket does the same with its own memory, and bandwidths are those of all sockets together (`sockets` in
+    /// --json): --dimms 1 is one channel of each.
     Loaded(Loaded),
     /// Overwriting a small region: the tail of wear levelling
     Hotspot(Hotspot),
@@ -38,7 +41,7 @@ pub struct Where {
     /// Tier of the system: dram, pmem or cxl
     #[arg(long, value_name = "TIER")]
     pub tier: String,
-    /// Channels used [default: all]
+    /// Channels used of each socket [default: all]
     #[arg(long, value_name = "D")]
     pub dimms: Option<usize>,
     /// Print one JSON object

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::failure::Outcome;
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// Measures every calibration point.
 pub fn run(arguments: &args::Calibrate) -> Outcome {
@@ -28,7 +28,10 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
         }
         output::check_file(path)?;
     }
-    let table = interrupt::ending_at_once(calibrate)?;
+    let bar = progress::bar("calibrate");
+    let table = interrupt::ending_at_once(|| calibrate(&|share| progress::show(&bar, share)));
+    bar.finish_and_clear();
+    let table = table?;
     if let Some(path) = &arguments.output {
         let head = "# Calibration\n\nWritten by `hetier calibrate -o docs/calibration.md`. The points are rows of \
                     `sim/calibration.csv`; the models are described in `sim/src/calibrate.rs` and in the device files.\n\n";

@@ -6,6 +6,8 @@ mod hotspot;
 mod latency;
 mod loaded;
 
+use std::sync::{Mutex, PoisonError};
+
 use hetier_sim::probe::LatencyTail;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -13,7 +15,7 @@ use serde_json::json;
 
 use crate::args::probe::Probe;
 use crate::failure::Outcome;
-use crate::interrupt;
+use crate::{interrupt, progress};
 
 /// Runs one micro-benchmark, or one for each point of a range.
 pub fn run(arguments: &Probe) -> Outcome {
@@ -25,16 +27,32 @@ pub fn run(arguments: &Probe) -> Outcome {
     }
 }
 
-/// Measures all points on all host cores; reports come in the order of points.
+/// Shows the share of a point that is done.
+type Told<'t> = &'t (dyn Fn(f64) + Sync);
+
+/// Checks all points, then measures them on all host cores with a bar; reports come in the order of points. Ctrl-C ends
+/// the program at once: nothing is written before the last point is measured.
 fn measure<P: Sync, R: Send>(
     points: &[P],
-    probe: impl Fn(&P) -> Result<R, hetier_sim::Error> + Sync,
+    check: impl Fn(&P) -> Result<(), hetier_sim::Error>,
+    probe: impl Fn(&P, Told<'_>) -> Result<R, hetier_sim::Error> + Sync,
 ) -> Outcome<Vec<R>> {
-    let measured = points.par_iter().map(|point| {
-        interrupt::check()?;
-        Ok(probe(point)?)
+    points.iter().try_for_each(check)?;
+    let bar = progress::bar("probe");
+    let shares = Mutex::new(vec![0.0; points.len()]);
+    let measured = points.par_iter().enumerate().map(|(at, point)| {
+        let tell = |share: f64| {
+            let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
+            shares[at] = share;
+            progress::show(&bar, shares.iter().sum::<f64>() / points.len() as f64);
+        };
+        let report = probe(point, &tell)?;
+        tell(1.0);
+        Ok(report)
     });
-    measured.collect()
+    let measured = interrupt::ending_at_once(|| measured.collect::<Result<Vec<R>, hetier_sim::Error>>());
+    bar.finish_and_clear();
+    Ok(measured?)
 }
 
 /// One report as itself, several as a list.

@@ -8,7 +8,7 @@ use super::options::{Mix, Operation, Order, Pin};
 use super::program::Program;
 use super::thread::Thread;
 use super::walk::{Draw, Walk};
-use super::{SCHEMA, issue_time, whole_lines};
+use super::{SCHEMA, check_region, issue_time, refused, size_text, whole_lines};
 use crate::{Error, Picoseconds, System};
 
 /// Lines done before the measurement, per channel: enough to fill every buffer of a DIMM several times over.
@@ -67,6 +67,14 @@ impl BandwidthProbe {
             prefetch: None,
             power_w: None,
         }
+    }
+
+    /// Checks the options against each other and the system, without measuring.
+    ///
+    /// # Errors
+    /// - As [`bandwidth`].
+    pub fn check(&self, system: &System) -> Result<(), Error> {
+        lay_out(system, self).map(drop)
     }
 
     /// Loads to stores, and how stores are done.
@@ -154,10 +162,8 @@ fn sockets(system: &System, probe: &BandwidthProbe) -> usize {
 
 /// Builds idle memory and the threads.
 fn build(system: &System, probe: &BandwidthProbe) -> Result<Engine, Error> {
-    check(system, probe)?;
+    let (memory, parts) = lay_out(system, probe)?;
     let sockets = sockets(system, probe);
-    let memory = Memory::new(system, scope(probe, sockets))?;
-    let parts = Parts::new(system, probe, &memory)?;
     let threads = (0..probe.threads).map(|index| {
         let program = parts.program(system, probe, index % system.cores_per_socket, index as u64);
         let sharers = probe.threads.div_ceil(sockets);
@@ -167,6 +173,14 @@ fn build(system: &System, probe: &BandwidthProbe) -> Result<Engine, Error> {
     });
     let threads = threads.collect();
     Ok(Engine::new(memory, threads, probe.resolved_mix().0))
+}
+
+/// The memory, and what each thread has of it.
+fn lay_out(system: &System, probe: &BandwidthProbe) -> Result<(Memory, Parts), Error> {
+    check(system, probe)?;
+    let memory = Memory::new(system, scope(probe, sockets(system, probe)))?;
+    let parts = Parts::new(system, probe, &memory)?;
+    Ok((memory, parts))
 }
 
 fn prefetches(system: &System, probe: &BandwidthProbe) -> bool {
@@ -187,12 +201,7 @@ const fn scope(probe: &BandwidthProbe, sockets: usize) -> Scope<'_> {
 fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
     find_tier(system, &probe.tier)?;
     if probe.threads == 0 || probe.threads > system.cores() {
-        return Err(Error::value(
-            &system.file,
-            "--threads",
-            probe.threads,
-            format!("1 to {}", system.cores()),
-        ));
+        return Err(refused(system, "--threads", probe.threads, format!("1 to {}", system.cores())));
     }
     if let Order::Stride(stride) = probe.order
         && whole_lines("--order", stride)? < probe.access_bytes / 64
@@ -242,10 +251,14 @@ impl Parts {
             _ => (probe.threads.min(system.cores_per_socket) as u64).div_ceil(groups),
         };
         let part_blocks = region_blocks / sharers;
-        let capacity = memory.capacity_lines(dimms) * 64;
-        if part_blocks == 0 || probe.region_bytes > capacity {
-            let need = format!("{} to {capacity}", spacing_lines * 64 * sharers * groups);
-            return Err(Error::value("probe", "--region", probe.region_bytes, need));
+        check_region(system, probe.region_bytes, memory)?;
+        if part_blocks == 0 {
+            let [region, least] = [probe.region_bytes, spacing_lines * 64 * sharers * groups].map(size_text);
+            let block = size_text(spacing_lines * 64);
+            let need =
+                format!("a --region of at least {least} (found {region}): a block for each part of it");
+            let flag = if matches!(probe.order, Order::Stride(_)) { "--order" } else { "--access" };
+            return Err(refused(system, flag, block, need));
         }
         Ok(Self { dimms, group, region_blocks, part_blocks, sharers, spacing_lines })
     }

@@ -3,13 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Channels, Engine};
-use super::memory::{Memory, Scope};
+use super::memory::{Memory, Scope, find_tier};
 use super::options::{Mix, Operation};
 use super::program::Program;
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::Walk;
-use super::{SCHEMA, issue_time, whole_lines};
+use super::{SCHEMA, check_region, issue_time, refused, size_text, whole_lines};
+use crate::device::literal::DeviceConfig;
 use crate::{Error, Picoseconds, System};
 
 /// Lines of a block.
@@ -28,6 +29,16 @@ pub struct HotspotProbe {
     pub region_bytes: u64,
     /// Channels used; all if not given.
     pub dimms: Option<usize>,
+}
+
+impl HotspotProbe {
+    /// Checks the options against the system, without measuring.
+    ///
+    /// # Errors
+    /// - As [`hotspot`].
+    pub fn check(&self, system: &System) -> Result<(), Error> {
+        lay_out(system, self).map(drop)
+    }
 }
 
 /// What was measured.
@@ -52,9 +63,23 @@ pub struct HotspotReport {
 /// Measures the tail of overwriting. Deterministic; costs under a second of host time.
 ///
 /// # Errors
-/// - [`Error::Value`] for options that do not fit the system.
+/// - [`Error::Value`] for options that do not fit the system, or a tier without wear.
 /// - Those of loading the tier's device.
 pub fn hotspot(system: &System, probe: &HotspotProbe) -> Result<HotspotReport, Error> {
+    let (memory, blocks) = lay_out(system, probe)?;
+    let mut engine = build(system, memory, blocks);
+    let tail = run(&mut engine);
+    Ok(report(system, probe, &tail))
+}
+
+/// The memory that is overwritten, and the blocks of it.
+fn lay_out(system: &System, probe: &HotspotProbe) -> Result<(Memory, u64), Error> {
+    let device = &find_tier(system, &probe.tier)?.device;
+    if !matches!(DeviceConfig::load(device)?, DeviceConfig::Pmem(_)) {
+        let need =
+            format!("a tier of persistent memory ({device} does not wear, so that nothing moves and stalls)");
+        return Err(refused(system, "--tier", &probe.tier, need));
+    }
     let blocks = whole_lines("--region", probe.region_bytes)? / BLOCK_LINES;
     let scope = Scope {
         tier: &probe.tier,
@@ -65,13 +90,11 @@ pub fn hotspot(system: &System, probe: &HotspotProbe) -> Result<HotspotReport, E
         power_w: None,
     };
     let memory = Memory::new(system, scope)?;
-    let capacity = memory.capacity_lines(memory.dimms()) * 64;
-    if blocks == 0 || probe.region_bytes > capacity {
-        return Err(Error::value("probe", "--region", probe.region_bytes, format!("256 to {capacity}")));
+    check_region(system, probe.region_bytes, &memory)?;
+    if blocks == 0 {
+        return Err(refused(system, "--region", size_text(probe.region_bytes), "a block of 256 B at least"));
     }
-    let mut engine = build(system, memory, blocks);
-    let tail = run(&mut engine);
-    Ok(report(system, probe, &tail))
+    Ok((memory, blocks))
 }
 
 fn build(system: &System, memory: Memory, blocks: u64) -> Engine {

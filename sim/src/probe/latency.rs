@@ -16,7 +16,7 @@ use super::program::{Duty, Program};
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::{Draw, Permutation, Walk};
-use super::{SCHEMA, issue_time, whole_lines};
+use super::{SCHEMA, check_region, issue_time, size_text, whole_lines};
 use crate::{Error, Picoseconds, System};
 
 /// Lines before the measurement: one pass over regions up to 64 MiB, otherwise this many, which is more than four
@@ -72,6 +72,14 @@ impl LatencyProbe {
         }
     }
 
+    /// Checks the options against each other and the system, without measuring.
+    ///
+    /// # Errors
+    /// - As [`latency`].
+    pub fn check(&self, system: &System) -> Result<(), Error> {
+        lay_out(system, self).map(drop)
+    }
+
     const fn is_sustained(&self) -> bool {
         matches!((self.operation, self.pattern), (Operation::Ntstore, Pattern::Chase | Pattern::Random))
     }
@@ -102,7 +110,6 @@ pub struct LatencyReport {
 /// - [`Error::Value`] for options that do not fit each other or the system.
 /// - Those of loading the tier's device.
 pub fn latency(system: &System, probe: &LatencyProbe) -> Result<LatencyReport, Error> {
-    check(probe)?;
     let report = LatencyReport {
         schema: SCHEMA.to_owned(),
         system: system.name.clone(),
@@ -132,8 +139,8 @@ fn check(probe: &LatencyProbe) -> Result<(), Error> {
     whole_lines("--block", probe.block_bytes)?;
     whole_lines("--region", probe.region_bytes)?;
     if probe.region_bytes < probe.block_bytes {
-        let need = format!("at least --block, {}", probe.block_bytes);
-        return Err(Error::value("probe", "--region", probe.region_bytes, need));
+        let need = format!("at most --region, {}", size_text(probe.region_bytes));
+        return Err(Error::value("probe", "--block", size_text(probe.block_bytes), need));
     }
     if probe.operation == Operation::Store {
         return Err(Error::value(
@@ -147,6 +154,22 @@ fn check(probe: &LatencyProbe) -> Result<(), Error> {
         return Err(Error::value("probe", "--writer-duty", probe.writer_duty_percent, "0 to 100 percent"));
     }
     Ok(())
+}
+
+/// The memory that the probe uses.
+fn lay_out(system: &System, probe: &LatencyProbe) -> Result<Memory, Error> {
+    check(probe)?;
+    let scope = Scope {
+        tier: &probe.tier,
+        sockets: 1,
+        dimms: probe.dimms,
+        is_remote: probe.is_remote,
+        has_home_thread: probe.writer_duty_percent > 0.0,
+        power_w: None,
+    };
+    let memory = Memory::new(system, scope)?;
+    check_region(system, probe.region_bytes, &memory)?;
+    Ok(memory)
 }
 
 /// One store, a fence, and a rest.
@@ -170,19 +193,7 @@ fn measure(
     lines: u64,
     adapt: impl FnOnce(&mut Program),
 ) -> Result<(LatencyTail, f64), Error> {
-    let scope = Scope {
-        tier: &probe.tier,
-        sockets: 1,
-        dimms: probe.dimms,
-        is_remote: probe.is_remote,
-        has_home_thread: probe.writer_duty_percent > 0.0,
-        power_w: None,
-    };
-    let memory = Memory::new(system, scope)?;
-    let capacity = memory.capacity_lines(memory.dimms()) * 64;
-    if probe.region_bytes > capacity {
-        return Err(Error::value("probe", "--region", probe.region_bytes, format!("at most {capacity}")));
-    }
+    let memory = lay_out(system, probe)?;
     let mut program = program(system, probe);
     adapt(&mut program);
     let warm = (probe.region_bytes / 64).clamp(LEAST_WARM_LINES, MOST_WARM_LINES);

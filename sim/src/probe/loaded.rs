@@ -1,5 +1,7 @@
 //! Loaded latency: one thread chases pointers while the other cores ask for more and more bandwidth.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -40,10 +42,20 @@ pub struct LoadedProbe {
     pub is_remote: bool,
 }
 
+impl LoadedProbe {
+    /// Checks the options against the system, without measuring.
+    ///
+    /// # Errors
+    /// - As [`loaded`].
+    pub fn check(&self, system: &System) -> Result<(), Error> {
+        Memory::new(system, scope(self)).map(drop)
+    }
+}
+
 /// One point of the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LoadedPoint {
-    /// Bandwidth of all threads of all sockets.
+    /// Bandwidth of all threads of all sockets together.
     pub gb_per_s: f64,
     /// Mean latency of the measuring thread's loads.
     pub ns_per_access: f64,
@@ -60,37 +72,41 @@ pub struct LoadedReport {
     pub system: String,
     /// What was asked for.
     pub probe: LoadedProbe,
+    /// Sockets whose bandwidths each point adds up, every one with its own channels.
+    pub sockets: usize,
     /// From an almost idle machine to all that the cores can ask for.
     pub points: Vec<LoadedPoint>,
 }
 
 /// Measures the curve with every core of every socket, points on as many host cores as there are; the result does not
-/// depend on their number. Prefetch is as in the system file.
+/// depend on their number. Prefetch is as in the system file. `progress` is told the share of the points that are done.
 ///
 /// # Errors
 /// - [`Error::Value`] for options that do not fit the system.
 /// - Those of loading the tier's device.
-pub fn loaded(system: &System, probe: &LoadedProbe) -> Result<LoadedReport, Error> {
-    let points = GAPS_NS.into_par_iter().map(|gap| point(system, probe, Picoseconds::from_ns(gap)));
+pub fn loaded(
+    system: &System,
+    probe: &LoadedProbe,
+    progress: &(dyn Fn(f64) + Sync),
+) -> Result<LoadedReport, Error> {
+    let done = AtomicUsize::new(0);
+    let points = GAPS_NS.into_par_iter().map(|gap| {
+        let point = point(system, probe, Picoseconds::from_ns(gap));
+        progress((done.fetch_add(1, Ordering::Relaxed) + 1) as f64 / GAPS_NS.len() as f64);
+        point
+    });
     Ok(LoadedReport {
         schema: SCHEMA.to_owned(),
         system: system.name.clone(),
         probe: probe.clone(),
+        sockets: system.sockets,
         points: points.collect::<Result<_, _>>()?,
     })
 }
 
 /// Sockets do the same, each with its own memory: one is simulated and stands for all.
 fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<LoadedPoint, Error> {
-    let scope = Scope {
-        tier: &probe.tier,
-        sockets: 1,
-        dimms: probe.dimms,
-        is_remote: probe.is_remote,
-        has_home_thread: false,
-        power_w: None,
-    };
-    let memory = Memory::new(system, scope)?;
+    let memory = Memory::new(system, scope(probe))?;
     let channels = Channels { first: 0, count: memory.dimms(), is_home: false };
     let region = REGION_LINES.min(memory.capacity_lines(memory.dimms()) / system.cores_per_socket as u64);
     let mut threads = vec![(Thread::new(system, chaser(region), false, 1, 0).dependent(), channels)];
@@ -104,6 +120,17 @@ fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<Loade
     let mut point = measure(&mut engine, MEASURED_LOADS);
     point.gb_per_s *= system.sockets as f64;
     Ok(point)
+}
+
+fn scope(probe: &LoadedProbe) -> Scope<'_> {
+    Scope {
+        tier: &probe.tier,
+        sockets: 1,
+        dimms: probe.dimms,
+        is_remote: probe.is_remote,
+        has_home_thread: false,
+        power_w: None,
+    }
 }
 
 fn chaser(region: u64) -> Program {

@@ -2,6 +2,7 @@
 
 use super::engine::Channels;
 use super::options::Mix;
+use super::refused;
 use super::thread::{Purpose, Sent};
 use super::walk::Permutation;
 use crate::device::{Counters, Kind, literal::DeviceConfig};
@@ -55,10 +56,10 @@ impl Memory {
         let dimms = scope.dimms.unwrap_or(tier.channels_per_socket);
         if dimms == 0 || dimms > tier.channels_per_socket {
             let need = format!("1 to {}", tier.channels_per_socket);
-            return Err(Error::value(&system.file, "--dimms", dimms, need));
+            return Err(refused(system, "--dimms", dimms, need));
         }
         if scope.is_remote && system.link.is_none() {
-            return Err(Error::value(&system.file, "--remote", "1 socket", "a system with a link"));
+            return Err(refused(system, "--remote", "1 socket", "a system with a link"));
         }
         let device = with_power(DeviceConfig::load(&tier.device)?, scope.power_w)?;
         let sockets = if scope.is_remote { system.sockets } else { scope.sockets.max(1) };
@@ -189,7 +190,7 @@ impl Mode for Routes {
 pub(super) fn find_tier<'a>(system: &'a System, name: &str) -> Result<&'a TierSpec, Error> {
     system.tier(name).map(|tier| &system.tiers[tier]).ok_or_else(|| {
         let names: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
-        Error::value(&system.file, "--tier", name, format!("one of {}", names.join(", ")))
+        refused(system, "--tier", name, format!("one of {}", names.join(", ")))
     })
 }
 

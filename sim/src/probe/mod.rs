@@ -28,7 +28,7 @@ pub use bandwidth::{BandwidthProbe, BandwidthReport, bandwidth};
 pub use hotspot::{HotspotProbe, HotspotReport, hotspot};
 pub use latency::{LatencyProbe, LatencyReport, latency};
 pub use loaded::{LoadedPoint, LoadedProbe, LoadedReport, loaded};
-pub use options::{Mix, Operation, Order, Pattern, Pin, parse_size};
+pub use options::{Mix, Operation, Order, Pattern, Pin, parse_size, size_text};
 pub use tail::LatencyTail;
 
 use hetier_traces::{Arithmetic, LINE_BYTES};
@@ -47,6 +47,22 @@ fn whole_lines(key: &str, bytes: u64) -> Result<u64, Error> {
         return Err(Error::value("probe", key, bytes, "a multiple of 64 bytes, at least 64"));
     }
     Ok(bytes / LINE_BYTES)
+}
+
+/// An option that the system cannot serve, or that does not fit another.
+fn refused(system: &System, flag: &str, found: impl ToString, need: impl ToString) -> Error {
+    Error::value(&format!("probe on {}", system.name), flag, found, need)
+}
+
+/// Refuses a region beyond what the channels in use hold.
+fn check_region(system: &System, region_bytes: u64, memory: &memory::Memory) -> Result<(), Error> {
+    let channels = memory.dimms();
+    let capacity = memory.capacity_lines(channels) * LINE_BYTES;
+    if region_bytes <= capacity {
+        return Ok(());
+    }
+    let need = format!("at most {}, what {channels} channels hold", size_text(capacity));
+    Err(refused(system, "--region", size_text(region_bytes), need))
 }
 
 /// Time that a core needs to issue one line: a load or store of 64 bytes.

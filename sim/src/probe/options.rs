@@ -93,6 +93,14 @@ pub fn parse_size(key: &str, text: &str) -> Result<u64, Error> {
         .ok_or_else(|| Error::value("probe", key, text, "a size such as 64, 4KiB or 1GiB"))
 }
 
+/// A size in the largest binary unit in which it is a whole number: `4 KiB`, `1000 B`.
+pub fn size_text(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let fits = |&&(shift, _): &&(u32, _)| bytes > 0 && bytes.trailing_zeros() >= shift;
+    let (shift, unit) = units.iter().find(fits).copied().unwrap_or((0, "B"));
+    format!("{} {unit}", bytes >> shift)
+}
+
 /// Turns a word into a value, or says which words there are.
 fn choose<T: Copy>(key: &str, text: &str, known: &[(&str, T)]) -> Result<T, Error> {
     let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);

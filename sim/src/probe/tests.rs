@@ -123,7 +123,7 @@ fn a_background_writer_lengthens_the_tail_of_loads() {
 #[test]
 fn the_loaded_curve_rises_from_the_idle_latency() {
     let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: None, is_remote: false };
-    let curve = loaded(&system("ddr4-2666-1ch"), &probe).expect("a valid probe").points;
+    let curve = loaded(&system("ddr4-2666-1ch"), &probe, &|_| ()).expect("a valid probe").points;
 
     let (first, last) = (curve[0], curve[curve.len() - 1]);
     assert!(first.gb_per_s < 1.0 && last.gb_per_s > 15.0, "{first:?} {last:?}");
@@ -134,7 +134,7 @@ fn the_loaded_curve_rises_from_the_idle_latency() {
 fn a_chaser_gets_through_among_writes_that_saturate_dram() {
     for (name, idle_ns) in [("ddr4-2666-1ch", 79.0), ("xeon-8260-optane", 101.5)] {
         let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::WRITES, dimms: None, is_remote: false };
-        let curve = loaded(&system(name), &probe).expect("a valid probe").points;
+        let curve = loaded(&system(name), &probe, &|_| ()).expect("a valid probe").points;
 
         // A drain of 20 writes (the other: 6), none slower than a row cycle of 46.5 ns over four banks at least.
         let drain_ns = 20.0 * 46.5 / 4.0;
@@ -170,7 +170,7 @@ fn a_machine_of_a_measured_curve_measures_that_curve() {
     (tier.device, tier.channels_per_socket) = ("curve-xeon-6240".to_owned(), 1);
     let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: None, is_remote: false };
 
-    let curve = loaded(&machine, &probe).expect("a valid probe").points;
+    let curve = loaded(&machine, &probe, &|_| ()).expect("a valid probe").points;
 
     // Intel MLC: GB/s of both sockets and ns.
     for (gb_per_s, published) in [(12.3, 90.4), (29.1, 93.1), (55.2, 97.3), (87.3, 102.4), (120.5, 106.8)] {
@@ -285,4 +285,76 @@ fn another_sockets_pmem_is_as_far_away_as_measured() {
     let writes = best(Operation::Ntstore, 4, true) / best(Operation::Ntstore, 4, false);
     assert!((reads / 0.592 - 1.0).abs() < 0.15, "{reads}");
     assert!((writes / 0.617 - 1.0).abs() < 0.15, "{writes}");
+}
+
+#[test]
+fn what_a_system_cannot_serve_is_refused_before_any_run_with_flag_and_system() {
+    let cores = system("xeon-6240-dram").cores();
+    let dram = |threads| BandwidthProbe { threads, ..BandwidthProbe::new("dram") };
+    assert!(dram(cores).check(&system("xeon-6240-dram")).is_ok());
+    let large = BandwidthProbe { access_bytes: 2 << 30, ..dram(1) };
+    let wide = BandwidthProbe { region_bytes: 1 << 50, ..dram(1) };
+    let few = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: Some(7), is_remote: false };
+    let blocks = LatencyProbe { block_bytes: 2 << 30, ..LatencyProbe::new("dram") };
+    let on = system("xeon-6240-dram");
+
+    let refusals = [
+        (
+            dram(cores + 1).check(&on),
+            format!("probe on xeon-6240-dram: --threads: found {}, need 1 to {cores}", cores + 1),
+        ),
+        (
+            large.check(&on),
+            "probe on xeon-6240-dram: --access: found 2 GiB, need a --region of at least 2 GiB (found 1 GiB)"
+                .to_owned(),
+        ),
+        (
+            wide.check(&on),
+            "probe on xeon-6240-dram: --region: found 1024 TiB, need at most 192 GiB".to_owned(),
+        ),
+        (few.check(&on), "probe on xeon-6240-dram: --dimms: found 7, need 1 to 6".to_owned()),
+        (blocks.check(&on), "probe: --block: found 2 GiB, need at most --region, 1 GiB".to_owned()),
+        (
+            BandwidthProbe::new("pmem").check(&on),
+            "probe on xeon-6240-dram: --tier: found pmem, need one of dram".to_owned(),
+        ),
+    ];
+
+    for (refusal, expected) in refusals {
+        let message = refusal.expect_err(&expected).to_string();
+        assert!(message.starts_with(&expected), "{message}");
+    }
+}
+
+#[test]
+fn only_memory_that_wears_has_a_hot_spot() {
+    let on = |tier: &str| HotspotProbe { tier: tier.to_owned(), region_bytes: 256, dimms: None };
+
+    assert!(on("pmem").check(&system("optane-1dimm")).is_ok());
+    for (name, tier) in [("ddr4-2666-1ch", "dram"), ("xeon-8470-cxl", "cxl")] {
+        let message = hotspot(&system(name), &on(tier)).expect_err("nothing wears").to_string();
+        assert!(
+            message.starts_with(&format!("probe on {name}: --tier: found {tier}, need a tier of persistent")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_loaded_curve_says_how_many_sockets_it_adds_up_and_tells_its_progress() {
+    let probe = LoadedProbe { tier: "dram".to_owned(), mix: Mix::READS, dimms: Some(1), is_remote: false };
+    let shares = std::sync::Mutex::new(Vec::new());
+    let two = system("xeon-8260-optane");
+    let one = System { sockets: 1, ..two.clone() };
+
+    let curve =
+        loaded(&two, &probe, &|share| shares.lock().expect("no panic").push(share)).expect("a valid probe");
+    let half = loaded(&one, &probe, &|_| ()).expect("a valid probe");
+
+    assert_eq!((curve.sockets, half.sockets), (2, 1));
+    let last = |report: &LoadedReport| report.points.last().expect("points").gb_per_s;
+    assert!((last(&curve) / last(&half) - 2.0).abs() < 1e-9);
+    let shares = shares.into_inner().expect("no panic");
+    assert_eq!(shares.len(), curve.points.len());
+    assert!(shares.contains(&1.0) && shares.iter().all(|share| *share > 0.0));
 }

@@ -19,7 +19,8 @@ pub fn run(arguments: &Bandwidth) -> Outcome {
     if let Some(folder) = &arguments.place.figure {
         output::check_folder(folder)?;
     }
-    let reports = measure(&probes(arguments, &system), |probe| bandwidth(&system, probe))?;
+    let check = |probe: &BandwidthProbe| probe.check(&system);
+    let reports = measure(&probes(arguments, &system), check, |probe, _| bandwidth(&system, probe))?;
     match (&reports[..], arguments.place.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => print(report),

@@ -20,7 +20,8 @@ pub fn run(arguments: &Hotspot) -> Outcome {
     if let Some(folder) = &arguments.figure {
         output::check_folder(folder)?;
     }
-    let reports = measure(&probes(arguments), |probe| hotspot(&system, probe))?;
+    let check = |probe: &HotspotProbe| probe.check(&system);
+    let reports = measure(&probes(arguments), check, |probe, _| hotspot(&system, probe))?;
     match (&reports[..], arguments.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => print_one(report),

@@ -21,7 +21,8 @@ pub fn run(arguments: &Latency) -> Outcome {
     if let Some(folder) = &arguments.place.figure {
         output::check_folder(folder)?;
     }
-    let reports = measure(&probes(arguments), |probe| latency(&system, probe))?;
+    let check = |probe: &LatencyProbe| probe.check(&system);
+    let reports = measure(&probes(arguments), check, |probe, _| latency(&system, probe))?;
     match (&reports[..], arguments.place.json) {
         (reports, true) => print_json(reports)?,
         ([report], false) => {

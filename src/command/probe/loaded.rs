@@ -14,7 +14,8 @@ pub fn run(arguments: &Loaded) -> Outcome {
     if let Some(folder) = &arguments.place.figure {
         output::check_folder(folder)?;
     }
-    let reports = measure(&probes(arguments), |probe| loaded(&system, probe))?;
+    let check = |probe: &LoadedProbe| probe.check(&system);
+    let reports = measure(&probes(arguments), check, |probe, tell| loaded(&system, probe, tell))?;
     if arguments.place.json {
         print_json(&reports)?;
     } else {
@@ -40,6 +41,16 @@ fn probes(arguments: &Loaded) -> Vec<LoadedProbe> {
 
 fn print(report: &LoadedReport) {
     let Mix { reads, writes } = report.probe.mix;
+    let channels =
+        report.probe.dimms.map_or_else(|| "all channels".to_owned(), |dimms| format!("channels: {dimms}"));
+    match report.sockets {
+        1 => say!("{}, {}: bandwidth of the socket, {channels}", report.system, report.probe.tier),
+        count => say!(
+            "{}, {}: bandwidth of {count} sockets together, {channels} of each",
+            report.system,
+            report.probe.tier
+        ),
+    }
     say!("{:>10} {:>10} {:>10}   reads {reads} : writes {writes}", "GB/s", "mean ns", "p99 ns");
     for point in &report.points {
         say!("{:10.2} {:10.1} {:10.1}", point.gb_per_s, point.ns_per_access, point.p99_ns);
