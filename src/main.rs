@@ -18,6 +18,7 @@ mod real_run;
 mod size;
 mod speed;
 mod study;
+mod unused;
 mod workload;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use hetier_workloads::{Dataflow, Literal, Parameters};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+use crate::unused;
 
 /// Seed of weights and images that nobody gave, unless the command names one.
 const DATA_SEED: u64 = 1;
@@ -48,6 +49,7 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
 
 /// For a shape only: no weights, no images.
 pub fn for_shape(arguments: &args::Workload) -> Outcome<Prepared> {
+    unused::of_shape(arguments)?;
     let entry = Entry::find(&arguments.network)?;
     let parameters = parameters(arguments, &entry.literal())?;
     let network = entry.build(&pruned(arguments, Weights::Absent, DATA_SEED)?)?;
@@ -111,6 +113,12 @@ fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<
     }
     if let Some(name) = &arguments.client {
         options.client = chosen("client", name, &Client::ALL.map(|choice| (choice.name(), choice)))?;
+    }
+    if arguments.client.is_some() && options.kernel != Kernel::Faithful {
+        return Err(Failure::usage(format!(
+            "--client: found kernel {}, which has none, need --kernel faithful",
+            options.kernel.name()
+        )));
     }
     if arguments.complex {
         options.packing = Packing::Complex;

@@ -20,7 +20,7 @@ use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
 use crate::progress::{self, Phases};
 use crate::workload::{self, Prepared};
-use crate::{real_run, speed};
+use crate::{real_run, speed, unused};
 
 /// Modes compared unless the command line names others, the reference first.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
@@ -42,8 +42,13 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     let (system, settings) = machine::load_for_any_start(&arguments.machine)?;
     let settings = per_mode(arguments, &system, &settings)?;
     settings.iter().try_for_each(|settings| settings.check(&system))?;
+    let modes: Vec<&str> = settings.iter().map(|settings| settings.mode_on(&system)).collect();
+    unused::of_machine(&arguments.machine, &modes)?;
     output::check_folder(&arguments.output)?;
     let first = Path::new(&arguments.workload.network);
+    if is_trace(first) {
+        unused::of_trace(&arguments.workload, arguments.shape)?;
+    }
     if arguments.more.is_empty() {
         let recorded = if is_trace(first) { read(first)? } else { record(arguments)? };
         let (stem, on) = (stem(first), (&system, &settings[..]));

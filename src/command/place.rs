@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::args;
 use crate::failure::{Failure, Outcome, explained};
-use crate::{machine, progress};
+use crate::{machine, progress, unused};
 
 /// A policy with its run, or why there is none.
 type Tried = (&'static str, Result<RunResult, String>);
@@ -28,6 +28,12 @@ pub fn run(arguments: &args::Place) -> Outcome {
         output::check_file(path)?;
     }
     check_tiers(&system, &arguments.mode)?;
+    unused::of_machine(&arguments.machine, &[arguments.mode.as_str()])?;
+    if arguments.machine.placement.is_some() {
+        return Err(Failure::usage(
+            "--placement: found one, need none: place tries every policy (hetier replay takes one)",
+        ));
+    }
     let trace = read_file(&arguments.trace)?;
     let mut tried = try_all(arguments, &trace, &system, &settings)?;
     let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| run.simulated_seconds);

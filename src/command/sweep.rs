@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::failure::{Failure, Outcome, explained};
-use crate::{machine, progress};
+use crate::{machine, progress, unused};
 
 /// Tiers that get columns.
 const TIERS: [&str; 3] = ["dram", "pmem", "cxl"];
@@ -36,6 +36,7 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     let systems = arguments.systems.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let shared = machine::settings(&arguments.run)?;
     let points = points(arguments, &systems)?;
+    unused::of_run(&arguments.run, &arguments.modes.iter().map(String::as_str).collect::<Vec<_>>())?;
     for point in &points {
         // What a system cannot serve is an answer of its row.
         match settings(&shared, point).check(&systems[point.system]) {

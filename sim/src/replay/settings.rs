@@ -172,9 +172,14 @@ impl Settings {
         Ok(())
     }
 
+    /// The mode that a run on a system has: the chosen one, or the system's first.
+    pub fn mode_on<'s>(&'s self, system: &'s System) -> &'s str {
+        self.mode.as_deref().unwrap_or(&system.modes[0])
+    }
+
     /// Fills in the system's defaults and checks names.
     pub(crate) fn resolve(&self, system: &System) -> Result<Resolved, Error> {
-        let mode = self.mode.clone().unwrap_or_else(|| system.modes[0].clone());
+        let mode = self.mode_on(system).to_owned();
         if crate::mode::names().contains(&mode.as_str()) && !system.modes.contains(&mode) {
             return Err(Error::Unsupported {
                 system: system.name.clone(),

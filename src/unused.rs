@@ -1,0 +1,129 @@
+//! Options that would have no effect: refused with what would make them count.
+
+use crate::args::{Machine, Run, Workload};
+use crate::failure::{Failure, Outcome};
+
+/// The mode that has near memory.
+const NEAR: &str = "memory-mode";
+/// The mode in which a policy places objects.
+const PLACED: &str = "app-direct";
+/// The mode that leaves DRAM unused.
+const WITHOUT_DRAM: &str = "pmem-only";
+
+/// Refuses options of a machine that none of the modes of a command takes.
+pub fn of_machine(arguments: &Machine, modes: &[&str]) -> Outcome {
+    of_run(&arguments.run, modes)?;
+    let placement = arguments.placement.is_some().then_some("--placement");
+    refuse(placement, modes, |mode| mode == PLACED, PLACED)?;
+    let size = [("--dram", arguments.dram.is_some()), ("--dram-fraction", arguments.dram_fraction.is_some())];
+    let size = size.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag);
+    refuse(size, modes, |mode| mode != WITHOUT_DRAM, "a mode that uses DRAM")
+}
+
+/// Refuses settings of a replay that none of the modes of a command takes.
+pub fn of_run(arguments: &Run, modes: &[&str]) -> Outcome {
+    if arguments.fidelity == "line" && arguments.sample.is_some() {
+        return Err(Failure::usage(
+            "--sample: found --fidelity line, which takes every line, need stream or auto",
+        ));
+    }
+    let near = [
+        ("--warm", arguments.warm),
+        ("--cold", arguments.cold),
+        ("--write-miss-fetches", arguments.write_miss_fetches.is_some()),
+    ];
+    let given = near.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag);
+    refuse(given, modes, |mode| mode == NEAR, NEAR)
+}
+
+fn refuse(flag: Option<&str>, modes: &[&str], takes: impl Fn(&str) -> bool, need: &str) -> Outcome {
+    match flag {
+        Some(flag) if !modes.iter().any(|mode| takes(mode)) => Err(Failure::usage(format!(
+            "{flag}: found mode {}, in which it has no effect, need {need}",
+            modes.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses files of a network that is only shaped: no weight and no image is looked at.
+pub fn of_shape(arguments: &Workload) -> Outcome {
+    let files = [("--images", &arguments.images), ("--weights", &arguments.weights)];
+    match files.into_iter().find(|(_, file)| file.is_some()) {
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag}: found a network of which only the shape is recorded, need a real run (record --execute, compare \
+             without --shape)"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what describes a network where a recorded trace is given: it says all of it.
+pub fn of_trace(arguments: &Workload, is_shape: bool) -> Outcome {
+    let given = [
+        ("--images", arguments.images.is_some()),
+        ("--weights", arguments.weights.is_some()),
+        ("--batch", arguments.batch.is_some()),
+        ("--degree", arguments.degree.is_some()),
+        ("--scale-bits", arguments.scale_bits.is_some()),
+        ("--insecure", arguments.insecure),
+        ("--dataflow", arguments.dataflow.is_some()),
+        ("--kernel", arguments.kernel.is_some()),
+        ("--zeros", arguments.zeros.is_some()),
+        ("--zero-share", arguments.zero_share.is_some()),
+        ("--complex", arguments.complex),
+        ("--block", arguments.block.is_some()),
+        ("--liveness", arguments.liveness.is_some()),
+        ("--client", arguments.client.is_some()),
+        ("--shape", is_shape),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag}: found a recorded trace, in which the network is what it is, need the name of a network"
+        ))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Verb};
+
+    fn checked(options: &str, modes: &[&str]) -> Outcome {
+        let words = ["hetier", "replay", "t"].into_iter().chain(options.split_whitespace());
+        match Cli::try_parse_from(words).expect("known options").verb {
+            Verb::Replay(replay) => of_machine(&replay.machine, modes),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_option_counts_where_one_of_the_modes_takes_it_and_is_refused_elsewhere() {
+        let cases = [
+            ("--warm", "memory-mode", "dram-only"),
+            ("--cold", "memory-mode", "app-direct"),
+            ("--write-miss-fetches off", "memory-mode", "pmem-only"),
+            ("--placement by-class", "app-direct", "memory-mode"),
+            ("--dram 1GiB", "dram-only", "pmem-only"),
+            ("--dram-fraction 0.5", "app-direct", "pmem-only"),
+        ];
+        for (options, taken, other) in cases {
+            assert!(
+                checked(options, &[taken]).is_ok() && checked(options, &[other, taken]).is_ok(),
+                "{options}"
+            );
+            let flag = options.split(' ').next().unwrap_or_default();
+            match checked(options, &[other]) {
+                Err(Failure::Usage(message)) => {
+                    assert!(message.starts_with(&format!("{flag}: found mode {other}, ")), "{message}");
+                }
+                other => panic!("{options}: {other:?}"),
+            }
+        }
+        assert!(checked("--sample 0.1 --fidelity line", &["dram-only"]).is_err());
+        assert!(checked("--sample 0.1", &["dram-only"]).is_ok());
+    }
+}
