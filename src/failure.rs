@@ -87,6 +87,7 @@ impl From<hetier_sim::Error> for Failure {
                 Self::work(format!("interrupted with {percent} % of a replay done: nothing was written"))
             }
             hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
+            hetier_sim::Error::Value { ref key, .. } if key.starts_with("--") => Self::usage(source),
             source => Self::work(explained(&source)),
         }
     }

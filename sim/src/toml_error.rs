@@ -16,15 +16,49 @@ pub(crate) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Err
 /// A wrong value with line, column and key; anything else as the parser shows it.
 fn message(text: &str, error: &toml::de::Error) -> String {
     let said = error.message();
+    if let Some(message) = wrong_name(text, error) {
+        return message;
+    }
     let value = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
     let parts = value.and_then(|value| value.rsplit_once(", expected "));
     let (Some((found, need)), Some(span)) = (parts, error.span()) else {
         return error.to_string().trim_end().to_owned();
     };
-    let before = text.get(..span.start).unwrap_or(text);
+    format!("{}: {}: found {found}, need {}", place(text, span.start), key_at(text, span.start), kind(need))
+}
+
+/// An unknown word or key, or a key that is missing; `None` for any other error.
+fn wrong_name(text: &str, error: &toml::de::Error) -> Option<String> {
+    let (said, span) = (error.message(), error.span()?);
+    let place = place(text, span.start);
+    if let Some((field, _)) = said.strip_prefix("missing field `").and_then(|rest| rest.split_once('`')) {
+        // A table begins with its head, the file as a whole with anything else.
+        let is_whole = span.start == 0 && !text.starts_with('[');
+        let table = if is_whole { "the file".to_owned() } else { key_at(text, span.start) };
+        return Some(format!("{place}: {table}: found no key {field}, need one"));
+    }
+    let (what, rest) = said.split_once(" `")?;
+    let (found, expected) = rest.split_once("`, expected ").unwrap_or((rest.trim_end_matches('`'), "no key"));
+    let need = expected.replace('`', "");
+    match what {
+        "unknown variant" => {
+            Some(format!("{place}: {}: found {found}, need {need}", key_at(text, span.start)))
+        }
+        "unknown field" => {
+            let key = key_at(text, span.start);
+            let table = key.strip_suffix(found).map_or(key.as_str(), |table| table.trim_end_matches('.'));
+            let table = if table.is_empty() { "the file" } else { table };
+            Some(format!("{place}: {table}: found unknown key {found}, need {need}"))
+        }
+        _ => None,
+    }
+}
+
+/// Line and column of a byte.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
     let (line, start) = (before.matches('\n').count() + 1, before.rfind('\n').map_or(0, |end| end + 1));
-    let (column, key) = (before[start..].chars().count() + 1, key_at(text, span.start));
-    format!("line {line}, column {column}: {key}: found {found}, need {}", kind(need))
+    format!("line {line}, column {}", before[start..].chars().count() + 1)
 }
 
 /// Rust's name of a type in words of TOML.
@@ -77,9 +111,18 @@ mod tests {
     struct Pond {
         depth: f64,
         fish: Fish,
+        water: Option<Water>,
     }
 
     #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Water {
+        Fresh,
+        Salt,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
     #[expect(dead_code, reason = "only read")]
     struct Fish {
         count: u32,
@@ -107,6 +150,33 @@ mod tests {
                 "line 6, column 3: fish.names: found integer `7`, need a string",
             ),
             ("fish = 3\ndepth = 1.0\n".to_owned(), "line 1, column 8: fish: found integer `3`, need a table"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(refused(&text), format!("pond.toml: {expected}"));
+        }
+    }
+
+    #[test]
+    fn unknown_and_missing_names_are_told_with_line_key_found_and_need() {
+        let fish = "[fish]\ncount = 1\nnames = []\n";
+        let cases = [
+            (
+                format!("depth = 1.0\nwater = \"soda\"\n{fish}"),
+                "line 2, column 9: water: found soda, need fresh or salt",
+            ),
+            (
+                format!("depth = 1.0\nwidth = 2\n{fish}"),
+                "line 2, column 1: the file: found unknown key width, need one of depth, fish, water",
+            ),
+            (
+                format!("depth = 1.0\n{fish}kind = 3\n"),
+                "line 5, column 1: fish: found unknown key kind, need count or names",
+            ),
+            (
+                "depth = 1.0\n[fish]\ncount = 1\n".to_owned(),
+                "line 2, column 1: fish: found no key names, need one",
+            ),
+            (format!("water = \"salt\"\n{fish}"), "line 1, column 1: the file: found no key depth, need one"),
         ];
         for (text, expected) in cases {
             assert_eq!(refused(&text), format!("pond.toml: {expected}"));

@@ -118,7 +118,7 @@ pub struct Workload {
     #[arg(long, value_name = "NAME")]
     pub zeros: Option<String>,
     /// Share of convolution weights that are zero, drawn by seed, in [0, 1)
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SHARE")]
     pub zero_share: Option<f64>,
     /// Two images in the real and imaginary part of a slot
     #[arg(long)]
@@ -142,13 +142,13 @@ pub struct Machine {
     #[arg(long, value_name = "SYSTEM", default_value = "optane-slice")]
     pub system: String,
     /// Simulated threads [default: all cores of the system]
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     pub threads: Option<u32>,
-    /// DRAM as a fraction of the peak footprint, for Memory Mode and App Direct
-    #[arg(long, value_name = "F", conflicts_with = "dram")]
+    /// DRAM as a fraction of the peak footprint, for Memory Mode and App Direct; in DRAM only the process may take no more
+    #[arg(long, allow_hyphen_values = true, value_name = "F", conflicts_with = "dram")]
     pub dram_fraction: Option<f64>,
-    /// DRAM as an absolute size, such as 32GiB, for Memory Mode and App Direct
-    #[arg(long, value_name = "SIZE")]
+    /// DRAM as an absolute size, such as 32GiB, for Memory Mode and App Direct; in DRAM only the process may take no more
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE")]
     pub dram: Option<Size>,
     /// Placement policy of App Direct (`hetier list placements`)
     #[arg(long, value_name = "POLICY")]
@@ -194,14 +194,15 @@ pub struct Run {
     /// Hardware prefetch of streams [default: the system's]
     #[arg(long, value_name = "on|off")]
     pub prefetch: Option<probe::Switch>,
-    /// Simulate only part of the calls, for networks of billions: repeated layers once (layers), a share (0.05) or a number of calls (2e7)
-    #[arg(long, value_name = "layers|SHARE|CALLS")]
+    /// Simulate only part of the calls, for networks of billions: repeated layers once (layers), or what a share (0.05) or
+    /// a number of calls (2e7) aims at; windows have a least length, so that small traces simulate more (`sampled_share`)
+    #[arg(long, allow_hyphen_values = true, value_name = "layers|SHARE|CALLS")]
     pub sample: Option<String>,
     /// Seed of page placement and everything else drawn at random
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    #[arg(long, allow_hyphen_values = true, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
     /// Replay this many seeds, at most 1000, and report their spread
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
 }
 
@@ -248,7 +249,7 @@ pub struct Record {
     pub counters: bool,
     /// Seed of keys, encryption errors, and of weights and images that are not given [default: keys and errors from
     /// the operating system]
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, requires = "execute", value_name = "SEED")]
     pub seed: Option<u64>,
     /// Where the trace goes
     #[arg(short, long, value_name = "FILE")]
@@ -299,7 +300,7 @@ pub struct Replay {
     #[arg(long, value_name = "TIER", requires = "bare")]
     pub tier: Option<String>,
     /// With --bare: offer an access every so many clocks of the DRAM, or nanoseconds of other memory
-    #[arg(long, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    #[arg(long, allow_hyphen_values = true, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub pace: Option<u64>,
     /// With --bare: offer the next access at every clock until it is accepted
     #[arg(long, requires = "bare")]
@@ -335,7 +336,7 @@ pub struct Calibrate {
     #[arg(long)]
     pub json: bool,
     /// Fit the overhead constants of the seed paper's machines instead, and print them
-    #[arg(long, conflicts_with = "output")]
+    #[arg(long, conflicts_with_all = ["output", "host"])]
     pub overhead: bool,
 }
 

@@ -42,7 +42,7 @@ pub struct Where {
     #[arg(long, value_name = "TIER")]
     pub tier: String,
     /// Channels used of each socket [default: all]
-    #[arg(long, value_name = "D")]
+    #[arg(long, allow_hyphen_values = true, value_name = "D")]
     pub dimms: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
@@ -62,10 +62,10 @@ pub struct Latency {
     #[arg(long, default_value = "chase")]
     pub pattern: Pattern,
     /// Bytes walked over, such as 4KiB..1GiB [default: 1GiB, or with --figure 4KiB..1GiB]
-    #[arg(long, value_name = "SIZE|FROM..TO")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub region: Option<Values<Size>>,
     /// Bytes of a block, ascending inside; several give a curve each
-    #[arg(long, value_name = "SIZE,...", default_value = "64")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE,...", default_value = "64")]
     pub block: Values<Size>,
     /// load, ntstore or clwb
     #[arg(long, default_value = "load")]
@@ -74,7 +74,7 @@ pub struct Latency {
     #[arg(long)]
     pub remote: bool,
     /// Percent of the time in which another core writes
-    #[arg(long, value_name = "PCT", default_value_t = 0.0)]
+    #[arg(long, allow_hyphen_values = true, value_name = "PCT", default_value_t = 0.0)]
     pub writer_duty: f64,
 }
 
@@ -88,22 +88,22 @@ pub struct Bandwidth {
     #[arg(long, default_value = "load")]
     pub op: Operation,
     /// Bytes loaded : bytes stored
-    #[arg(long, value_name = "R:W")]
+    #[arg(long, allow_hyphen_values = true, value_name = "R:W")]
     pub mix: Option<Mix>,
     /// Bytes of a block, ascending inside, such as 64..4KiB [default: 256]
-    #[arg(long, value_name = "SIZE|FROM..TO")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub access: Option<Values<Size>>,
     /// Threads, such as 1..24 [default: 1, or with --figure 1 to the cores of a socket unless --access is a range]
-    #[arg(long, value_name = "T|FROM..TO")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T|FROM..TO")]
     pub threads: Option<Values<usize>>,
     /// Order of the blocks: sequential, random or stride=SIZE
     #[arg(long, default_value = "random")]
     pub order: Order,
     /// Bytes walked over
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE", default_value = "1GiB")]
     pub region: Size,
     /// Bytes stored between fences, where there are stores [default: never fenced]
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE")]
     pub fence_every: Option<Size>,
     /// Where the memory of a thread lies: none, dimm or controller
     #[arg(long, default_value = "none")]
@@ -115,7 +115,7 @@ pub struct Bandwidth {
     #[arg(long, value_enum)]
     pub prefetch: Option<Switch>,
     /// Power budget of a DIMM in watts, 12 to 18 in steps of 0.25 [default: the device's]
-    #[arg(long, value_name = "W")]
+    #[arg(long, allow_hyphen_values = true, value_name = "W")]
     pub power_w: Option<f64>,
 }
 
@@ -142,7 +142,7 @@ pub struct Loaded {
     #[command(flatten)]
     pub place: Where,
     /// Bytes loaded : bytes stored; several give a curve each [default: loads alone]
-    #[arg(long, value_name = "R:W,...", value_delimiter = ',')]
+    #[arg(long, allow_hyphen_values = true, value_name = "R:W,...", value_delimiter = ',')]
     pub mix: Vec<Mix>,
     /// Use the memory of the other socket
     #[arg(long)]
@@ -159,13 +159,13 @@ pub struct Hotspot {
     #[arg(long, value_name = "TIER", default_value = "pmem")]
     pub tier: String,
     /// Channels used [default: all]
-    #[arg(long, value_name = "D")]
+    #[arg(long, allow_hyphen_values = true, value_name = "D")]
     pub dimms: Option<usize>,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
     /// Bytes overwritten; several give a curve each [default: 256, or with --figure 256,64KiB,1MiB]
-    #[arg(long, value_name = "SIZE|FROM..TO")]
+    #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub region: Option<Values<Size>>,
     /// Draw the measurements into this folder as SVG and CSV
     #[arg(short = 'o', long = "figure", visible_alias = "output", value_name = "FOLDER")]

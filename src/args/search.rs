@@ -47,10 +47,16 @@ pub struct Sweep {
     pub modes: Vec<String>,
     /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only has the
     /// system's, and a row without numbers where that is too little
-    #[arg(long, value_name = "F,...", value_delimiter = ',', default_value = "0.25")]
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        value_name = "F,...",
+        value_delimiter = ',',
+        default_value = "0.25"
+    )]
     pub dram_fractions: Vec<f64>,
     /// Simulated threads, such as 1..24 [default: all cores of the system]
-    #[arg(long, value_name = "T|FROM..TO")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T|FROM..TO")]
     pub threads: Option<Values<usize>>,
     /// Placement policies of App Direct (`hetier list placements`)
     #[arg(long, value_name = "POLICY,...", value_delimiter = ',', default_value = "by-class")]

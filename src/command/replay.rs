@@ -1,15 +1,20 @@
 //! `replay`: one trace on one system and mode.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use hetier_reports::{Table, comparison, output, units};
 use hetier_sim::RunResult;
+use hetier_sim::foreign::IMPORTS;
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::read_file;
 use serde_json::json;
 
 use crate::args;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
-use crate::speed;
+use crate::{speed, unused};
 
 /// Replays a trace.
 pub fn run(arguments: &args::Replay) -> Outcome {
@@ -20,10 +25,11 @@ pub fn run(arguments: &args::Replay) -> Outcome {
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
     let settings = Settings { mode: arguments.mode.clone(), dram, ..settings };
     settings.check(&system)?;
+    unused::of_machine(&arguments.machine, &[settings.mode_on(&system)])?;
     if let Some(path) = &arguments.output {
         output::check_file(path)?;
     }
-    let trace = read_file(&arguments.trace)?;
+    let trace = read_file(&arguments.trace).map_err(|error| with_hint(&arguments.trace, error))?;
     let timed = machine::replay_all(&trace, &system, &arguments.machine, &[settings])?;
     machine::warn_if_near_memory_is_small(&system, &timed);
     let results: Vec<RunResult> = timed.iter().map(|(result, _)| result.clone()).collect();
@@ -32,6 +38,23 @@ pub fn run(arguments: &args::Replay) -> Outcome {
         output::write_single(path, text.as_bytes())?;
     }
     if arguments.json { print_json(&timed) } else { print_tables(&timed, &speed::lines(&trace, &timed)?) }
+}
+
+/// The error with a way out where a file may be another tool's.
+fn with_hint(path: &Path, error: hetier_traces::Error) -> Failure {
+    let hetier_traces::Error::File { source, .. } = &error else { return error.into() };
+    if !matches!(**source, hetier_traces::Error::Damaged { .. }) || !is_text(path) {
+        return error.into();
+    }
+    let known = IMPORTS.map(|format| format.name).join(", ");
+    Failure::work(format!("{error} (it may be another tool's: --bare --format with one of {known})"))
+}
+
+/// Whether a file begins as text.
+fn is_text(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.is_ok() && start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
 /// The result, and the host seconds that files leave out.

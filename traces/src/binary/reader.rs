@@ -142,7 +142,9 @@ impl<R: Read> Chunks<R> {
         if preamble[..8] != MAGIC {
             return Err(Error::Damaged {
                 offset: 0,
-                found: "found no hetier trace (the first 8 bytes differ)".into(),
+                found:
+                    "found no hetier trace (the first 8 bytes differ), need a file that hetier record wrote"
+                        .into(),
             });
         }
         if crc32fast::hash(&preamble[..12]).to_le_bytes() != preamble[12..] {

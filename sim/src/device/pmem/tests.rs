@@ -207,8 +207,8 @@ fn bad_values_are_refused_with_key_and_range() {
             "controller.write_queue_entries: found 0, need 1 to",
         ),
         ("miss_ns = 108.0", "miss_ns = 40.0", "translation.miss_ns: found 40, need 41"),
-        ("banks = 16", "banks = 16\nbans = 3", "unknown field `bans`"),
-        ("banks = 16", "", "missing field `banks`"),
+        ("banks = 16", "banks = 16\nbans = 3", "found unknown key bans, need"),
+        ("banks = 16", "", "found no key banks"),
     ];
     for (from, to, expected) in cases {
         let error = DeviceConfig::parse("x.toml", &text.replace(from, to)).expect_err("refused").to_string();
