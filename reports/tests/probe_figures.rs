@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use hetier_reports::figure::{Curve, Figure, PROBE_FIGURES, draw};
+use hetier_reports::figure::{Curve, Figure, Measured, PROBE_FIGURES, draw};
 
 fn curves(points: [&[(f64, f64)]; 2]) -> Vec<Curve> {
     let curve =
@@ -12,7 +12,13 @@ fn curves(points: [&[(f64, f64)]; 2]) -> Vec<Curve> {
     ["load", "ntstore, 256 B"].into_iter().zip(points).map(curve).collect()
 }
 
-fn data(name: &str) -> Vec<Curve> {
+fn data(name: &str) -> Measured {
+    let on =
+        "xeon-8260-optane, pmem, sequential blocks, region of 1 GiB, all channels of each socket".to_owned();
+    Measured { on, curves: curves_of(name) }
+}
+
+fn curves_of(name: &str) -> Vec<Curve> {
     let kib = 1024.0;
     match name {
         "latency-over-region" => curves([
@@ -41,9 +47,15 @@ fn data(name: &str) -> Vec<Curve> {
 fn every_probe_figure_equals_its_snapshot() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/probes");
     for figure in PROBE_FIGURES {
-        let drawn = draw(&[figure as &dyn Figure<[Curve]>], &data(figure.name())[..]);
+        let drawn = draw(&[figure as &dyn Figure<Measured>], &data(figure.name()));
         let [drawing] = &drawn[..] else { panic!("{} draws nothing", figure.name()) };
         assert!(drawing.svg.starts_with("<svg width=\"3.33in\"") && !drawing.svg.contains("NaN"));
+        assert_eq!(
+            drawing.svg.matches("xeon-8260-optane, pmem").count(),
+            2,
+            "drawn, and told to who cannot see it"
+        );
+        assert!(drawing.csv.lines().nth(1).unwrap().starts_with("\"xeon-8260-optane, pmem, "));
         for (extension, found) in [("svg", &drawing.svg), ("csv", &drawing.csv)] {
             let path = folder.join(figure.name()).with_extension(extension);
             if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
@@ -58,5 +70,5 @@ fn every_probe_figure_equals_its_snapshot() {
 
 #[test]
 fn no_point_draws_nothing() {
-    assert!(draw(&[PROBE_FIGURES[0] as &dyn Figure<[Curve]>], &[][..]).is_empty());
+    assert!(draw(&[PROBE_FIGURES[0] as &dyn Figure<Measured>], &Measured::default()).is_empty());
 }

@@ -26,7 +26,7 @@ use crate::table::Table;
 
 pub use grouped_bars::{Bar, GroupedBars, Groups};
 pub use probes::{
-    BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY,
+    BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY, Measured,
     OVERWRITE_TAIL, PROBE_FIGURES, ProbeFigure,
 };
 

@@ -1,9 +1,9 @@
 //! What micro-benchmarks measured: curves over region, threads or access size, bandwidth against latency, and tails.
 
 use super::Figure;
-use super::canvas::{LINE, UNITS, draw};
+use super::canvas::{Anchor, LINE, UNITS, draw, text_width};
 use super::palette::series_stroke;
-use super::panel::{Legend, Panel, Sample, X_AXIS_ROOM};
+use super::panel::{Legend, Panel, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
 use crate::table::Table;
 
@@ -17,6 +17,34 @@ pub struct Curve {
     /// Places on the two axes, in the order in which they are joined.
     pub points: Vec<(f64, f64)>,
 }
+
+/// Curves of a probe's figure, and on what they were measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// System, tier, and the options that all curves share, each after a comma.
+    pub on: String,
+    /// The curves.
+    pub curves: Vec<Curve>,
+}
+
+impl Measured {
+    /// What was measured, in lines that fit the page.
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for part in self.on.split_inclusive(", ").filter(|part| !part.is_empty()) {
+            match lines.last_mut() {
+                Some(line) if text_width(&format!("{line}{}", part.trim_end())) <= WIDTH - MARGIN => {
+                    line.push_str(part)
+                }
+                _ => lines.push(part.to_owned()),
+            }
+        }
+        lines
+    }
+}
+
+/// Room left of what was measured, as of a legend.
+const MARGIN: f64 = 40.0;
 
 /// How an axis is divided.
 #[derive(Clone, Copy)]
@@ -113,7 +141,7 @@ pub static OVERWRITE_TAIL: ProbeFigure = ProbeFigure {
 pub static PROBE_FIGURES: [&ProbeFigure; 5] =
     [&LATENCY_OVER_REGION, &BANDWIDTH_OVER_THREADS, &BANDWIDTH_OVER_ACCESS, &LOADED_LATENCY, &OVERWRITE_TAIL];
 
-impl Figure<[Curve]> for ProbeFigure {
+impl Figure<Measured> for ProbeFigure {
     fn name(&self) -> &'static str {
         self.name
     }
@@ -122,28 +150,35 @@ impl Figure<[Curve]> for ProbeFigure {
         self.caption
     }
 
-    fn data(&self, curves: &[Curve]) -> Table {
-        let mut table = Table::new(&["curve", self.x.column, self.y.column]);
-        for curve in curves {
+    fn data(&self, measured: &Measured) -> Table {
+        let mut table = Table::new(&["measured", "curve", self.x.column, self.y.column]);
+        for curve in &measured.curves {
             for (x, y) in &curve.points {
-                table.push(vec![curve.label.clone(), x.to_string(), y.to_string()]);
+                table.push(vec![measured.on.clone(), curve.label.clone(), x.to_string(), y.to_string()]);
             }
         }
         table
     }
 
-    fn svg(&self, curves: &[Curve]) -> Option<String> {
+    fn svg(&self, measured: &Measured) -> Option<String> {
+        let curves = &measured.curves;
         let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
         points().next()?;
         let entry =
             |(number, curve): (usize, &Curve)| (Sample::Line(series_stroke(number)), curve.label.clone());
         let legend = Legend::new(curves.iter().enumerate().map(entry));
-        let top = legend.height() + 0.2 * LINE;
+        let lines = measured.lines();
+        let top = legend.height() + (lines.len() as f64 + 0.2) * LINE;
         let (x, y) =
             (self.x.scale(points().map(|point| point.0)), self.y.scale(points().map(|point| point.1)));
         let panel = Panel::wide(top, top + PANEL, x, y);
-        Some(draw(top + PANEL + X_AXIS_ROOM, self.caption, |canvas| {
+        let description = format!("{} {}", self.caption, measured.on);
+        Some(draw(top + PANEL + X_AXIS_ROOM, description.trim_end(), |canvas| {
             legend.draw(canvas);
+            for (number, line) in lines.iter().enumerate() {
+                let at = (MARGIN, legend.height() + (number as f64 + 0.2) * LINE);
+                canvas.text(at, line.trim_end(), Anchor::Start);
+            }
             panel.x_grid(canvas);
             panel.y_axis(canvas, self.y.label);
             for (number, curve) in curves.iter().enumerate() {

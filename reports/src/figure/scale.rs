@@ -128,7 +128,23 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
 fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let (first, last) = ((from.log2() - 1e-9).ceil() as i32, (to.log2() + 1e-9).floor() as i32);
     let step = ((last - first) as usize / wanted.max(1) + 1).max(1);
-    (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect()
+    let mut ticks: Vec<Tick> =
+        (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect();
+    // The end has a tick of its own, in place of one that would stand too near it.
+    let place = |value: f64| (to / value).log2() / step as f64;
+    if place(f64::from(last).exp2()) > 1e-9 {
+        ticks.pop_if(|(value, _)| place(*value) < 0.4);
+        ticks.push((to, unit_text(to)));
+    }
+    ticks
+}
+
+/// A number of any kind in the unit of its power of two.
+fn unit_text(value: f64) -> String {
+    let units = [(40, "Ti"), (30, "Gi"), (20, "Mi"), (10, "Ki")];
+    let unit = units.into_iter().find(|(power, _)| value >= f64::from(*power).exp2());
+    let (power, letter) = unit.unwrap_or((0, ""));
+    format!("{}{letter}", (value / f64::from(power).exp2() * 10.0).round() / 10.0)
 }
 
 fn binary_text(power: i32) -> String {
@@ -193,6 +209,16 @@ mod tests {
         assert_eq!(texts(scale, 4), ["64", "256", "1Ki", "4Ki"]);
         assert!((scale.share(512.0) - 0.5).abs() < 1e-9);
         assert_eq!(Scale::Binary { from: 64.0, to: 64.0 }.share(64.0), 0.5);
+    }
+
+    #[test]
+    fn a_binary_axis_has_a_tick_at_its_end() {
+        let ticks = |to: f64| texts(Scale::Binary { from: 1.0, to }, 8);
+
+        assert_eq!(ticks(24.0), ["1", "2", "4", "8", "16", "24"]);
+        assert_eq!(ticks(18.0), ["1", "2", "4", "8", "18"], "16 would stand on it");
+        assert_eq!(ticks(32.0), ["1", "2", "4", "8", "16", "32"]);
+        assert_eq!(texts(Scale::Binary { from: 1024.0, to: 6144.0 }, 8), ["1Ki", "2Ki", "4Ki", "6Ki"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can be asked of a probe: operations, orders, mixes and sizes, and how they are written.
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -110,13 +111,56 @@ fn choose<T: Copy>(key: &str, text: &str, known: &[(&str, T)]) -> Result<T, Erro
     })
 }
 
+/// Names of the operations.
+const OPERATIONS: [(&str, Operation); 4] = [
+    ("load", Operation::Load),
+    ("ntstore", Operation::Ntstore),
+    ("clwb", Operation::Clwb),
+    ("store", Operation::Store),
+];
+
+/// Names of the patterns.
+const PATTERNS: [(&str, Pattern); 3] =
+    [("chase", Pattern::Chase), ("sequential", Pattern::Sequential), ("random", Pattern::Random)];
+
+/// The word that [`choose`] takes for a value.
+fn word<T: Copy + PartialEq>(value: T, known: &[(&'static str, T)]) -> &'static str {
+    known.iter().find(|(_, choice)| *choice == value).map_or("", |(name, _)| name)
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(word(*self, &OPERATIONS))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(word(*self, &PATTERNS))
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequential => formatter.write_str("sequential"),
+            Self::Random => formatter.write_str("random"),
+            Self::Stride(bytes) => write!(formatter, "stride={bytes}"),
+        }
+    }
+}
+
+impl fmt::Display for Mix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.reads, self.writes)
+    }
+}
+
 impl FromStr for Operation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let known =
-            [("load", Self::Load), ("ntstore", Self::Ntstore), ("clwb", Self::Clwb), ("store", Self::Store)];
-        choose("--op", text, &known)
+        choose("--op", text, &OPERATIONS)
     }
 }
 
@@ -124,8 +168,7 @@ impl FromStr for Pattern {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let known = [("chase", Self::Chase), ("sequential", Self::Sequential), ("random", Self::Random)];
-        choose("--pattern", text, &known)
+        choose("--pattern", text, &PATTERNS)
     }
 }
 
@@ -180,6 +223,23 @@ mod tests {
         for wrong in ["", "KiB", "4XiB", "-4", "1.5GiB", "99999999TiB"] {
             assert!(parse_size("--region", wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn options_are_written_as_they_are_read() {
+        for (_, operation) in OPERATIONS {
+            assert_eq!(operation.to_string().parse::<Operation>().ok(), Some(operation));
+        }
+        for (_, pattern) in PATTERNS {
+            assert_eq!(pattern.to_string().parse::<Pattern>().ok(), Some(pattern));
+        }
+        for order in [Order::Sequential, Order::Random, Order::Stride(4096)] {
+            assert_eq!(order.to_string().parse::<Order>().ok(), Some(order));
+        }
+        assert_eq!(
+            Mix { reads: 2, writes: 1 }.to_string().parse::<Mix>().ok(),
+            Some(Mix { reads: 2, writes: 1 })
+        );
     }
 
     #[test]

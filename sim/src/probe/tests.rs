@@ -210,7 +210,10 @@ fn options_that_do_not_fit_are_refused_with_the_range() {
         BandwidthProbe { order: Order::Stride(128), ..base.clone() },
         "need a stride of at least --access, 256",
     );
-    refuse(BandwidthProbe { region_bytes: 64, ..base.clone() }, "--region: found 64, need 256 to");
+    refuse(
+        BandwidthProbe { region_bytes: 64, ..base.clone() },
+        "--access: found 256 B, need a --region of at least 256 B (found 64 B)",
+    );
     refuse(
         BandwidthProbe { power_w: Some(11.0), ..base.clone() },
         "found 11, need 12 to 18 in steps of 0.25",

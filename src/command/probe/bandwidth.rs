@@ -2,7 +2,7 @@
 
 use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
-use hetier_sim::probe::{BandwidthProbe, BandwidthReport, bandwidth};
+use hetier_sim::probe::{BandwidthProbe, BandwidthReport, Pin, bandwidth};
 
 use super::{curves, measure, print_json};
 use crate::args::probe::{Bandwidth, Switch};
@@ -27,9 +27,28 @@ pub fn run(arguments: &Bandwidth) -> Outcome {
         (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.place.figure {
-        curves::write(folder, &figures(&reports), arguments.place.json)?;
+        curves::write(folder, &on(&reports[0]), figures(&reports), arguments.place.json)?;
     }
     Ok(())
+}
+
+/// What was measured, without what the curves and axes say.
+fn on(report: &BandwidthReport) -> String {
+    let probe = &report.probe;
+    let more = [
+        Some(probe.operation.to_string()),
+        probe.mix.map(|mix| format!("loads to stores {mix}")),
+        Some(format!("{} blocks", probe.order)),
+        Some(format!("region of {}", Size(probe.region_bytes))),
+        probe.fence_bytes.map(|bytes| format!("a fence every {}", Size(bytes))),
+        curves::channels(probe.dimms),
+        (probe.pin != Pin::None)
+            .then(|| format!("pinned to a {}", if probe.pin == Pin::Dimm { "DIMM" } else { "controller" })),
+        probe.is_remote.then(|| "remote".to_owned()),
+        report.prefetches.then(|| "hardware prefetch".to_owned()),
+        probe.power_w.map(|watts| format!("{watts} W a DIMM")),
+    ];
+    curves::on(&report.system, &probe.tier, more)
 }
 
 fn probes(arguments: &Bandwidth, system: &System) -> Vec<BandwidthProbe> {

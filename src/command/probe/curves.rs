@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hetier_reports::figure::{self, Curve, Figure, ProbeFigure, draw};
+use hetier_reports::figure::{self, Curve, Figure, Measured, ProbeFigure, draw};
 use hetier_reports::output;
 
 use crate::failure::Outcome;
@@ -22,11 +22,22 @@ pub fn grouped(points: impl IntoIterator<Item = (String, (f64, f64))>) -> Vec<Cu
     curves
 }
 
-/// Draws figures and names the files.
-pub fn write(folder: &Path, figures: &[(&ProbeFigure, Vec<Curve>)], is_json: bool) -> Outcome {
-    let drawn = figures.iter().flat_map(|(figure, curves)| {
-        let figure: &dyn Figure<[Curve]> = *figure;
-        draw(&[figure], &curves[..])
+/// What was measured, in words: system and tier, then what all points share.
+pub fn on(system: &str, tier: &str, more: impl IntoIterator<Item = Option<String>>) -> String {
+    let head = [system.to_owned(), tier.to_owned()].into_iter().map(Some);
+    head.chain(more).flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Channels of a socket, if fewer than all.
+pub fn channels(dimms: Option<usize>) -> Option<String> {
+    dimms.map(|dimms| format!("{dimms} channel{} of each socket", if dimms == 1 { "" } else { "s" }))
+}
+
+/// Draws figures of what was measured `on` a machine and names the files.
+pub fn write(folder: &Path, on: &str, figures: Vec<(&ProbeFigure, Vec<Curve>)>, is_json: bool) -> Outcome {
+    let drawn = figures.into_iter().flat_map(|(figure, curves)| {
+        let figure: &dyn Figure<Measured> = figure;
+        draw(&[figure], &Measured { on: on.to_owned(), curves })
     });
     let files = figure::files(&drawn.collect::<Vec<_>>())?;
     output::write_folder(folder, &files)?;

@@ -28,7 +28,10 @@ pub fn run(arguments: &Hotspot) -> Outcome {
         (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.figure {
-        curves::write(folder, &[(&figure::OVERWRITE_TAIL, tails(&reports))], arguments.json)?;
+        let [report, ..] = &reports[..] else { return Ok(()) };
+        let more = [Some("ntstores of 256 B".to_owned()), curves::channels(report.probe.dimms)];
+        let on = curves::on(&report.system, &report.probe.tier, more);
+        curves::write(folder, &on, vec![(&figure::OVERWRITE_TAIL, tails(&reports))], arguments.json)?;
     }
     Ok(())
 }

@@ -39,8 +39,8 @@ pub fn run(arguments: &Latency) -> Outcome {
         (reports, false) => say!("{}", table(reports).to_text()),
     }
     if let Some(folder) = &arguments.place.figure {
-        let drawn = [(&figure::LATENCY_OVER_REGION, curves(arguments, &reports))];
-        curves::write(folder, &drawn, arguments.place.json)?;
+        let drawn = vec![(&figure::LATENCY_OVER_REGION, curves(&reports))];
+        curves::write(folder, &on(&reports[0]), drawn, arguments.place.json)?;
     }
     Ok(())
 }
@@ -74,12 +74,23 @@ fn table(reports: &[LatencyReport]) -> Table {
     table
 }
 
-fn curves(arguments: &Latency, reports: &[LatencyReport]) -> Vec<figure::Curve> {
-    let place = &arguments.place;
-    let label = |block: u64| match arguments.block.0.len() {
-        1 => format!("{}, {}", place.system, place.tier),
-        _ => format!("blocks of {}", Size(block)),
-    };
+/// What was measured, without what the curves and axes say.
+fn on(report: &LatencyReport) -> String {
+    let probe = &report.probe;
+    let writer = (probe.writer_duty_percent > 0.0)
+        .then(|| format!("a writer {} % of the time", probe.writer_duty_percent));
+    let more = [
+        Some(probe.operation.to_string()),
+        Some(probe.pattern.to_string()),
+        curves::channels(probe.dimms),
+        probe.is_remote.then(|| "remote".to_owned()),
+        writer,
+    ];
+    curves::on(&report.system, &probe.tier, more)
+}
+
+fn curves(reports: &[LatencyReport]) -> Vec<figure::Curve> {
+    let label = |block: u64| format!("blocks of {}", Size(block));
     let point = |report: &LatencyReport| (report.probe.region_bytes as f64, report.ns_per_access);
     curves::grouped(reports.iter().map(|report| (label(report.probe.block_bytes), point(report))))
 }

@@ -22,9 +22,21 @@ pub fn run(arguments: &Loaded) -> Outcome {
         reports.iter().for_each(print);
     }
     if let Some(folder) = &arguments.place.figure {
-        curves::write(folder, &[(&figure::LOADED_LATENCY, curves(&reports))], arguments.place.json)?;
+        let drawn = vec![(&figure::LOADED_LATENCY, curves(&reports))];
+        curves::write(folder, &on(&reports[0]), drawn, arguments.place.json)?;
     }
     Ok(())
+}
+
+/// What was measured, without what the curves and axes say.
+fn on(report: &LoadedReport) -> String {
+    let more = [
+        (report.sockets > 1).then(|| format!("{} sockets together", report.sockets)),
+        Some("sequential loads and ntstores".to_owned()),
+        curves::channels(report.probe.dimms),
+        report.probe.is_remote.then(|| "remote".to_owned()),
+    ];
+    curves::on(&report.system, &report.probe.tier, more)
 }
 
 fn probes(arguments: &Loaded) -> Vec<LoadedProbe> {
