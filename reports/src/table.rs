@@ -74,7 +74,8 @@ impl Table {
         self.rows.iter().map(|row| row.iter().map(Entry::shown).collect()).collect()
     }
 
-    /// For a terminal: aligned columns, the first to the left and the others to the right, a line below the heads.
+    /// For a terminal: aligned columns, a line below the heads. The first column and those of words alone stand to the
+    /// left, the others to the right.
     pub fn to_text(&self) -> String {
         let rows = self.shown();
         let width = |column: usize| {
@@ -84,8 +85,11 @@ impl Table {
         let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
         let rule: Vec<String> = widths.iter().map(|&width| "─".repeat(width)).collect();
         let mut text = String::new();
+        let has_digit = |cell: &String| cell.contains(|letter: char| letter.is_ascii_digit());
+        let is_left: Vec<bool> =
+            (0..widths.len()).map(|at| at == 0 || !rows.iter().any(|row| has_digit(&row[at]))).collect();
         for row in [&self.heads, &rule].into_iter().chain(&rows) {
-            push_line(&mut text, row, &widths);
+            push_line(&mut text, row, &widths, &is_left);
         }
         text
     }
@@ -208,16 +212,11 @@ fn first_word(head: &str) -> &str {
     head.split(' ').next().unwrap_or_default()
 }
 
-fn push_line(text: &mut String, row: &[String], widths: &[usize]) {
-    let mut line = String::new();
-    for (column, (cell, &width)) in row.iter().zip(widths).enumerate() {
-        if column == 0 {
-            line.push_str(&format!("{cell:<width$}"));
-        } else {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-    }
-    text.push_str(line.trim_end());
+fn push_line(text: &mut String, row: &[String], widths: &[usize], is_left: &[bool]) {
+    let cells = row.iter().zip(widths).zip(is_left).map(|((cell, &width), &is_left)| {
+        if is_left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+    });
+    text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
     text.push('\n');
 }
 
@@ -270,6 +269,18 @@ mod tests {
 
         assert_eq!(text.lines().nth(2), Some("a_b         1.5   50 %"));
         assert_eq!(text.lines().nth(3), Some("c, d         10      –"));
+    }
+
+    #[test]
+    fn text_aligns_words_to_the_left() {
+        let mut table = Table::new(&["a", "words", "sizes"]);
+        table.push(vec![Entry::from("x"), "pass".into(), "4 KiB".into()]);
+        table.push(vec![Entry::from("y"), "calibrated".into(), "64 B".into()]);
+
+        let text = table.to_text();
+
+        assert_eq!(text.lines().nth(2), Some("x  pass        4 KiB"));
+        assert_eq!(text.lines().nth(3), Some("y  calibrated   64 B"));
     }
 
     #[test]

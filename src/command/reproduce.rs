@@ -29,7 +29,7 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
         say!("{}", experiment::summary(&sweep).without_empty_columns().to_text());
     }
     if !judged.is_empty() {
-        say!("{}", experiment::points(&judged).to_text());
+        say!("{}", experiment::points_text(&judged));
     }
     // An empty sum of floating-point numbers is minus zero.
     let total = seconds.iter().sum::<f64>() + 0.0;

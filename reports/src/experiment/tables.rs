@@ -2,7 +2,6 @@
 
 use hetier_sim::result::{Quantiles, RunResult, Share, Spread, TierResult, TierSpread};
 
-use super::judgement::Judged;
 use super::{Cell, Experiment, Outcome, RunEntry, Sweep};
 use crate::entry::Entry;
 use crate::table::Table;
@@ -332,36 +331,6 @@ fn class_entries(result: &RunResult, class: &str, share: &Share) -> [Entry; 7] {
     ]
 }
 
-/// A row for each published point.
-pub fn points(judged: &[Judged]) -> Table {
-    let mut table = Table::new(&[
-        "point",
-        "published",
-        "simulated",
-        "unit",
-        "error (%)",
-        "tolerance (%)",
-        "role",
-        "verdict",
-        "source",
-    ]);
-    for Judged { point, simulated, error_percent, passes } in judged {
-        table.push(vec![
-            point.name.as_str().into(),
-            measured(Some(point.published)),
-            measured(*simulated),
-            point.metric.unit().into(),
-            // Two decimals of a percent.
-            Entry::number(error_percent.map(|error| (error * 100.0).round() / 100.0), 3),
-            Entry::number(point.tolerance_percent, 3),
-            point.role.name().into(),
-            if *passes { "pass" } else { "FAIL" }.into(),
-            point.source.as_str().into(),
-        ]);
-    }
-    table
-}
-
 /// A row for each published number that is not simulated.
 pub fn unsimulated(experiment: &Experiment) -> Table {
     let mut table = Table::new(&["not simulated", "published", "why", "source"]);
@@ -369,12 +338,4 @@ pub fn unsimulated(experiment: &Experiment) -> Table {
         table.push([&of.name, &of.published, &of.reason, &of.source].map(Clone::clone).to_vec());
     }
     table
-}
-
-/// Counts in full, measurements to four digits.
-fn measured(value: Option<f64>) -> Entry {
-    match value {
-        Some(value) if value.fract() == 0.0 && value >= 1000.0 => Entry::count(value as u64),
-        value => Entry::number(value, 4),
-    }
 }

@@ -304,3 +304,21 @@ fn what_does_not_fit_is_named_with_its_size() {
     let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
     assert!(page.contains("DRAM only: 1 of 1 networks do not fit 206 GB (192 GiB)"), "{page}");
 }
+
+#[test]
+fn a_terminal_shows_points_in_narrow_rows_and_each_source_once() {
+    let judged = judge(&sweep());
+    let count = judged
+        .iter()
+        .map(|judged| judged.point.source.as_str())
+        .collect::<std::collections::BTreeSet<_>>()
+        .len();
+
+    let text = points_text(&judged);
+
+    let (rows, legend) = text.split_once("\n\n").unwrap();
+    assert_eq!(rows.lines().count(), judged.len() + 2, "heads, a rule and a row a point");
+    assert!(rows.lines().all(|row| row.chars().count() <= 130), "{rows}");
+    assert_eq!(legend.lines().count(), count);
+    assert!(legend.starts_with(&format!("[1] {}\n", judged[0].point.source)) && rows.contains("[1]"));
+}
