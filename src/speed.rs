@@ -22,16 +22,14 @@ fn request(result: &RunResult) -> Option<&str> {
 fn line(result: &RunResult, calls: u64, seconds: f64) -> String {
     let seeds = result.seeds.unwrap_or(1);
     let ensemble = if seeds > 1 { format!("{seeds} seeds of ") } else { String::new() };
-    let rate = |count: f64| count * seeds as f64 / seconds.max(1e-9) / 1e6;
+    let rate = |count: f64| count * seeds as f64 / seconds.max(1e-9);
     let speed = match request(result) {
-        None => format!("{:.1} million lines a second", rate(result.accesses as f64)),
+        None => format!("{:.1} million lines a second", rate(result.accesses as f64) / 1e6),
         Some(request) => {
             let share = result.sampled_share.unwrap_or(1.0);
-            let simulated = rate(share * calls as f64);
-            format!(
-                "{} of the calls simulated (--sample {request}), {simulated:.1} million calls a second",
-                units::percent(share)
-            )
+            let simulated = units::count(rate(share * calls as f64).round() as u64);
+            let share = units::percent(share);
+            format!("{share} of the calls simulated (--sample {request}), {simulated} calls a second")
         }
     };
     format!("replayed {ensemble}{} in {}: {speed}", result.mode, units::seconds(seconds))
@@ -66,7 +64,7 @@ mod tests {
         let sampled = line(&run("0.02", 0.138, 2), 100_000_000, 4.0);
 
         // 2 × 13.8 million calls in 4 s; 40 million lines a second would be another program.
-        let expected = "13.8 % of the calls simulated (--sample 0.02), 6.9 million calls a second";
+        let expected = "13.8 % of the calls simulated (--sample 0.02), 6,900,000 calls a second";
         assert!(sampled.ends_with(expected), "{sampled}");
     }
 }

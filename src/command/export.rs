@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
-use crate::{interrupt, machine, progress};
+use crate::{interrupt, machine, progress, unused};
 
 /// Replays a trace line by line and writes what reaches the memory controllers.
 pub fn run(arguments: &args::Export) -> Outcome {
@@ -21,6 +21,7 @@ pub fn run(arguments: &args::Export) -> Outcome {
     }
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
     let settings = Settings { mode: arguments.mode.clone(), dram, ..settings };
+    unused::of_machine(&arguments.machine, &[settings.mode_on(&system)])?;
     let wanted = Capture {
         format: ExportFormat::named(&arguments.format)?,
         tier: arguments.tier.clone(),
@@ -65,6 +66,7 @@ fn report(arguments: &args::Export, captured: &Captured) -> Outcome {
         return Ok(());
     }
     let path = arguments.output.display();
-    say!("{path}: {} lines read, {} written", units::count(*reads), units::count(*writes));
+    let [lines, reads, writes] = [reads + writes, *reads, *writes].map(units::count);
+    say!("{path}: {lines} lines written, {reads} of them reads and {writes} writes");
     Ok(())
 }

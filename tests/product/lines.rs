@@ -122,6 +122,11 @@ fn an_export_is_cut_where_it_is_told_to_and_says_so() {
         let output = hetier(folder.path(), &arguments);
         assert!(output.status.success());
         assert!(String::from_utf8(output.stderr).unwrap().contains("cut after 1000 lines"));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            told.starts_with("lines: 1,000 lines written, ") && told.contains(" of them reads and "),
+            "{told}"
+        );
         std::fs::read(folder.path().join("lines")).unwrap()
     };
 

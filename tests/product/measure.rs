@@ -70,3 +70,43 @@ fn calibration_table_in_the_documents_is_current() {
 
     assert!(written == shipped, "run `hetier calibrate -o docs/calibration.md`");
 }
+
+#[test]
+fn probes_refuse_what_a_system_cannot_serve_by_flag_and_system_at_once() {
+    let folder = TempDir::new().unwrap();
+    let on = "--system xeon-6240-dram --tier dram";
+    let cases = [
+        (
+            format!("bandwidth {on} --threads 1..64"),
+            "probe on xeon-6240-dram: --threads: found 64, need 1 to 36",
+        ),
+        (format!("bandwidth {on} --access 2GiB"), "--access: found 2 GiB, need a --region of at least 2 GiB"),
+        (format!("bandwidth {on} --region 1EiB"), "--region: found 1048576 TiB, need at most 192 GiB"),
+        (format!("latency {on} --writer-duty -1"), "--writer-duty: found -1, need 0 to 100"),
+        (format!("latency {on} --region -1"), "found -1, need a size"),
+        (format!("loaded {on} --mix -1:2"), "found -1:2, need two numbers"),
+        (format!("hotspot {on}"), "--tier: found dram, need a tier of persistent memory"),
+    ];
+    for (line, text) in cases {
+        let arguments: Vec<&str> = std::iter::once("probe").chain(line.split(' ')).collect();
+        let (code, message) = fail(folder.path(), &arguments);
+
+        assert!(code == Some(2) && message.contains(text), "{line}: {code:?} {message}");
+    }
+}
+
+#[test]
+fn a_loaded_curve_says_that_sockets_count_together() {
+    let folder = TempDir::new().unwrap();
+    let probe =
+        ["probe", "loaded", "--system", "xeon-6240-dram", "--tier", "dram", "--dimms", "1", "-o", "drawn"];
+
+    let told = succeed(folder.path(), &probe);
+
+    assert!(
+        told.starts_with("xeon-6240-dram, dram: bandwidth of 2 sockets together, channels: 1 of each\n"),
+        "{told}"
+    );
+    let drawn = std::fs::read_to_string(folder.path().join("drawn/figures/loaded-latency.svg")).unwrap();
+    assert!(drawn.contains("xeon-6240-dram, dram, 2 sockets together"), "{drawn}");
+}

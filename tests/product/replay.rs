@@ -171,6 +171,52 @@ fn wrong_settings_are_refused_before_any_work() {
 }
 
 #[test]
+fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    std::fs::write(folder.path().join("seq.r2"), "LD 0x40\nST 0x80\nLD 0xc0\n").unwrap();
+    let cases = [
+        (
+            "replay d.trace --seeds 100000000",
+            2,
+            "seeds: found 100000000, need 1 to 1000 (each is a whole replay",
+        ),
+        (
+            "replay d.trace --mode dram-only --warm",
+            2,
+            "--warm: found mode dram-only, in which it has no effect",
+        ),
+        ("replay d.trace --mode dram-only --placement by-class", 2, "need app-direct"),
+        ("replay d.trace --mode dram-only --write-miss-fetches off", 2, "need memory-mode"),
+        ("replay d.trace --mode pmem-only --dram 1GiB", 2, "need a mode that uses DRAM"),
+        ("replay d.trace --fidelity line --sample 0.1", 2, "need stream or auto"),
+        ("sweep d.trace --modes dram-only --warm", 2, "--warm: found mode dram-only"),
+        ("place d.trace --placement by-class", 2, "place tries every policy"),
+        ("compare d.trace --batch 3", 2, "--batch: found a recorded trace"),
+        ("record digits --images /nonexist.idx -o x", 2, "--images: found a network of which only the shape"),
+        ("record digits --weights /nonexist.json -o x", 2, "--weights: found a network"),
+        ("record digits --seed 3 -o x", 2, "--execute"),
+        (
+            "record digits --client none -o x",
+            2,
+            "--client: found kernel fused, which has none, need --kernel faithful",
+        ),
+        ("calibrate --host --overhead", 2, "cannot be used with"),
+        ("replay d.trace --sample -1", 2, "sample: found -1, need one of layers"),
+        ("replay d.trace --dram -1", 2, "found -1, need a size"),
+        ("sweep d.trace --dram-fractions -1", 2, "--dram-fractions: found -1, need numbers above 0"),
+        ("replay seq.r2", 1, "--bare --format with one of ramulator2"),
+    ];
+    for (line, code, text) in cases {
+        let (found, message) = fail(folder.path(), &line.split(' ').collect::<Vec<_>>());
+
+        assert_eq!(found, Some(code), "{line}: {message}");
+        assert!(message.contains(text), "{line}: {message}");
+    }
+    assert_eq!(files(folder.path()).len(), 2);
+}
+
+#[test]
 fn network_that_fits_no_tier_of_its_placement_says_so_with_machines_that_hold_it() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &["record", "resnet50", "-o", "r.trace"]);
