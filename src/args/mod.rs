@@ -201,7 +201,7 @@ pub struct Run {
     /// Seed of page placement and everything else drawn at random
     #[arg(long, allow_hyphen_values = true, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
-    /// Replay this many seeds, at most 1000, and report their spread
+    /// Replay this many seeds, at most 256, and report their spread
     #[arg(long, allow_hyphen_values = true, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: u32,
 }

@@ -179,7 +179,7 @@ fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
         (
             "replay d.trace --seeds 100000000",
             2,
-            "seeds: found 100000000, need 1 to 1000 (each is a whole replay",
+            "seeds: found 100000000, need 1 to 256 (each is a whole replay",
         ),
         (
             "replay d.trace --mode dram-only --warm",

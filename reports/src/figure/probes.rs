@@ -31,12 +31,11 @@ impl Measured {
     /// What was measured, in lines that fit the page.
     fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        for part in self.on.split_inclusive(", ").filter(|part| !part.is_empty()) {
-            match lines.last_mut() {
-                Some(line) if text_width(&format!("{line}{}", part.trim_end())) <= WIDTH - MARGIN => {
-                    line.push_str(part)
-                }
-                _ => lines.push(part.to_owned()),
+        for part in self.on.split_inclusive(", ") {
+            let fits = |line: &String| text_width(&format!("{line}{}", part.trim_end())) <= WIDTH - MARGIN;
+            match lines.last_mut().filter(|line| fits(line)) {
+                Some(line) => line.push_str(part),
+                None => lines.push(part.to_owned()),
             }
         }
         lines
