@@ -55,7 +55,7 @@ mod tests {
         let three = line(&run("all", 1.0, 3), 0, 48.0);
 
         // 3 × 80 million lines in 48 s.
-        assert_eq!(three, "replayed 3 seeds of memory-mode in 48 s: 5.0 million lines a second");
+        assert_eq!(three, "replayed 3 seeds of memory-mode in 48.0 s: 5.0 million lines a second");
         assert!(line(&run("all", 1.0, 1), 0, 16.0).contains(": 5.0 million lines"));
     }
 
