@@ -13,8 +13,8 @@ const CLASS_MASK: u64 = 7;
 const DIRTY: u64 = 1 << 56;
 const FLIGHT: u64 = 1 << 57;
 const SOLE: u64 = 1 << 58;
-/// Lines of a 4 KiB page.
-const PAGE_LINES: usize = 64;
+/// Bits of the number of a line in its 4 KiB page.
+const PAGE_BITS: u32 = 6;
 const EMPTY: Word = Word(u64::MAX);
 
 /// A cached line: its number, the class of the object that it belongs to, and its state.
@@ -103,8 +103,8 @@ pub struct Tags {
     sets: usize,
     ways: usize,
     index: Index,
-    /// Sets that successive lines fill, a power of two, and how many such runs there are.
-    page_sets: u64,
+    /// Successive lines fill so many sets, as a power of two, and how many such runs there are.
+    page_bits: u32,
     pages: u64,
     resident: u64,
 }
@@ -113,10 +113,10 @@ impl Tags {
     /// An empty cache of `sets × ways` lines.
     pub fn new(sets: usize, ways: usize, index: Index) -> Self {
         let index = if sets.is_power_of_two() { index } else { Index::Hashed };
-        let page_sets = if sets.is_multiple_of(PAGE_LINES) { PAGE_LINES } else { 1 };
-        let pages = (sets / page_sets) as u64;
+        let page_bits = if sets.is_multiple_of(1 << PAGE_BITS) { PAGE_BITS } else { 0 };
+        let pages = (sets >> page_bits) as u64;
         let words = vec![EMPTY; sets * ways].into_boxed_slice();
-        Self { words, sets, ways, index, page_sets: page_sets as u64, pages, resident: 0 }
+        Self { words, sets, ways, index, page_bits, pages, resident: 0 }
     }
 
     /// Number of lines held.
@@ -130,9 +130,9 @@ impl Tags {
             Index::LowBits => line as usize & (self.sets - 1),
             // Fibonacci hashing: multiply by 2⁶⁴ ÷ golden ratio, scale the product to the number of pages of sets.
             Index::Hashed => {
-                let hash = (line / self.page_sets).wrapping_mul(FIBONACCI);
+                let hash = (line >> self.page_bits).wrapping_mul(FIBONACCI);
                 let page = (u128::from(hash) * u128::from(self.pages)) >> 64;
-                (page as u64 * self.page_sets + line % self.page_sets) as usize
+                ((page as u64) << self.page_bits | line & ((1 << self.page_bits) - 1)) as usize
             }
         };
         set * self.ways
