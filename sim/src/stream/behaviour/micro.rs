@@ -56,6 +56,8 @@ pub struct Micro<'s> {
     pub tier: usize,
     /// Cores at work.
     pub threads: usize,
+    /// Pages that each of them walks through at once, at least 1; where some are loaded from and some stored to, half each.
+    pub lanes: u64,
     /// What they do.
     pub mix: Mix,
     /// Lines of each core.
@@ -220,14 +222,16 @@ impl Threads {
             true => at / MIX_PERIOD * stores + place - each,
             false => at / MIX_PERIOD * each + place,
         };
-        // Every walk has each so many-th page of the footprint for itself.
-        let (walks, walk) = match stores {
-            1..MIX_PERIOD => (2, u64::from(is_store)),
-            _ => (1, 0),
+        // Every walk has each so many-th page of the footprint for itself, and has some of them in turn.
+        let (walks, walk, lanes) = match stores {
+            1..MIX_PERIOD => (2, u64::from(is_store), (self.micro.lanes / 2).max(1)),
+            _ => (1, 0, self.micro.lanes),
         };
+        let (lane, line) = (number % lanes, number / lanes);
         let cores = self.at.len() as u64;
-        let page = self.page((number / PAGE_LINES * walks + walk) * cores + core as u64);
-        self.pack(page * PAGE_LINES + number % PAGE_LINES)
+        let nth = line / PAGE_LINES * lanes + lane;
+        let page = self.page((nth * walks + walk) * cores + core as u64);
+        self.pack(page * PAGE_LINES + line % PAGE_LINES)
     }
 
     fn pack(&self, local: u64) -> u64 {
@@ -360,6 +364,7 @@ mod tests {
             mode,
             tier,
             threads: 4,
+            lanes: 1,
             mix,
             lines: 2304,
             footprint_bytes,
@@ -390,6 +395,19 @@ mod tests {
 
         let ratio = interface_fs(1 << 25) / interface_fs(1 << 30);
         assert!((0.95..1.05).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn pmem_combines_less_of_what_many_lanes_store_in_turn() {
+        let system = System::load("optane-slice").unwrap();
+        let media_share = |lanes| {
+            let run = measure(&system, &Micro { lanes, ..micro("pmem-only", 1, Mix::NonTemporal) }).unwrap();
+            run.media[1] as f64 / run.whole[1] as f64
+        };
+
+        // Eight lanes of four cores are 32 groups of lines for the 16 whole ones that the queue of a DIMM has room for.
+        assert!(media_share(1) < 1.2);
+        assert!(media_share(8) > 1.5);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod micro;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hetier_traces::MAX_LANES;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +26,11 @@ pub const MIXES: usize = 5;
 /// Mixes with reads, in which latency can be told.
 pub const READ_MIXES: usize = MIXES - 1;
 
-/// Numbers of cores at which capacity is known.
-pub const CROWDS: usize = 3;
+/// Numbers of lanes at which capacity is known.
+pub const CROWDS: usize = 4;
+
+/// Lanes of a core that count at least: the short runs of the lesser crowds have one that loads and one that stores.
+pub const LEAST_LANES: u32 = 2;
 
 /// What reading costs a core at one utilisation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,10 +75,10 @@ pub struct MediaRatio {
 /// One tier as seen from the cores, one socket's channels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierBehaviour {
-    /// Cores at work in the rows of `saturated`, ascending.
-    pub writers: [u32; CROWDS],
-    /// Capacity by number of cores at work, and by rising share of reads: many writers at once undo the combining of
-    /// PMem.
+    /// Lanes of all cores in the rows of `saturated`, ascending.
+    pub lanes: [u32; CROWDS],
+    /// Capacity by number of lanes, and by rising share of reads: pages that are written in turn undo the combining of
+    /// PMem, whether one core writes them or many.
     pub saturated: [[Saturated; MIXES]; CROWDS],
     /// Reading from the own socket and from another, by rising share of reads: reads wait for batches of writes.
     pub loads: [[Loads; READ_MIXES]; 2],
@@ -85,13 +89,14 @@ pub struct TierBehaviour {
 }
 
 impl TierBehaviour {
-    /// Service per line in femtoseconds, whichever its direction, at a read share in [0, 1] for so many cores.
-    pub fn service_fs(&self, read_share: f64, cores: u32) -> u64 {
-        let by_crowd = self.saturated.map(|row| at_share(&row, read_share));
-        let crowd = usize::from(cores >= self.writers[1]);
-        let span = f64::from((self.writers[crowd + 1] - self.writers[crowd]).max(1));
-        let part = (f64::from(cores) - f64::from(self.writers[crowd])) / span;
-        between(by_crowd[crowd], by_crowd[crowd + 1], part)
+    /// Service per line in femtoseconds, whichever its direction, at a read share in [0, 1] for so many lanes of
+    /// all cores together, of each [`LEAST_LANES`] at least.
+    pub fn service_fs(&self, read_share: f64, lanes: u32) -> u64 {
+        let crowd = (1..CROWDS - 1).rev().find(|crowd| self.lanes[*crowd] <= lanes).unwrap_or(0);
+        let span = f64::from((self.lanes[crowd + 1] - self.lanes[crowd]).max(1));
+        let part = (f64::from(lanes) - f64::from(self.lanes[crowd])) / span;
+        let of_crowd = |crowd: usize| at_share(&self.saturated[crowd], read_share);
+        between(of_crowd(crowd), of_crowd(crowd + 1), part)
     }
 }
 
@@ -279,7 +284,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 3;
+const DERIVATION: u32 = 4;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
@@ -294,7 +299,7 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
     let is_behind_near = conditions.mode == "memory-mode" && direct != "dram-only";
     let mode = if is_behind_near { "memory-mode" } else { direct };
     let cores = system.cores_per_socket;
-    let run = |threads: usize, mix: Mix, is_remote: bool| {
+    let run = |threads: usize, lanes: u64, mix: Mix, is_remote: bool| {
         let prefetches = conditions.prefetches;
         // A socket's worth of caches has to fill before the second half.
         let lines = RUN_LINES.max(RUN_LINES_IN_ALL / threads as u64);
@@ -303,7 +308,18 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
         let near_bytes = is_behind_near.then(|| near_bytes(system));
         measure(
             system,
-            &Micro { mode, tier, threads, mix, lines, footprint_bytes, is_remote, prefetches, near_bytes },
+            &Micro {
+                mode,
+                tier,
+                threads,
+                lanes,
+                mix,
+                lines,
+                footprint_bytes,
+                is_remote,
+                prefetches,
+                near_bytes,
+            },
         )
     };
     let crowds = [1, (cores / 4).max(2).min(cores), cores];
@@ -318,7 +334,7 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
         threads.map(|threads| (threads, mix)).collect::<Vec<_>>()
     });
     let runs = runs.par_iter().map(|runs| {
-        let runs = runs.par_iter().map(|(threads, mix)| Ok((*threads, run(*threads, *mix, false)?)));
+        let runs = runs.par_iter().map(|(threads, mix)| Ok((*threads, run(*threads, 1, *mix, false)?)));
         runs.collect::<Result<Vec<(usize, Measured)>, Error>>()
     });
     let runs = runs.collect::<Result<Vec<_>, _>>()?;
@@ -326,17 +342,23 @@ fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Resu
         let is_it = |(threads, _): &&(usize, Measured)| *threads == crowds[crowd];
         std::array::from_fn(|mix| runs[mix].iter().find(is_it).map(|(_, run)| *run).unwrap_or_default())
     };
-    let saturated = capacity(std::array::from_fn(|crowd| by_share(&of_crowd(crowd))));
+    let wide = RUNS.par_iter().map(|mix| run(cores, MAX_LANES as u64, *mix, false));
+    let wide = wide.collect::<Result<Vec<_>, Error>>()?;
+    let saturated = capacity(std::array::from_fn(|crowd| match crowd < crowds.len() {
+        true => by_share(&of_crowd(crowd)),
+        false => by_share(&std::array::from_fn(|mix| wide[mix])),
+    }));
     let limits = &system.limits;
     let holds = Holds { loads: limits.loads, ownership: limits.ownership, prefetches: conditions.prefetches };
-    let local = load_rows(&runs, &saturated[CROWDS - 1], holds);
+    let local = load_rows(&runs, &saturated[crowds.len() - 1], holds);
     let remote = match system.sockets {
         1 => local,
-        _ => farther(local, &of_crowd(0)[MIXES - 1], &run(1, Mix::Stores(0), true)?),
+        _ => farther(local, &of_crowd(0)[MIXES - 1], &run(1, 1, Mix::Stores(0), true)?),
     };
-    let writers = crowds.map(|crowd| crowd as u32);
-    let (store_fs, media) = (of_crowd(0)[0].line_fs(), media(&of_crowd(CROWDS - 1)));
-    Ok(TierBehaviour { writers, saturated, loads: [local, remote], store_fs, media })
+    let [one, some, all] = crowds.map(|crowd| crowd as u32);
+    let lanes = [one * LEAST_LANES, some * LEAST_LANES, all * LEAST_LANES, all * MAX_LANES as u32];
+    let (store_fs, media) = (of_crowd(0)[0].line_fs(), media(&of_crowd(crowds.len() - 1)));
+    Ok(TierBehaviour { lanes, saturated, loads: [local, remote], store_fs, media })
 }
 
 /// What holds lines on their way.

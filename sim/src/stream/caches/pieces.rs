@@ -156,6 +156,8 @@ pub struct Served {
     pub second_level: u64,
     /// Lines fetched from outside.
     pub fetched: u64,
+    /// Lanes that those are of.
+    pub lanes: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -246,14 +248,17 @@ impl Cache {
         let ranges: Vec<(u64, u64)> = lanes.iter().map(|&(lane, slot)| self.range(lane, slot)).collect();
         let steps = ranges.iter().map(|range| range.1 - range.0).max().unwrap_or(0);
         let mut served = Served::default();
+        let mut fetching = vec![false; lanes.len()];
         for step in 0..steps {
-            for (&(lane, slot), &(from, to)) in lanes.iter().zip(&ranges) {
-                let pieces = to - from;
+            for ((&(lane, slot), &(from, to)), fetches) in lanes.iter().zip(&ranges).zip(&mut fetching) {
+                let (pieces, fetched) = (to - from, served.fetched);
                 for number in from + step * pieces / steps..from + (step + 1) * pieces / steps {
                     self.touch(lane, slot, number as u16, first_event, &mut served);
                 }
+                *fetches |= served.fetched > fetched;
             }
         }
+        served.lanes = fetching.into_iter().map(u32::from).sum();
         if self.announces == Announce::Promptly && self.events.len() > first_event {
             for slot in 0..self.slots.len() {
                 if self.held[slot] > 0 {

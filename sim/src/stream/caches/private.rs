@@ -91,6 +91,8 @@ pub struct Segment {
     pub compute_fs: u64,
     /// Lines from the second level.
     pub second_level: u32,
+    /// Lanes whose lines are fetched.
+    pub lanes: u32,
     /// Events `first .. first + count` of the arena.
     pub first: u32,
     /// Number of events.
@@ -172,6 +174,8 @@ pub struct Geometry {
 struct Part {
     compute_fs: u64,
     second_level: u32,
+    /// Lanes that fetch, at once.
+    lanes: u32,
     /// Sweeps in it.
     sweeps: u64,
     events: Vec<Event>,
@@ -196,6 +200,7 @@ impl Part {
     fn absorb(&mut self, next: Self) {
         self.compute_fs += next.compute_fs;
         self.second_level += next.second_level;
+        self.lanes = self.lanes.max(next.lanes);
         self.sweeps += 1;
         for event in next.events {
             let is_same = |held: &&mut Event| held.slot == event.slot && held.kind == event.kind;
@@ -310,6 +315,7 @@ impl Private {
                 walk.parts.push(Part {
                     compute_fs: 0,
                     second_level: 0,
+                    lanes: 0,
                     sweeps: 1,
                     events: events[during..].to_vec(),
                 });
@@ -354,7 +360,8 @@ impl Private {
             } else {
                 let second_level = served.second_level as u32;
                 let events = cache.events[before..].to_vec();
-                parts.push(Part { compute_fs: sweep.compute_fs, second_level, sweeps: 1, events });
+                let (compute_fs, lanes) = (sweep.compute_fs, served.lanes);
+                parts.push(Part { compute_fs, second_level, lanes, sweeps: 1, events });
             }
         }
         Walk { cache, places, parts, inside_fs, inside_compute_fs, second_level, fetched }
@@ -397,10 +404,11 @@ impl Private {
         parts: &[Part],
         contents: Contents,
     ) -> u32 {
-        for Part { compute_fs, second_level, events, .. } in parts {
+        for Part { compute_fs, second_level, lanes, events, .. } in parts {
             let (first, count) = (self.events.len() as u32, events.len() as u32);
             self.events.extend_from_slice(events);
-            let segment = Segment { compute_fs: *compute_fs, second_level: *second_level, first, count };
+            let (compute_fs, second_level, lanes) = (*compute_fs, *second_level, *lanes);
+            let segment = Segment { compute_fs, second_level, lanes, first, count };
             self.segments.push(segment);
         }
         transition.segment_count = parts.len() as u32;

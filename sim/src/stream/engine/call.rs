@@ -211,6 +211,8 @@ impl Engine<'_> {
         elapsed_ps: u64,
     ) -> Result<u64, Error> {
         let now_ps = self.cores[number].clock_ps + elapsed_ps;
+        self.cores[number].lanes = segment.lanes;
+        self.cores[number].on_the_way.clear();
         let mut toll = Toll { source: Source::CACHE.0, ..Toll::default() };
         toll.hold_fs = u64::from(segment.second_level) * self.times.second_level;
         for event in segment.first as usize..(segment.first + segment.count) as usize {
@@ -248,6 +250,9 @@ impl Engine<'_> {
             let event = self.private.events[event];
             let block = self.cores[number].slots[usize::from(event.slot)];
             if event.kind == EventKind::Fetch && block != NONE {
+                if self.cores[number].is_in_parts {
+                    self.cores[number].on_the_way.push((block, event.parts, ready_ps));
+                }
                 let entry = &mut self.heap.blocks[block];
                 entry.ready_ps = entry.ready_ps.max(ready_ps);
             }

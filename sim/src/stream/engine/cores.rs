@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::regions::Share;
 use super::under_way::UnderWay;
 use crate::core::{Source, Tempo};
+use crate::stream::caches::pieces::Parts;
 
 /// A simulated core.
 pub(in crate::stream) struct Core<'p> {
@@ -21,11 +22,15 @@ pub(in crate::stream) struct Core<'p> {
     pub compute_fs: u64,
     /// Of the present call.
     pub tempo: Tempo,
+    /// Lanes that fetch in the present segment.
+    pub lanes: u32,
     pub stalls: [u64; Source::COUNT],
     /// Calls, whether simulated or counted by others.
     pub calls: u64,
     /// A long call that goes on in the core's next turns.
     pub under_way: Option<Box<UnderWay>>,
+    /// What the latest part of that call fetched from memory: block, parts, and when they are complete.
+    pub on_the_way: Vec<(u32, Parts, u64)>,
     /// Whether the call that it is in is such a one.
     pub is_in_parts: bool,
     pub words: Vec<u32>,
@@ -45,9 +50,11 @@ impl Core<'_> {
             left: (0, 0),
             compute_fs: 0,
             tempo: Tempo::default(),
+            lanes: 0,
             stalls: [0; Source::COUNT],
             calls: 0,
             under_way: None,
+            on_the_way: Vec::new(),
             is_in_parts: false,
             words: Vec::new(),
             at: usize::MAX,

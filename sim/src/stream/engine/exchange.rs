@@ -1,5 +1,6 @@
 //! Lines between a core's private caches and all beyond: other cores, last levels, memory.
 
+use super::cores::Core;
 use super::{Engine, SiteFacts};
 use crate::Error;
 use crate::stream::caches::pieces::{Event, EventKind, Parts};
@@ -33,8 +34,8 @@ pub(super) struct Toll {
 
 impl Engine<'_> {
     pub(super) fn client(&self, number: usize, site: SiteFacts, class: u8, now_ps: u64) -> Client {
-        let socket = self.cores[number].socket;
-        Client { core: number, socket, class, primitive: site.primitive, now_ps, is_noted: false }
+        let Core { socket, lanes, .. } = self.cores[number];
+        Client { core: number, socket, lanes, class, primitive: site.primitive, now_ps, is_noted: false }
     }
 
     /// Lines come into the private caches: from other cores, the last levels, or memory.
@@ -75,18 +76,20 @@ impl Engine<'_> {
         }
         self.caches.l3.hits += u64::from(asked - left);
         self.caches.l3.misses += u64::from(left);
-        if left < event.lines && entry.ready_ps > now_ps {
-            // One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines
-            // are on their way to both, and hold the buffers of both.
-            let paced_fs = u64::from(event.lines - left) * self.memory.pace_fs(entry.place);
-            let paced_fs = paced_fs.min((entry.ready_ps - now_ps) * 1000);
-            if self.cores[number].is_in_parts {
-                let found_fs = toll.hold_fs - held_fs;
+        // One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines are on
+        // their way to both, and hold the buffers of both.
+        let found = u64::from(event.lines - left);
+        if found > 0 && self.cores[number].is_in_parts {
+            if let Some((parts, ready_ps)) = self.coming(others, block, event.parts, now_ps) {
+                let lines = found * u64::from(parts.count_ones()) / u64::from(event.parts.count_ones());
+                let paced_fs = (lines * self.memory.pace_fs(entry.place)).min((ready_ps - now_ps) * 1000);
+                let found_fs = (toll.hold_fs - held_fs) * lines / found;
                 toll.hold_fs += paced_fs.saturating_sub(found_fs);
-            } else {
-                // Other lines of a call that runs whole come meanwhile.
-                toll.done_ps = toll.done_ps.max(now_ps + paced_fs / 1000);
             }
+        } else if found > 0 && entry.ready_ps > now_ps {
+            // Other lines of a call that runs whole come meanwhile.
+            let paced_ps = found * self.memory.pace_fs(entry.place) / 1000;
+            toll.done_ps = toll.done_ps.max(now_ps + paced_ps.min(entry.ready_ps - now_ps));
         }
         // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
         let [known_fs, walked_fs] = self.translation_fs;
@@ -107,6 +110,21 @@ impl Engine<'_> {
             toll.own_fs += own_fs * self.times.stores / 1024;
         }
         Ok(())
+    }
+
+    /// Parts of a block that are on their way from memory to one of these cores, and when they are there. Limbs of a key
+    /// that have come already hold nobody up: those who are behind catch up, and cores that share a key stay together.
+    fn coming(&self, mut cores: u128, block: u32, wanted: Parts, now_ps: u64) -> Option<(Parts, u64)> {
+        let (mut coming, mut ready_ps) = (0, 0);
+        while cores != 0 {
+            let core = &self.cores[cores.trailing_zeros() as usize];
+            cores &= cores - 1;
+            let of_block = core.on_the_way.iter().filter(|way| way.0 == block && way.2 > now_ps);
+            for (_, parts, at_ps) in of_block.filter(|way| way.1 & wanted != 0) {
+                (coming, ready_ps) = (coming | parts & wanted, ready_ps.max(*at_ps));
+            }
+        }
+        (coming != 0).then_some((coming, ready_ps))
     }
 
     /// Takes lines from the private caches of other cores; gives how many.

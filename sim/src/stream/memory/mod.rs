@@ -99,6 +99,8 @@ pub struct Client {
     pub core: usize,
     /// Its socket.
     pub socket: usize,
+    /// Lanes that fetch in its present sweep.
+    pub lanes: u32,
     /// Class of the object.
     pub class: u8,
     /// HE primitive at work.
@@ -442,7 +444,8 @@ impl Memory {
         let tier = server / *sockets;
         let lines = [work.reads, work.writes];
         traffic.attribute(tier, client.class, client.primitive, lines);
-        servers[server].serve(client.now_ps, client.core, work, is_remote, |lines, from_ps, length_ps| {
+        let core = (client.core, client.lanes);
+        servers[server].serve(client.now_ps, core, work, is_remote, |lines, from_ps, length_ps| {
             traffic.spread(tier, (from_ps, from_ps + length_ps), lines);
         })
     }

@@ -7,7 +7,7 @@
 
 use super::calendar::Calendar;
 use super::waits::Waits;
-use crate::stream::behaviour::{LOAD_STEPS, Load, TierBehaviour};
+use crate::stream::behaviour::{LEAST_LANES, LOAD_STEPS, Load, TierBehaviour};
 
 /// What a fetch costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Server {
     window_lines: [u64; 2],
     /// Cores that asked in this window, as a bit set.
     window_cores: u128,
+    /// Lanes of those cores.
+    window_lanes: u32,
     /// Requests that end a window.
     window_length: u32,
     /// Service per line at the present mix and crowd.
@@ -63,7 +65,7 @@ pub struct Server {
 impl Server {
     /// An idle server shared by so many cores.
     pub fn new(behaviour: TierBehaviour, cores: usize) -> Self {
-        let line_fs = behaviour.service_fs(1.0, 1);
+        let line_fs = behaviour.service_fs(1.0, LEAST_LANES);
         let load = behaviour.load(1.0, 0);
         Self {
             behaviour,
@@ -74,6 +76,7 @@ impl Server {
             window_requests: 0,
             window_lines: [0; 2],
             window_cores: 0,
+            window_lanes: 0,
             window_length: (4 * cores as u32).max(16),
             line_fs,
             crowd: 1,
@@ -102,20 +105,23 @@ impl Server {
         self.load[0].line_fs.max(self.line_fs * u64::from(self.crowd))
     }
 
-    /// Takes work off the server's time, for a core of the same socket or another; says how many lines, by direction, are
+    /// Takes work off the server's time, for a core with so many lanes, of the same socket or another; says how many lines, by direction, are
     /// served in which stretch of time, by its start and length.
     #[inline]
     pub fn serve(
         &mut self,
         now_ps: u64,
-        core: usize,
+        (core, lanes): (usize, u32),
         work: Work,
         is_remote: bool,
         mut served: impl FnMut([u64; 2], u64, u64),
     ) -> Fetched {
         let lines = work.reads + work.writes;
         let service_fs = lines * self.line_fs;
-        self.window_cores |= 1 << core;
+        if self.window_cores >> core & 1 == 0 {
+            self.window_cores |= 1 << core;
+            self.window_lanes += lanes.max(LEAST_LANES);
+        }
         self.window_end_ps = self.window_end_ps.max(now_ps);
         let service_ps = service_fs / 1000;
         let (mut until_ps, mut before) = (0, [0; 2]);
@@ -146,7 +152,7 @@ impl Server {
         let [reads, writes] = self.window_lines;
         self.share = reads as f64 / (reads + writes).max(1) as f64;
         self.crowd = self.window_cores.count_ones();
-        self.line_fs = self.behaviour.service_fs(self.share, self.crowd);
+        self.line_fs = self.behaviour.service_fs(self.share, self.window_lanes);
         self.load = self.behaviour.load(self.share, self.step);
         self.begin(self.window_end_ps);
     }
@@ -154,7 +160,7 @@ impl Server {
     fn begin(&mut self, now_ps: u64) {
         (self.window_start_ps, self.window_end_ps) = (now_ps, now_ps);
         (self.window_service_fs, self.window_requests, self.window_lines) = (0, 0, [0; 2]);
-        self.window_cores = 0;
+        (self.window_cores, self.window_lanes) = (0, 0);
     }
 
     /// Goes on after a stretch of time that is not simulated, as busy as before.
@@ -166,7 +172,7 @@ impl Server {
     /// Forgets the load: a barrier has emptied the queues, and so many cores go on.
     pub fn rest(&mut self, now_ps: u64, cores: usize) {
         self.step = 0;
-        self.line_fs = self.behaviour.service_fs(self.share, cores as u32);
+        self.line_fs = self.behaviour.service_fs(self.share, cores as u32 * LEAST_LANES);
         self.load = self.behaviour.load(self.share, self.step);
         self.begin(now_ps);
     }

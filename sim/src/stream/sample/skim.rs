@@ -351,7 +351,7 @@ impl Engine<'_> {
             let (place, places, class) = (entry.place, entry.places, entry.class);
             let lines = u64::from(self.heap.lines(entry.shape));
             let now_ps = self.cores[core].clock_ps;
-            let client = Client { core, socket, class, primitive, now_ps, is_noted: false };
+            let client = Client { core, socket, lanes: 0, class, primitive, now_ps, is_noted: false };
             self.seen.pending.push(Passage { place, places, lines, is_write, client });
             if self.seen.pending.len() >= BATCH {
                 self.pass_pending();
