@@ -7,7 +7,8 @@
 //! written back in pieces, and PMem would lose a third of its bandwidth to that in footprints of a few megabytes. What
 //! is written is written back by the last level in its own order, as in a replay, because that order decides what a
 //! PMem DIMM can combine; so the caches are filled by the same walk first, without time. What counts is the run from
-//! half of all lines until the first core is done. Throughput and time per line come out.
+//! half of all lines until the first core is done. Throughput and time per line come out. A core walks through one page to
+//! load from and one to store to, or through several in turn, as the lanes of a sweep do.
 
 use hetier_traces::{LINE_BYTES, seeded};
 
