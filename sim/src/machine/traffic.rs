@@ -150,10 +150,11 @@ impl TrafficCounters {
         while (last >> self.shift) as usize >= BINS {
             self.widen();
         }
-        for (direction, lines) in lines.into_iter().enumerate().filter(|(_, lines)| *lines > 0) {
-            if from >> self.shift == last >> self.shift {
+        let is_one_bin = from >> self.shift == last >> self.shift;
+        for (direction, &lines) in lines.iter().enumerate() {
+            if lines > 0 && is_one_bin {
                 self.put(tier, direction, from, lines);
-            } else {
+            } else if lines > 0 {
                 self.deal(tier, direction, (from, last + 1), lines);
             }
         }
