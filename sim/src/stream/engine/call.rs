@@ -217,10 +217,16 @@ impl Engine<'_> {
         toll.hold_fs = u64::from(segment.second_level) * self.times.second_level;
         for event in segment.first as usize..(segment.first + segment.count) as usize {
             let event = self.private.events[event];
+            let block = self.cores[number].slots[usize::from(event.slot)];
+            // Another core has made these lines void.
+            if block == NONE {
+                continue;
+            }
+            let what = (block, event);
             match event.kind {
-                EventKind::Fetch => self.fetch(number, site, event, now_ps, &mut toll)?,
-                EventKind::Bypass => self.bypass(number, site, event, now_ps, &mut toll)?,
-                EventKind::Evict | EventKind::Leave => self.evict(number, site, event, now_ps, &mut toll),
+                EventKind::Fetch => self.fetch(number, site, what, now_ps, &mut toll)?,
+                EventKind::Bypass => self.bypass(number, site, what, now_ps, &mut toll)?,
+                EventKind::Evict | EventKind::Leave => self.evict(number, site, what, now_ps, &mut toll),
             }
         }
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;

@@ -43,27 +43,55 @@ impl Engine<'_> {
         &mut self,
         number: usize,
         site: SiteFacts,
-        event: Event,
+        (block, event): (u32, Event),
         now_ps: u64,
         toll: &mut Toll,
     ) -> Result<(), Error> {
-        let block = self.cores[number].slots[usize::from(event.slot)];
-        if block == NONE {
-            return Ok(());
-        }
-        let entry = self.heap.blocks[block];
-        let home = self.cores[number].socket;
-        let held_fs = toll.hold_fs;
-        let mut left = event.lines;
-        toll.class = entry.class;
-        // 1. Other cores.
+        let entry = &self.heap.blocks[block];
         let others = entry.holders & !(1 << number);
+        let held_fs = toll.hold_fs;
+        toll.class = entry.class;
+        let mut left = event.lines;
         if others != 0 {
             left -= self.forward(number, block, others, event, toll);
         }
-        // 2. Last levels, the own socket's first.
-        let asked = left;
-        let sockets = self.shared.len();
+        left = self.take_last_levels(number, block, event, left, toll);
+        let found = event.lines - left;
+        if found > 0 {
+            let found_fs = toll.hold_fs - held_fs;
+            self.follow(number, (block, event), others, (found, found_fs), now_ps, toll);
+        }
+        // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
+        let [known_fs, walked_fs] = self.translation_fs;
+        toll.walk_fs += u64::from(found) * known_fs + u64::from(left) * walked_fs;
+        if left > 0 {
+            toll.has_read = true;
+            toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
+            let lines = Lines { lines: left, dirty: 0, parts: event.parts };
+            let stores = u64::from(left) * u64::from(event.marked) / u64::from(event.lines);
+            self.read_memory(number, site, block, (lines, stores), now_ps, toll)?;
+        }
+        // Lines fetched for stores have buffers of their own.
+        if event.marked > 0 && self.times.stores != 0 {
+            let added_fs = toll.hold_fs - held_fs;
+            let own_fs = added_fs * u64::from(event.marked) / u64::from(event.lines.max(1));
+            toll.hold_fs -= own_fs;
+            toll.own_fs += own_fs * self.times.stores / 1024;
+        }
+        Ok(())
+    }
+
+    /// Takes lines from the last levels, the own socket's first; gives how many are still wanted.
+    fn take_last_levels(
+        &mut self,
+        number: usize,
+        block: u32,
+        event: Event,
+        asked: u32,
+        toll: &mut Toll,
+    ) -> u32 {
+        let (home, sockets) = (self.cores[number].socket, self.shared.len());
+        let mut left = asked;
         for step in 0..sockets {
             if left == 0 {
                 break;
@@ -76,40 +104,32 @@ impl Engine<'_> {
         }
         self.caches.l3.hits += u64::from(asked - left);
         self.caches.l3.misses += u64::from(left);
-        // One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines are on
-        // their way to both, and hold the buffers of both.
-        let found = u64::from(event.lines - left);
-        if found > 0 && self.cores[number].is_in_parts {
+        left
+    }
+
+    /// One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines, `found` of
+    /// which cost `found_fs` otherwise, are on their way to both, and hold the buffers of both.
+    fn follow(
+        &self,
+        number: usize,
+        (block, event): (u32, Event),
+        others: u128,
+        (found, found_fs): (u32, u64),
+        now_ps: u64,
+        toll: &mut Toll,
+    ) {
+        let (found, entry) = (u64::from(found), &self.heap.blocks[block]);
+        if self.cores[number].is_in_parts {
             if let Some((parts, ready_ps)) = self.coming(others, block, event.parts, now_ps) {
                 let lines = found * u64::from(parts.count_ones()) / u64::from(event.parts.count_ones());
                 let paced_fs = (lines * self.memory.pace_fs(entry.place)).min((ready_ps - now_ps) * 1000);
-                let found_fs = (toll.hold_fs - held_fs) * lines / found;
-                toll.hold_fs += paced_fs.saturating_sub(found_fs);
+                toll.hold_fs += paced_fs.saturating_sub(found_fs * lines / found);
             }
-        } else if found > 0 && entry.ready_ps > now_ps {
+        } else if entry.ready_ps > now_ps {
             // Other lines of a call that runs whole come meanwhile.
             let paced_ps = found * self.memory.pace_fs(entry.place) / 1000;
             toll.done_ps = toll.done_ps.max(now_ps + paced_ps.min(entry.ready_ps - now_ps));
         }
-        // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
-        let [known_fs, walked_fs] = self.translation_fs;
-        toll.walk_fs += u64::from(event.lines - left) * known_fs + u64::from(left) * walked_fs;
-        // 3. Memory.
-        if left > 0 {
-            toll.has_read = true;
-            toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
-            let lines = Lines { lines: left, dirty: 0, parts: event.parts };
-            let stores = u64::from(left) * u64::from(event.marked) / u64::from(event.lines);
-            self.read_memory(number, site, block, (lines, stores), now_ps, toll)?;
-        }
-        // 4. Lines fetched for stores have buffers of their own.
-        if event.marked > 0 && self.times.stores != 0 {
-            let added_fs = toll.hold_fs - held_fs;
-            let own_fs = added_fs * u64::from(event.marked) / u64::from(event.lines.max(1));
-            toll.hold_fs -= own_fs;
-            toll.own_fs += own_fs * self.times.stores / 1024;
-        }
-        Ok(())
     }
 
     /// Parts of a block that are on their way from memory to one of these cores, and when they are there. Limbs of a key
@@ -231,20 +251,14 @@ impl Engine<'_> {
         &mut self,
         number: usize,
         site: SiteFacts,
-        event: Event,
+        (block, event): (u32, Event),
         now_ps: u64,
         toll: &mut Toll,
     ) {
-        let slot = usize::from(event.slot);
-        let block = self.cores[number].slots[slot];
-        // Another core has made these lines void.
-        if block == NONE {
-            return;
-        }
         let entry = &mut self.heap.blocks[block];
         if event.kind == EventKind::Leave {
             entry.holders &= !(1 << number);
-            self.cores[number].slots[slot] = NONE;
+            self.cores[number].slots[usize::from(event.slot)] = NONE;
         }
         // Lines that came in dirty leave in proportion; those stored to since are in `marked` already.
         let share = |lines: u32, part: u32, of: u32| {
@@ -336,14 +350,10 @@ impl Engine<'_> {
         &mut self,
         number: usize,
         site: SiteFacts,
-        event: Event,
+        (block, event): (u32, Event),
         now_ps: u64,
         toll: &mut Toll,
     ) -> Result<(), Error> {
-        let block = self.cores[number].slots[usize::from(event.slot)];
-        if block == NONE {
-            return Ok(());
-        }
         let socket = self.cores[number].socket;
         self.touch(block, socket, toll)?;
         for socket in 0..self.shared.len() {

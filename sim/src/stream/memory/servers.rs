@@ -105,8 +105,8 @@ impl Server {
         self.load[0].line_fs.max(self.line_fs * u64::from(self.crowd))
     }
 
-    /// Takes work off the server's time, for a core with so many lanes, of the same socket or another; says how many lines, by direction, are
-    /// served in which stretch of time, by its start and length.
+    /// Takes work off the server's time, for a core with so many lanes, of the same socket or another; says how many lines,
+    /// by direction, are served in which stretch of time, by its start and length.
     #[inline]
     pub fn serve(
         &mut self,
