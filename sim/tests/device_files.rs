@@ -81,6 +81,7 @@ fn impossible_organisations_and_controllers_are_refused() {
             "burst_length = 16",
             "organisation.burst_length: found 16, need data_bits × burst_length = 512",
         ),
+        ("sub_channels = 1", "sub_channels = 512", "organisation.sub_channels: found 512, need at most 256"),
         ("columns = 1024", "columns = 4", "organisation.columns: found 4, need rows of whole 64-byte lines"),
         ("read_queue = 32", "read_queue = 65", "controller.read_queue: found 65, need 1 to 64"),
         (

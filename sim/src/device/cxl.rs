@@ -14,6 +14,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use serde::Deserialize;
 
+use super::arrivals::Arrivals;
 use super::dram::{Dram, DramConfig};
 use super::literal::DeviceConfig;
 use super::{Completion, Counters, Device, Kind, Request};
@@ -126,7 +127,7 @@ pub struct Cxl {
     config: CxlConfig,
     memory: Dram,
     /// Requests at the port by direction, in order of time.
-    backlogs: [VecDeque<Request>; 2],
+    backlogs: [Arrivals<Request>; 2],
     /// Requests of each direction that hold a place in the queue.
     queued: [usize; 2],
     /// When each direction of the link is free.
@@ -152,7 +153,7 @@ impl Cxl {
         Self {
             config: config.clone(),
             memory: Dram::new(&config.memory),
-            backlogs: Default::default(),
+            backlogs: [Arrivals::new(), Arrivals::new()],
             queued: [0; 2],
             down_free: Picoseconds::ZERO,
             up_free: Picoseconds::ZERO,
@@ -178,7 +179,11 @@ impl Cxl {
 
     /// When the next request of a direction can start.
     fn next_start_of(&self, kind: Kind) -> Option<Picoseconds> {
-        let start = self.backlogs[kind as usize].front()?.at.max(self.down_free);
+        let arrival = Picoseconds(self.backlogs[kind as usize].first());
+        if arrival == Picoseconds::NEVER {
+            return None;
+        }
+        let start = arrival.max(self.down_free);
         if self.queued[kind as usize] < self.config.queue {
             return Some(start);
         }
@@ -191,7 +196,7 @@ impl Cxl {
             leaving.pop_front();
             *queued -= 1;
         }
-        let Some(request) = self.backlogs[kind as usize].pop_front() else { return };
+        let Some(request) = self.backlogs[kind as usize].pop() else { return };
         *queued += 1;
         let time = if request.kind == Kind::Read { self.config.header } else { self.config.data };
         self.down_free = at + time;
@@ -231,9 +236,7 @@ impl Cxl {
 
 impl Device for Cxl {
     fn push(&mut self, request: Request) {
-        let backlog = &mut self.backlogs[request.kind as usize];
-        let behind = backlog.iter().rev().take_while(|other| other.at > request.at).count();
-        backlog.insert(backlog.len() - behind, request);
+        self.backlogs[request.kind as usize].push(request.at.0, request);
     }
 
     fn next_event(&self) -> Option<Picoseconds> {

@@ -11,6 +11,8 @@ use crate::device::mapping::{Geometry, Mapping, MappingChoice, MappingLiteral};
 
 /// Most lines of a row: the controller keeps them in 16 bits.
 const MAX_COLUMNS: u32 = 1 << 16;
+/// Sub-channels of a channel: their number takes eight bits of a tabulated place.
+const MAX_SUB_CHANNELS: u32 = 1 << 8;
 /// Bytes that one request moves.
 const LINE_BYTES: u64 = 64;
 /// Longest timeout and longest timing, in clocks. A write that closes its row holds the bank for at most four of them
@@ -270,6 +272,9 @@ impl OrganisationLiteral {
         }
         let &Self { sub_channels, ranks, groups, banks, rows, .. } = self;
         let columns = (row_bytes / LINE_BYTES) as u32;
+        if sub_channels > MAX_SUB_CHANNELS {
+            return refuse("sub_channels", u64::from(sub_channels), "at most 256");
+        }
         let counts = [("sub_channels", sub_channels), ("ranks", ranks), ("groups", groups), ("banks", banks)];
         for (key, count) in counts.into_iter().chain([("rows", rows), ("columns", columns)]) {
             if !count.is_power_of_two() {
