@@ -59,7 +59,7 @@ pub enum Error {
     /// Memory is too small for what the trace keeps.
     #[error(
         "{system}: {what} needs at least {needed_bytes} bytes, {capacity_bytes} are there: {} missing (use a smaller batch, a larger tier or another mode)",
-        needed_bytes - capacity_bytes
+        needed_bytes.saturating_sub(*capacity_bytes)
     )]
     Capacity {
         /// Name of the system.

@@ -109,8 +109,8 @@ pub struct PageTable {
 pub struct SocketBytes {
     /// Bytes over which frames are scattered.
     pub installed: u64,
-    /// Bytes that may be used.
-    pub usable: u64,
+    /// Bytes that may be used; without a limit, frames beyond what is installed follow in order.
+    pub usable: Option<u64>,
 }
 
 impl PageTable {
@@ -124,12 +124,8 @@ impl PageTable {
             let seed = hetier_traces::seeded::draw(seed, (tier * 64 + socket) as u64);
             let permutation = (pages != Pages::Contiguous).then(|| Permutation::new(installed, seed));
             // The last page of a budget may be begun, not only filled.
-            Frames {
-                used: 0,
-                free: Vec::new(),
-                limit: bytes.usable.div_ceil(pages.bytes()).min(installed),
-                permutation,
-            }
+            let limit = |usable: u64| usable.div_ceil(pages.bytes()).min(installed);
+            Frames { used: 0, free: Vec::new(), limit: bytes.usable.map_or(numbered, limit), permutation }
         };
         Self {
             tier,
@@ -195,8 +191,8 @@ impl PageTable {
     }
 }
 
-/// A seeded permutation of `0..count`: four rounds of a Feistel network over the least even number of bits, walked
-/// until the result lies inside (Black and Rogaway, CT-RSA 2002).
+/// A seeded permutation of `0..count` that leaves larger numbers alone: four rounds of a Feistel network over the least
+/// even number of bits, walked until the result lies inside (Black and Rogaway, CT-RSA 2002).
 #[derive(Clone, Copy, Debug)]
 struct Permutation {
     count: u64,
@@ -212,6 +208,9 @@ impl Permutation {
     }
 
     fn apply(&self, value: u64) -> u64 {
+        if value >= self.count {
+            return value;
+        }
         let mut value = value;
         loop {
             value = self.rounds(value);
@@ -239,7 +238,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     fn table(pages: Pages, numa: Numa) -> PageTable {
-        let socket = SocketBytes { installed: 4 * MIB, usable: 4 * MIB };
+        let socket = SocketBytes { installed: 4 * MIB, usable: Some(4 * MIB) };
         PageTable::new(1, pages, numa, 7, &[socket, socket])
     }
 
@@ -278,7 +277,7 @@ mod tests {
 
     #[test]
     fn seeds_scatter_differently() {
-        let socket = [SocketBytes { installed: 64 * MIB, usable: 64 * MIB }];
+        let socket = [SocketBytes { installed: 64 * MIB, usable: Some(64 * MIB) }];
         let lines = |seed| {
             let mut table = PageTable::new(0, Pages::Random4k, Numa::Bind, seed, &socket);
             (0..100).map(|page| table.map(page, 0).unwrap()).collect::<Vec<_>>()
@@ -286,6 +285,16 @@ mod tests {
 
         assert_eq!(lines(1), lines(1));
         assert_ne!(lines(1), lines(2));
+    }
+
+    #[test]
+    fn without_a_limit_frames_go_on_behind_what_is_installed() {
+        let socket = SocketBytes { installed: 4 * MIB, usable: None };
+        let mut table = PageTable::new(0, Pages::Random4k, Numa::Bind, 7, &[socket]);
+        let frames: std::collections::BTreeSet<u64> =
+            (0..2048).map(|page| table.map(page, 0).unwrap() / table.page_lines()).collect();
+
+        assert!(frames.into_iter().eq(0..2048));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     }
     match (arguments.json, &arguments.output) {
         (true, _) => say!("{}", serde_json::to_string_pretty(&as_json(&table))?),
-        (false, None) => print!("{}", table.to_csv()),
+        (false, None) => say!("{}", table.to_csv().trim_end_matches('\n')),
         (false, Some(path)) => say!("{}: {} runs", path.display(), rows.len()),
     }
     Ok(())

@@ -12,7 +12,8 @@ use hetier_traces::{ArrayId, Class, Trace};
 
 use crate::Error;
 use crate::allocator::AllocatorKind;
-use crate::replay::Settings;
+use crate::replay::engine::foresight;
+use crate::replay::{Settings, charge};
 use crate::system::System;
 
 pub use by_density::{Planned, plan};
@@ -56,24 +57,17 @@ pub struct Foresight<'t> {
     pub allocator: AllocatorKind,
 }
 
-/// What policy `by-density` would do with a trace on a system: for people, and for programs that place their objects
-/// themselves.
+/// What policy `by-density` does with a trace on a system, what its process retains included: for people, and for programs
+/// that place their objects themselves.
 ///
 /// # Errors
 /// - [`Error::Trace`] if the trace is wrong; [`Error::UnknownName`] for settings by name.
 pub fn advise(trace: &Trace, system: &System, settings: &Settings) -> Result<Vec<Planned>, Error> {
     let settings = settings.resolve(system)?;
-    let facts = hetier_traces::facts(trace, settings.threads as u64)?;
-    let installed = system.tier_bytes("dram");
-    let fast_bytes = settings.dram.bytes(facts.peak_footprint_bytes, installed).unwrap_or(u64::MAX);
-    plan(&Foresight {
-        trace,
-        threads: settings.threads as u64,
-        peak_by_class: [0; Class::ALL.len()],
-        fast_bytes,
-        cache_bytes: system.l3.capacity_bytes() * system.sockets as u64,
-        allocator: settings.allocator,
-    })
+    let (_, trace, facts) = charge(trace, system, settings.threads)?;
+    let fast = system.tier("dram").unwrap_or(0);
+    let budgets = settings.budgets(system, &[fast], facts.peak_footprint_bytes);
+    plan(&foresight(&trace, &facts, &settings, (system, &budgets)))
 }
 
 /// A placement policy. Called for every object that is born and every one that dies, in order of simulated time.

@@ -18,6 +18,43 @@ fn unknown_policy_names_the_nearest() {
 }
 
 #[test]
+fn plan_counts_what_the_process_retains() {
+    let system = System::load("bsc-8260l-32g-6t").unwrap();
+    let array = |label: &str| {
+        hetier_traces::Definition::Array(hetier_traces::Array {
+            label: label.to_owned(),
+            class: crate::system::WRITTEN,
+            elements: 1024,
+            capacity_bytes: 64 << 10,
+            used_bytes: 64 << 10,
+        })
+    };
+    let all =
+        hetier_traces::Elements { array: ArrayId(0), start: hetier_traces::Affine::constant(0), count: 1024 };
+    let body = vec![hetier_traces::Body::Alloc(all)];
+    let head = hetier_traces::PhaseHead {
+        name: "all".to_owned(),
+        operation: "Test".to_owned(),
+        stage: hetier_traces::Stage::Server,
+    };
+    let kernel = system.overhead.as_ref().unwrap().kernel.clone();
+    let trace = Trace {
+        header: hetier_traces::Header { facts: [("kernel".to_owned(), kernel)].into() },
+        definitions: vec![array("activations")],
+        phases: vec![hetier_traces::Phase { head, body }],
+        ..Trace::default()
+    };
+    let settings = Settings { mode: Some("app-direct".to_owned()), ..Settings::default() };
+
+    let plan = advise(&trace, &system, &settings).unwrap();
+
+    let planned: u64 = plan.iter().map(|planned| planned.array.peak_bytes()).sum();
+    let retained = charge(&trace, &system, 1).unwrap().2.peak_footprint_bytes;
+    assert!(retained > 1024 * (64 << 10));
+    assert_eq!(planned, retained);
+}
+
+#[test]
 fn only_all_dram_takes_fast_memory_that_is_not_there() {
     for name in names() {
         let mut policy = build(name, &foresight(&Trace::default())).unwrap();

@@ -12,12 +12,12 @@ use super::cpu_use::CpuUse;
 use super::lanes::Primitive;
 use super::memory_map::MemoryMap;
 use super::objects::{Budget, Objects, resolve};
+use super::schedule::Schedule;
 use super::settings::Resolved;
-use super::team::{Schedule, Team, indices};
+use super::team::{Team, indices};
 use crate::allocator::Allocator;
 use crate::core::{Jitter, Source, State};
 use crate::machine::{Activity, Machine, Port, Workload};
-use crate::pages::{PageTable, SocketBytes};
 use crate::placement::{self, Foresight};
 use crate::result::{NearMemory, Traffic};
 use crate::system::{Charges, System};
@@ -102,7 +102,11 @@ impl Engine {
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
         let placement =
             placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets)))?;
-        let tables = tables(system, settings, &budgets, facts.peak_footprint_bytes);
+        let tables = (0..system.tiers.len()).map(|tier| {
+            let usable = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
+            settings.table(system, Budget { tier, bytes: usable }, facts.peak_footprint_bytes, 1)
+        });
+        let tables = tables.collect();
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
         let is_huge = usize::from(settings.pages == crate::pages::Pages::Random2m);
@@ -150,7 +154,7 @@ impl Engine {
         let threads = machine.cores.len();
         let mut watching = Watching { team: Team::new(self, nodes, threads), watched };
         let ran = machine.proceed(&mut watching);
-        ran.map_err(|error| self.name_system(error))
+        ran.map_err(|error| self.locate(error))
     }
 
     /// Lets all cores wait for the slowest, and charges core 0 for the ciphertexts that the phase wrote; gives the
@@ -175,14 +179,16 @@ impl Engine {
         self.cpu_use.meet(at.0, machine.cores.len() as u64, idle);
     }
 
-    /// Puts the system's name into a capacity error from deep inside.
-    fn name_system(&self, error: Error) -> Error {
-        match error {
-            Error::Capacity { what, needed_bytes, capacity_bytes, .. } => {
-                Error::Capacity { system: self.system.clone(), what, needed_bytes, capacity_bytes }
+    /// Puts the names of system and phase into an error from deep inside.
+    fn locate(&self, mut error: Error) -> Error {
+        match &mut error {
+            Error::Capacity { system, .. } => system.clone_from(&self.system),
+            Error::Dead { phase, .. } | Error::Trace(hetier_traces::Error::Alive { phase, .. }) => {
+                phase.clone_from(&self.phase);
             }
-            other => other,
+            _ => {}
         }
+        error
     }
 
     /// Resolves a call's operands and readies its state.
@@ -331,25 +337,4 @@ pub(crate) fn foresight<'t>(
         cache_bytes: system.l3.capacity_bytes() * system.sockets as u64,
         allocator: settings.allocator,
     }
-}
-
-/// Page tables of all tiers. Frames are scattered over what is installed, or over twice the footprint if "enough"
-/// DRAM was asked for and the system has less.
-fn tables(system: &System, settings: &Resolved, budgets: &[Budget], peak: u64) -> Vec<PageTable> {
-    let sockets = system.sockets as u64;
-    let table = |tier: usize| {
-        let installed = system.tiers[tier].socket_bytes();
-        let usable = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
-        let bytes = SocketBytes {
-            installed: if usable == u64::MAX {
-                installed.max(2 * peak)
-            } else {
-                installed.max(usable / sockets)
-            },
-            usable: usable.div_ceil(sockets),
-        };
-        let tables = vec![bytes; system.sockets];
-        PageTable::new(tier, settings.pages, settings.numa, settings.seed, &tables)
-    };
-    (0..system.tiers.len()).map(table).collect()
 }

@@ -14,6 +14,7 @@ mod memory_map;
 pub(crate) mod objects;
 pub(crate) mod report;
 mod sample;
+pub(crate) mod schedule;
 pub(crate) mod settings;
 mod team;
 
@@ -27,8 +28,8 @@ pub use calls::Stores;
 pub use capacity::pool_bytes;
 pub use footprint::Footprint;
 pub use sample::Sample;
+pub use schedule::Schedule;
 pub use settings::{DramSize, Pinning, Settings};
-pub use team::Schedule;
 
 use engine::Engine;
 

@@ -93,7 +93,7 @@ impl Objects {
     ///
     /// # Errors
     /// - [`Error::Capacity`] if the tier that the placement chose is full, with what is missing.
-    /// - [`Error::Trace`] if the element lies outside its array.
+    /// - [`Error::Trace`] if the element lies outside its array or is alive.
     pub fn alloc(
         &mut self,
         directory: &Directory,
@@ -107,6 +107,10 @@ impl Objects {
             return Ok(());
         }
         let Some(array) = directory.array(id) else { return Ok(()) };
+        if self.locate(object).is_some() {
+            let (phase, label, index) = (String::new(), array.label.clone(), object.index);
+            return Err(Error::Trace(hetier_traces::Error::Alive { phase, label, index }));
+        }
         let (class, bytes) = (array.class, array.capacity_bytes);
         let choice = self.choose(class, id, bytes, thread);
         let budget = self.budgets[choice];
@@ -148,7 +152,7 @@ impl Objects {
     /// Drops an element's own reference; gives the block if the object died and its pages leave the process.
     ///
     /// # Errors
-    /// - [`Error::Trace`] if the element lies outside its array.
+    /// - [`Error::Trace`] if the element lies outside its array; [`Error::Dead`] if it is not alive.
     pub fn free(
         &mut self,
         directory: &Directory,
@@ -158,8 +162,12 @@ impl Objects {
     ) -> Result<Option<(Block, u64)>, Error> {
         let object = resolve(directory, id, index)?;
         let entry = self.entry(object);
-        entry.references = entry.references.saturating_sub(1);
-        if entry.references > 0 {
+        let Some(references) = entry.references.checked_sub(1) else {
+            let (label, index) = (directory.label(object.array).to_owned(), object.index);
+            return Err(Error::Dead { phase: String::new(), label, index });
+        };
+        entry.references = references;
+        if references > 0 {
             return Ok(None);
         }
         let block = entry.block();

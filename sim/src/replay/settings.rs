@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::calls::Stores;
 use super::objects::Budget;
 use super::sample::Sample;
-use super::team::Schedule;
+use super::schedule::Schedule;
 use crate::Error;
 use crate::allocator::AllocatorKind;
 use crate::machine::Layout;
 use crate::mode::{self, ModeSettings, NearStart};
-use crate::pages::{Numa, Pages, choose};
+use crate::pages::{Numa, PageTable, Pages, SocketBytes, choose};
 use crate::system::System;
 
 /// How much DRAM the run may use: the size of near memory in Memory Mode, the fast tier in App Direct, everything in
@@ -225,6 +225,20 @@ impl Resolved {
             Budget { tier, bytes }
         };
         tiers.iter().map(budget).collect()
+    }
+
+    /// An empty page table of what the process may use of a tier, for one page in `scale`. Frames are scattered over what
+    /// is installed, or over twice the footprint if "enough" DRAM was asked for and the system has less.
+    pub fn table(&self, system: &System, budget: Budget, peak: u64, scale: u64) -> PageTable {
+        let (installed, sockets) = (system.tiers[budget.tier].socket_bytes(), system.sockets as u64);
+        let usable = (budget.bytes < u64::MAX).then_some(budget.bytes);
+        let least = usable.map_or(peak.saturating_mul(2), |usable| usable / sockets);
+        let bytes = SocketBytes {
+            installed: installed.max(least) / scale,
+            usable: usable.map(|usable| usable.div_ceil(sockets).div_ceil(scale)),
+        };
+        let sockets = vec![bytes; system.sockets];
+        PageTable::new(budget.tier, self.pages, self.numa, self.seed, &sockets)
     }
 
     /// Every setting as text, for the result.

@@ -14,51 +14,6 @@ use crate::core::Source;
 use crate::machine::{Activity, Issue, Port, Workload};
 use crate::{Error, Picoseconds};
 
-/// How the iterations of a region are dealt to the threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Schedule {
-    /// One contiguous run for each thread, the first ones longer by one (OpenMP's default).
-    Static,
-    /// Chunks of so many iterations, round the threads.
-    StaticChunk(u64),
-    /// Chunks of so many iterations, to whoever is free.
-    Dynamic(u64),
-}
-
-impl Schedule {
-    /// Reads `static`, `static,N` or `dynamic,N` (`dynamic` is `dynamic,1`).
-    ///
-    /// # Errors
-    /// - [`Error::UnknownName`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let (name, chunk) =
-            text.split_once(',').map_or((text, None), |(name, chunk)| (name, Some(chunk.trim())));
-        let chunk = chunk.map(|chunk| chunk.parse::<u64>().ok().filter(|chunk| *chunk > 0));
-        match (name.trim(), chunk) {
-            ("static", None) => Ok(Self::Static),
-            ("static", Some(Some(chunk))) => Ok(Self::StaticChunk(chunk)),
-            ("dynamic", None) => Ok(Self::Dynamic(1)),
-            ("dynamic", Some(Some(chunk))) => Ok(Self::Dynamic(chunk)),
-            _ => Err(Error::UnknownName {
-                what: "schedule",
-                found: text.to_owned(),
-                nearest: None,
-                known: "static, static,CHUNK, dynamic, dynamic,CHUNK".to_owned(),
-            }),
-        }
-    }
-}
-
-impl std::fmt::Display for Schedule {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Static => write!(formatter, "static"),
-            Self::StaticChunk(chunk) => write!(formatter, "static,{chunk}"),
-            Self::Dynamic(chunk) => write!(formatter, "dynamic,{chunk}"),
-        }
-    }
-}
-
 /// A region being run by all threads.
 struct Dealt<'n> {
     region: &'n Region,
@@ -204,7 +159,7 @@ impl<'e, 'n> Team<'e, 'n> {
         self.dealt.push(Dealt { region, scope: self.main.scope().clone(), iterations, next: 0 });
         let clock = port.clock();
         for core in 0..threads {
-            let (next, end) = self.first_chunk(core as u64, iterations);
+            let (next, end) = self.engine.schedule.first(core as u64, threads as u64, iterations);
             self.threads[core].queue.push_back(Share { dealt: number, next, end, is_inside: false });
             self.outstanding += 1;
             if core != port.core() {
@@ -217,46 +172,15 @@ impl<'e, 'n> Team<'e, 'n> {
         Ok(None)
     }
 
-    /// The first iterations of a thread. Dynamic schedules deal when asked.
-    fn first_chunk(&self, core: u64, iterations: u64) -> (u64, u64) {
-        let threads = self.threads.len() as u64;
-        match self.engine.schedule {
-            Schedule::Static => {
-                let (each, more) = (iterations / threads, iterations % threads);
-                let start = core * each + core.min(more);
-                (start, start + each + u64::from(core < more))
-            }
-            Schedule::StaticChunk(chunk) => {
-                let start = (core * chunk).min(iterations);
-                (start, (start + chunk).min(iterations))
-            }
-            Schedule::Dynamic(_) => (0, 0),
-        }
-    }
-
-    /// The chunk after the one that a thread has finished.
-    fn next_chunk(&mut self, share: Share) -> Option<(u64, u64)> {
-        let threads = self.threads.len() as u64;
-        let dealt = &mut self.dealt[share.dealt];
-        let (start, chunk) = match self.engine.schedule {
-            Schedule::Static => return None,
-            Schedule::StaticChunk(chunk) => {
-                (share.end.div_ceil(chunk) * chunk + (threads - 1) * chunk, chunk)
-            }
-            Schedule::Dynamic(chunk) => {
-                let start = dealt.next;
-                dealt.next = start.saturating_add(chunk);
-                (start, chunk)
-            }
-        };
-        (start < dealt.iterations).then(|| (start, (start + chunk).min(dealt.iterations)))
-    }
-
     /// Moves a share to its next iteration; false if it has none left.
     fn next_iteration(&mut self, core: usize, share: &mut Share) -> bool {
         let mut is_successor = share.is_inside;
         if share.next >= share.end {
-            let Some((next, end)) = self.next_chunk(*share) else { return false };
+            let (schedule, threads) = (self.engine.schedule, self.threads.len() as u64);
+            let Dealt { iterations, next: dealt, .. } = &mut self.dealt[share.dealt];
+            let Some((next, end)) = schedule.next(share.end, threads, *iterations, dealt) else {
+                return false;
+            };
             (share.next, share.end) = (next, end);
             is_successor = false;
         }

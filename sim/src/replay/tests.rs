@@ -427,6 +427,85 @@ fn use_of_a_dead_object_is_an_error() {
     assert!(error.is_err());
 }
 
+/// A replay at each fidelity, line first.
+fn at_both(trace: &Trace, settings: &Settings) -> [Result<RunResult, Error>; 2] {
+    [Fidelity::Line, Fidelity::Stream].map(|fidelity| {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        crate::fidelity::replay(trace, &system(), settings, fidelity, go_on)
+    })
+}
+
+#[test]
+fn second_death_or_birth_of_an_object_is_an_error_at_either_fidelity() {
+    let mut freed_twice = sums(4, KIB, 1, 0);
+    freed_twice.phases[1].body.push(Body::Free(all(0, 4)));
+    let mut born_twice = sums(4, KIB, 1, 0);
+    born_twice.phases[1].body.insert(0, Body::Alloc(all(0, 4)));
+
+    for result in at_both(&freed_twice, &settings("dram-only", 1)) {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("phase update: data[0] is used while it is not alive"), "{error}");
+    }
+    for result in at_both(&born_twice, &settings("dram-only", 1)) {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("update: allocation of data[0]: found it alive"), "{error}");
+    }
+}
+
+#[test]
+fn enough_dram_is_enough_for_memory_that_is_never_used_again() {
+    // One object at a time: 65 times the footprint, and more than what is installed.
+    let (bytes, times) = (256 * KIB, 65);
+    let once = Body::Alloc(Elements { array: ArrayId(0), start: Affine::constant(0), count: 1 });
+    let gone = Body::Free(Elements { array: ArrayId(0), start: Affine::constant(0), count: 1 });
+    let body = vec![once, call(0, &[(0, Affine::constant(0))]), gone];
+    let mut trace = sums(1, bytes, 1, 0);
+    let nest = vec![Range::count(times)];
+    trace.phases = vec![phase("all", Stage::Server, vec![Body::Loop { nest, first: vec![], body }])];
+    let mut small = system();
+    small.tiers.iter_mut().for_each(|tier| tier.channel_bytes = 16 * 4 * KIB);
+    let settings = Settings {
+        allocator: AllocatorKind::Bump,
+        dram: DramSize::Enough,
+        pages: Some("random-4k".to_owned()),
+        ..settings("dram-only", 1)
+    };
+    for fidelity in [Fidelity::Line, Fidelity::Stream] {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let result = crate::fidelity::replay(&trace, &small, &settings, fidelity, go_on).unwrap();
+
+        assert_eq!(result.peak_footprint_bytes, times * bytes);
+        assert_eq!(result.caches.page_faults, times * bytes / 4096);
+    }
+}
+
+#[test]
+fn more_sizes_than_a_block_can_name_are_refused_at_stream_fidelity() {
+    let with = |sizes: u64| {
+        let mut trace = sums(1, KIB, 1, 0);
+        trace.definitions.extend((1..sizes).map(|more| array("more", Class::Scratch, 1, KIB + 64 * more)));
+        at_both(&trace, &settings("dram-only", 1)).map(|result| result.map_err(|error| error.to_string()))
+    };
+
+    assert!(with(256).iter().all(Result::is_ok));
+    let [line, stream] = with(257);
+    assert!(line.is_ok());
+    assert!(stream.unwrap_err().contains("found objects of 257 sizes, need at most 256"));
+}
+
+#[test]
+fn object_of_more_pages_than_a_block_can_name_is_followed_in_part() {
+    // 256 MiB are 65,536 pages of 4 KiB.
+    let trace = sums(1, 256 << 20, 1, 0);
+    for pages in ["contiguous", "random-4k", "random-2m"] {
+        let settings = Settings { pages: Some(pages.to_owned()), ..settings("memory-mode", 1) };
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let result = crate::stream::replay(&trace, &system(), &settings, go_on).unwrap();
+
+        assert_eq!(result.peak_footprint_bytes, 256 << 20, "{pages}");
+    }
+}
+
 #[test]
 fn pool_reuses_blocks_where_mapping_faults_again() {
     let mut trace = sums(8, 64 * KIB, 1, 0);

@@ -68,7 +68,7 @@ use crate::Error;
 use crate::core::Jitter;
 use crate::machine::Layout;
 use crate::mode::{self, ModeSettings, NearStart};
-use crate::pages::{PageTable, Pages, SocketBytes};
+use crate::pages::Pages;
 use crate::placement;
 use crate::replay::engine::{Snapshot, foresight};
 use crate::replay::objects::Budget;
@@ -163,13 +163,17 @@ fn build<'p>(
     let tiers = mode.tiers().to_vec();
     let budgets = settings.budgets(system, &tiers, facts.peak_footprint_bytes);
     capacity::check(trace, system, settings, &budgets, facts)?;
-    let sample = options.sample_pages.unwrap_or_else(|| sample_of(trace, settings.pages));
+    let sample =
+        options.sample_pages.unwrap_or_else(|| sample_of(trace, settings.pages)).max(least_sample(trace));
     let near_bytes = mode.near_memory().map(|near| near.capacity_bytes);
     let near = near_bytes.map(|bytes| near_tags(system, &layout, bytes, sample, tiers[0]));
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let conditions = Conditions::new(&settings.mode, settings.prefetches, facts.peak_footprint_bytes);
     let behaviour = options.behaviour(system, conditions)?;
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
+    // Of followed pages alone where pages have 4 KiB.
+    let scale = if settings.pages == Pages::Random2m { 1 } else { sample };
+    let table = |budget: &Budget| settings.table(system, *budget, facts.peak_footprint_bytes, scale);
     let parts = HeapParts {
         kind: settings.allocator,
         pools: settings.allocator.pools(settings.threads),
@@ -178,7 +182,7 @@ fn build<'p>(
             &settings.placement,
             &foresight(trace, facts, settings, (system, &budgets)),
         )?,
-        tables: tables(system, settings, &budgets, facts.peak_footprint_bytes, sample),
+        tables: budgets.iter().map(table).collect(),
         names: tiers.iter().map(|&tier| system.tiers[tier].name.clone()).collect(),
         tiers,
         pages: settings.pages,
@@ -187,7 +191,7 @@ fn build<'p>(
         blocks: (facts.peak_footprint_bytes / TYPICAL_BYTES) as usize,
         system: system.name.clone(),
     };
-    let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES);
+    let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES)?;
     let plan = |(callee, called)| MacroPlan {
         overhead_fs: charges.call(callee).0 * 1000,
         ..MacroPlan::new(called, system, settings.stores)
@@ -250,6 +254,16 @@ fn sample_of(trace: &Trace, pages: Pages) -> u64 {
     if most == 0 { 1 } else { (1 << most.ilog2()).min(64) }
 }
 
+/// One page in how many may be followed at most densely: a block names no more followed pages than `u16` counts, and one
+/// that begins within a page has one page more.
+fn least_sample(trace: &Trace) -> u64 {
+    let pages = trace.definitions.iter().map(|definition| match definition {
+        hetier_traces::Definition::Array(array) => array.capacity_bytes.div_ceil(PAGE_LINES * LINE_BYTES) + 1,
+        hetier_traces::Definition::View(_) => 0,
+    });
+    pages.max().unwrap_or(0).div_ceil(u16::MAX.into()).next_power_of_two()
+}
+
 fn near_tags(system: &System, layout: &Layout, bytes: u64, sample: u64, far: usize) -> Near {
     let wanted = system.controllers_per_socket as u64;
     let dram = system.tier("dram").unwrap_or(0);
@@ -257,34 +271,6 @@ fn near_tags(system: &System, layout: &Layout, bytes: u64, sample: u64, far: usi
     let controllers = if divides(dram) && divides(far) { wanted } else { 1 };
     let pages = bytes / LINE_BYTES / PAGE_LINES / (controllers * system.sockets as u64);
     Near::new(pages, system.sockets, controllers, &layout.tiers[far], sample)
-}
-
-/// Page tables of the mode's tiers, as at line fidelity; of followed pages alone where pages have 4 KiB.
-fn tables(
-    system: &System,
-    settings: &Resolved,
-    budgets: &[Budget],
-    peak: u64,
-    sample: u64,
-) -> Vec<PageTable> {
-    let scale = if settings.pages == Pages::Random2m { 1 } else { sample };
-    let sockets = system.sockets as u64;
-    let table = |budget: &Budget| {
-        let installed = system.tiers[budget.tier].socket_bytes();
-        let usable = budget.bytes;
-        let installed =
-            if usable == u64::MAX { installed.max(2 * peak) } else { installed.max(usable / sockets) };
-        let bytes =
-            SocketBytes { installed: installed / scale, usable: usable.div_ceil(sockets).div_ceil(scale) };
-        PageTable::new(
-            budget.tier,
-            settings.pages,
-            settings.numa,
-            settings.seed,
-            &vec![bytes; system.sockets],
-        )
-    };
-    budgets.iter().map(table).collect()
 }
 
 impl Pace<'_, '_> {

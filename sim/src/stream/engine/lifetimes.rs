@@ -2,6 +2,7 @@
 
 use super::Engine;
 use crate::Error;
+use crate::stream::heap::blocks::NONE;
 use crate::stream::program::{Op, payload};
 
 /// Births and deaths between two points of the footprint.
@@ -24,7 +25,7 @@ impl Engine<'_> {
                 self.heap.small(array, u64::from(words[at + 1]), op == Op::SmallBirth);
                 return Ok(at + 2);
             }
-            Op::Birth if words[at + 2] == 1 => self.heap.birth(words[at + 1], array)?,
+            Op::Birth if words[at + 2] == 1 => self.come(words[at + 1], array)?,
             Op::Death if words[at + 2] == 1 => self.die(words[at + 1], Some(array))?,
             _ => self.run_of(header, words[at + 1], words[at + 2], words[at + 3] as i32)?,
         }
@@ -51,7 +52,7 @@ impl Engine<'_> {
         for place in 0..count as i32 {
             let object = first.wrapping_add_signed(place.wrapping_mul(stride));
             match op {
-                Op::Birth => self.heap.birth(object, array)?,
+                Op::Birth => self.come(object, array)?,
                 Op::Refer if !self.heap.blocks.refer(object) => return Err(self.dead(object)),
                 Op::Refer => {}
                 Op::Death => self.die(object, Some(array))?,
@@ -62,6 +63,15 @@ impl Engine<'_> {
     }
 
     #[inline]
+    fn come(&mut self, object: u32, array: u32) -> Result<(), Error> {
+        if self.heap.blocks.of(object) == NONE {
+            self.heap.birth(object, array)
+        } else {
+            Err(self.alive(object))
+        }
+    }
+
+    #[inline]
     fn die(&mut self, object: u32, array: Option<u32>) -> Result<(), Error> {
         if self.heap.death(object, array) { Ok(()) } else { Err(self.dead(object)) }
     }
@@ -69,8 +79,21 @@ impl Engine<'_> {
     /// The error of a use after death.
     #[cold]
     pub(in crate::stream) fn dead(&mut self, object: u32) -> Error {
+        let (phase, label, index) = self.named(object);
+        Error::Dead { phase, label, index }
+    }
+
+    /// The error of a birth before death.
+    #[cold]
+    fn alive(&mut self, object: u32) -> Error {
+        let (phase, label, index) = self.named(object);
+        Error::Trace(hetier_traces::Error::Alive { phase, label, index })
+    }
+
+    /// The present phase, and array and index of an object.
+    fn named(&self, object: u32) -> (String, String, u64) {
         let (array, index) = self.heap.locate(object);
         let label = self.trace.definitions.get(array.0 as usize).map_or("", |definition| definition.label());
-        Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index }
+        (self.phase_name().to_owned(), label.to_owned(), index)
     }
 }

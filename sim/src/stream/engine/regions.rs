@@ -2,7 +2,6 @@
 
 use super::Engine;
 use crate::Error;
-use crate::replay::Schedule;
 use crate::stream::options::Pace;
 use crate::stream::program::Region;
 use crate::stream::program::feeder::Feeder;
@@ -110,18 +109,10 @@ impl<'p> Engine<'p> {
         if let Some(window) = &self.dealt[dealt].window {
             return window.chunk(core);
         }
-        let (core, threads) = (core as u64, self.cores.len() as u64);
-        let iterations = self.dealt[dealt].iterations;
-        let (begin, end) = match self.schedule {
-            Schedule::Static => static_share(iterations, threads, core),
-            Schedule::StaticChunk(chunk) => (core * chunk, ((core + 1) * chunk).min(iterations)),
-            Schedule::Dynamic(chunk) => {
-                let begin = self.dealt[dealt].next;
-                self.dealt[dealt].next = (begin + chunk).min(iterations);
-                (begin, (begin + chunk).min(iterations))
-            }
-        };
-        (begin < end).then_some((begin, end))
+        let (schedule, threads) = (self.schedule, self.cores.len() as u64);
+        let Dealt { iterations, next, .. } = &mut self.dealt[dealt];
+        let (begin, end) = schedule.first(core as u64, threads, *iterations);
+        if begin < end { Some((begin, end)) } else { schedule.next(end, threads, *iterations, next) }
     }
 
     /// The chunk after one that a core has finished.
@@ -129,24 +120,8 @@ impl<'p> Engine<'p> {
         if self.dealt[dealt].window.is_some() {
             return self.next_in_window(core, dealt, end);
         }
-        let threads = self.cores.len() as u64;
-        let dealt = &mut self.dealt[dealt];
-        let (begin, chunk) = match self.schedule {
-            Schedule::Static => return None,
-            Schedule::StaticChunk(chunk) => (end + (threads - 1) * chunk, chunk),
-            Schedule::Dynamic(chunk) => {
-                let begin = dealt.next;
-                dealt.next = begin.saturating_add(chunk);
-                (begin, chunk)
-            }
-        };
-        (begin < dealt.iterations).then(|| (begin, (begin + chunk).min(dealt.iterations)))
+        let (schedule, threads) = (self.schedule, self.cores.len() as u64);
+        let Dealt { iterations, next, .. } = &mut self.dealt[dealt];
+        schedule.next(end, threads, *iterations, next)
     }
-}
-
-/// The iterations of a core where each has one run of them.
-pub(in crate::stream) const fn static_share(iterations: u64, threads: u64, core: u64) -> (u64, u64) {
-    let (each, more) = (iterations / threads, iterations % threads);
-    let begin = core * each + if core < more { core } else { more };
-    (begin, begin + each + (core < more) as u64)
 }

@@ -21,6 +21,9 @@ use crate::replay::Footprint;
 use crate::system::WRITTEN;
 use blocks::{Blocks, NONE};
 
+/// Sizes that a block can name.
+const MOST_SIZES: usize = 1 << u8::BITS;
+
 /// Sizes that blocks have.
 #[derive(Clone, Copy, Debug)]
 struct Size {
@@ -113,7 +116,10 @@ pub struct HeapParts {
 
 impl Heap {
     /// An empty process for a program; also gives the shapes of blocks for private caches of `cache_lines`.
-    pub fn new(program: &Program, parts: HeapParts, cache_lines: u64) -> (Self, Vec<Shape>) {
+    ///
+    /// # Errors
+    /// - [`Error::Unsupported`] if objects have more sizes than blocks can name.
+    pub fn new(program: &Program, parts: HeapParts, cache_lines: u64) -> Result<(Self, Vec<Shape>), Error> {
         let mut sizes: Vec<Size> = Vec::new();
         let mut array_sizes = Vec::with_capacity(program.arrays.len());
         for array in program.arrays.iter().filter(|array| array.first.is_some()) {
@@ -123,7 +129,15 @@ impl Heap {
                 sizes.push(Size { bytes });
                 sizes.len() - 1
             });
-            array_sizes.push(number.min(usize::from(u8::MAX)) as u8);
+            array_sizes.push(number as u8);
+        }
+        if sizes.len() > MOST_SIZES {
+            return Err(Error::Unsupported {
+                system: parts.system,
+                what: "the trace at stream fidelity".to_owned(),
+                found: format!("objects of {} sizes", sizes.len()),
+                need: format!("at most {MOST_SIZES} (line fidelity takes any number)"),
+            });
         }
         let shapes = sizes.iter().map(|size| Shape::new(size.bytes / hetier_traces::LINE_BYTES, cache_lines));
         let shapes = shapes.collect();
@@ -157,7 +171,7 @@ impl Heap {
             system: parts.system,
             names: parts.names,
         };
-        (heap, shapes)
+        Ok((heap, shapes))
     }
 
     /// Array of an object.
@@ -398,13 +412,10 @@ impl Heap {
         };
         let Some(line) = line else {
             let what = format!("frames of tier {}", self.names[tier]);
-            let (system, capacity_bytes) = (self.system.clone(), self.limits[tier]);
-            return Err(Error::Capacity {
-                system,
-                what,
-                needed_bytes: capacity_bytes + 4096,
-                capacity_bytes,
-            });
+            let scale = if self.pages == Pages::Random2m { 1 } else { self.sample };
+            let capacity_bytes = self.tables[tier].mapped_bytes() * scale;
+            let needed_bytes = capacity_bytes + self.pages.bytes();
+            return Err(Error::Capacity { system: self.system.clone(), what, needed_bytes, capacity_bytes });
         };
         let mut line = Line::unpack(line);
         if self.pages != Pages::Random2m {

@@ -27,7 +27,6 @@ use hetier_traces::loops::Scope;
 
 use super::caches::plan::MacroPlan;
 use super::engine::cores::Core;
-use super::engine::regions::static_share;
 use super::engine::{CallTally, Engine};
 use super::memory::near::Checks;
 use super::options::Pace;
@@ -35,7 +34,7 @@ use super::program::size::calls_of_loop;
 use super::program::{Loop, Region, RegionKind};
 use crate::Error;
 use crate::core::Source;
-use crate::replay::Schedule;
+use crate::replay::schedule::{Schedule, static_share};
 use counters::{CoreCounts, Counters, Ratio};
 use records::Records;
 use skim::Skim;

@@ -4,7 +4,7 @@ use hetier_traces::loops::{Nest, Scope};
 
 use super::WHOLE;
 use super::counters::{Counters, Ratio};
-use crate::stream::engine::regions::static_share;
+use crate::replay::schedule::static_share;
 use crate::stream::program::Code;
 use crate::stream::program::size::calls;
 
