@@ -15,7 +15,6 @@ mod progress;
 mod published_memory;
 mod range;
 mod real_run;
-mod size;
 mod speed;
 mod study;
 mod unused;

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::size::Size;
+use hetier_sim::size::Size;
 
 /// A value that ranges can go through.
 pub trait Ranged: Copy + FromStr<Err: Display> {

@@ -12,6 +12,7 @@ use hetier_sim::System;
 use hetier_sim::fidelity::{Fidelity, ensemble};
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
+use hetier_sim::size::Size;
 use hetier_traces::facts::PhaseFacts;
 use hetier_traces::{Class, Definition, Trace};
 use hetier_workloads::interpret::shape;
@@ -19,7 +20,6 @@ use rayon::prelude::*;
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
-use crate::size::Size;
 use crate::{interrupt, machine, progress, workload};
 
 /// Runs every cell. The sweep does not depend on the number of host cores; beside it stand the host seconds of each

@@ -39,9 +39,11 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     let seed = seed.unwrap_or(DATA_SEED);
     let has_weights = given.is_some();
     let network = entry.build(&pruned(arguments, given.unwrap_or(Weights::Seeded(seed)), seed)?)?;
-    let images = images(arguments, entry, &network, seed)?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
-    let images = images.first(arguments.batch.unwrap_or(capacity).min(capacity));
+    check_batch(arguments, capacity, "what the slots hold")?;
+    let images = images(arguments, entry, &network, seed)?;
+    check_batch(arguments, images.pixels.len(), "the images that there are")?;
+    let images = images.first(arguments.batch.unwrap_or(capacity));
     let options = options(arguments, entry, images.pixels.len())?;
     let is_trained = has_weights && !images.labels.is_empty();
     Ok(Prepared { network, parameters, images, options, is_trained })
@@ -62,6 +64,15 @@ impl Prepared {
     /// Lowers the network.
     pub fn program(&self) -> Outcome<Program> {
         Ok(self.network.lower(&self.parameters, &self.options)?)
+    }
+}
+
+fn check_batch(arguments: &args::Workload, most: usize, why: &str) -> Outcome {
+    match arguments.batch {
+        Some(batch) if batch > most => {
+            Err(Failure::usage(format!("--batch: found {batch}, need at most {most}, {why}")))
+        }
+        _ => Ok(()),
     }
 }
 

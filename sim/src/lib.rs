@@ -40,6 +40,7 @@ pub mod placement;
 pub mod probe;
 pub mod replay;
 pub mod result;
+pub mod size;
 pub mod stream;
 pub mod system;
 pub mod time;

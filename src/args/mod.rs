@@ -6,8 +6,7 @@ mod search;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::size::Size;
+use hetier_sim::size::Size;
 
 pub use search::{Place, Sweep};
 

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hetier_sim::probe::{Mix, Operation, Order, Pattern, Pin};
+use hetier_sim::size::Size;
 
 use crate::range::Values;
-use crate::size::Size;
 
 /// The micro-benchmarks.
 #[derive(Debug, Subcommand)]

@@ -3,8 +3,10 @@
 use std::ops::ControlFlow;
 
 use hetier_reports::{output, units};
+use hetier_sim::fidelity::Fidelity;
 use hetier_sim::foreign::capture::{Capture, Captured, capture};
 use hetier_sim::foreign::export::ExportFormat;
+use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::read_file;
 use serde_json::json;
@@ -16,7 +18,8 @@ use crate::{interrupt, machine, progress, unused};
 /// Replays a trace line by line and writes what reaches the memory controllers.
 pub fn run(arguments: &args::Export) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
-    if arguments.machine.run.fidelity == "stream" || arguments.machine.run.seeds > 1 {
+    let fidelity = choose("fidelity", &arguments.machine.run.fidelity, &Fidelity::ALL)?;
+    if fidelity == Fidelity::Stream || arguments.machine.run.seeds > 1 {
         return Err(Failure::usage("export: lines come from one replay at line fidelity, of one seed"));
     }
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use hetier_sim::RunResult;
 
-/// Largest relative error of bytes by tier and direction, among those with at least `least_share` of all bytes.
+/// Largest relative error of bytes by tier and direction, among those with at least `least_share` of all bytes in either
+/// result; infinite where one has such a share and the other nothing.
 pub fn byte_error(expected: &RunResult, found: &RunResult, least_share: f64) -> f64 {
     let pairs = expected.devices.iter().flat_map(|(tier, expected)| {
         let found = &found.devices[tier];
@@ -12,7 +13,9 @@ pub fn byte_error(expected: &RunResult, found: &RunResult, least_share: f64) -> 
     });
     let pairs: Vec<(u64, u64)> = pairs.collect();
     let total: u64 = pairs.iter().map(|pair| pair.0).sum();
-    let judged = pairs.into_iter().filter(|pair| pair.0 as f64 >= least_share * total as f64);
+    let judged = pairs
+        .into_iter()
+        .filter(|pair| pair.0.max(pair.1) as f64 >= least_share * total as f64 && *pair != (0, 0));
     judged.map(|(expected, found)| (found as f64 / expected as f64 - 1.0).abs()).fold(0.0, f64::max)
 }
 

@@ -56,8 +56,16 @@ fn place_ranks_every_policy_and_plans_within_the_memory_there_is() {
     let all_dram = entries.iter().find(|entry| entry["placement"] == "all-dram").unwrap();
     assert_eq!(all_dram["fits"], false);
     let plan = std::fs::read_to_string(folder.path().join("plan.csv")).unwrap();
-    let fast = plan.lines().skip(1).map(|line| line.rsplit(',').next().unwrap().parse::<u64>().unwrap());
-    assert!(fast.sum::<u64>() > 0);
+    let rows: Vec<Vec<&str>> = plan.lines().map(|line| line.split(',').collect()).collect();
+    let column = |name: &str| rows[0].iter().position(|head| *head == name).unwrap();
+    let (peak, fast) = (column("peak_bytes"), column("fast_bytes"));
+    let bytes = |row: &[&str], column: usize| row[column].parse::<u64>().unwrap();
+    // None has more of fast memory than there is; some lie in it whole, one in part, others not at all.
+    assert!(rows[1..].iter().all(|row| bytes(row, fast) <= 4 << 20), "{plan}");
+    let has =
+        |does: fn(u64, u64) -> bool| rows[1..].iter().any(|row| does(bytes(row, fast), bytes(row, peak)));
+    assert!(has(|fast, peak| fast >= peak) && has(|fast, _| fast == 0), "{plan}");
+    assert!(has(|fast, peak| fast > 0 && fast < peak), "{plan}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{fail, files, succeed};
+use super::{SMALL, fail, files, succeed};
 
 #[test]
 fn unknown_names_are_wrong_usage_and_list_what_there_is() {
@@ -51,19 +51,24 @@ fn a_reader_of_standard_error_that_closes_changes_no_exit_code() {
 #[test]
 fn a_reader_that_closes_early_is_no_failure_and_a_full_disk_is_one() {
     let folder = TempDir::new().unwrap();
-    let run = |stdout: std::process::Stdio| {
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let run = |arguments: &[&str], stdout: std::process::Stdio| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hetier"));
-        let command = command.current_dir(folder.path()).args(["list", "networks"]);
+        let command = command.current_dir(folder.path()).args(arguments);
         command.stdout(stdout).stderr(std::process::Stdio::piped()).spawn().unwrap()
     };
 
-    let mut closed = run(std::process::Stdio::piped());
-    drop(closed.stdout.take());
-    let closed = closed.wait_with_output().unwrap();
-    let full = run(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
+    let sweep = ["sweep", "d.trace", "--modes", "dram-only", "--fidelity", "stream", "--sample", "0.1"];
+    for arguments in [&["list", "networks"][..], &sweep] {
+        let mut closed = run(arguments, std::process::Stdio::piped());
+        drop(closed.stdout.take());
+        let closed = closed.wait_with_output().unwrap();
+        assert!(closed.status.success() && closed.stderr.is_empty(), "{closed:?}");
+    }
+    let full =
+        run(&["list", "networks"], std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into());
     let full = full.wait_with_output().unwrap();
 
-    assert!(closed.status.success() && closed.stderr.is_empty());
     assert_eq!(full.status.code(), Some(1));
     let message = String::from_utf8(full.stderr).unwrap();
     assert!(message.starts_with("error: writing to standard output: No space left"), "{message}");

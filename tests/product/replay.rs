@@ -32,7 +32,8 @@ fn footprint_beyond_the_machine_tells_what_is_missing() {
     let (code, message) = fail(folder.path(), &arguments);
 
     assert_eq!(code, Some(1));
-    assert!(message.contains("missing") || message.contains("need"), "{message}");
+    assert!(message.contains("mode dram-only: the process needs at least"), "{message}");
+    assert!(message.contains("1.07 GB are there") && message.contains("missing"), "{message}");
 }
 
 #[test]
@@ -140,7 +141,14 @@ fn wrong_settings_are_refused_before_any_work() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
     std::fs::write(folder.path().join("x.json"), "{}").unwrap();
-    let cases: [(&[&str], i32, &str); 15] = [
+    let many = [&["record", "digits", "--execute", "-o", "x"][..], &SMALL[..6], &["513"]].concat();
+    let cases: [(&[&str], i32, &str); 17] = [
+        (&many, 2, "--batch: found 513, need at most 512"),
+        (
+            &["export", "d.trace", "--format", "ramulator1", "--fidelity", "lime", "-o", "x"],
+            2,
+            "fidelity: found lime, need one of",
+        ),
         (&["replay", "d.trace", "--mode", "foo"], 2, "mode: found foo, need one of dram-only"),
         (&["replay", "d.trace", "--placement", "foo"], 2, "placement: found foo"),
         (&["sweep", "d.trace", "--allocator", "foo"], 2, "allocator: found foo"),

@@ -312,6 +312,7 @@ impl Experiment {
         for point in &self.point {
             known("network", &point.name, &point.network, &labels)?;
             point.runs().try_for_each(|run| known("run", &point.name, run, &runs))?;
+            self.check_cells(point)?;
             if point.run.is_none() && !point.metric.is_of_trace() {
                 return Err(format!(
                     "point {}: {} is a number of a replay, need `run`",
@@ -337,6 +338,21 @@ impl Experiment {
                 ));
             }
         }
+        self.check_figures()
+    }
+
+    /// Whether the study has the replays that a point needs.
+    fn check_cells(&self, point: &Point) -> Result<(), String> {
+        let network = self.network.iter().find(|network| network.label() == point.network);
+        let of_point = self.run.iter().filter(|run| point.runs().any(|name| *name == run.name));
+        let missing = network.and_then(|network| of_point.into_iter().find(|run| !run.takes(network)));
+        missing.map_or(Ok(()), |run| {
+            let (name, network) = (&point.name, &point.network);
+            Err(format!("point {name}: run {} leaves network {network} out, need its replay", run.name))
+        })
+    }
+
+    fn check_figures(&self) -> Result<(), String> {
         let drawn = figures::names();
         let name = self.figures.iter().find(|name| !drawn.contains(&name.as_str()));
         name.map_or(Ok(()), |name| Err(format!("figures: found {name}, need one of {}", drawn.join(", "))))

@@ -68,6 +68,11 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
             "metric = \"peak_gb\"",
             "peak_gb is a number of a replay",
         ),
+        (
+            "network = \"mobilenetv2-0.35-96\"\nrun",
+            "network = \"resnet50-v1\"\nrun",
+            "run dram-only leaves network resnet50-v1 out",
+        ),
         ("role = \"calibrated\"", "role = \"fitted\"", "unknown variant `fitted`"),
     ];
     for (from, to, expected) in cases {

@@ -159,12 +159,24 @@ impl Caches {
         }
         self.counters.l2.misses += 1;
         let (found, dirty) = self.outside(core, line, class, intent, leaving);
-        let is_sole = intent == Intent::Store || !matches!(found, Found::Forwarded { .. });
+        let is_sole = intent == Intent::Store || self.is_sole(found);
         let word = Word::new(line, class).with_dirty(dirty || intent == Intent::Store).with_sole(is_sole);
         let word = if found == Found::Memory { word.in_flight() } else { word };
         self.fill_l2(core, word, leaving);
         self.fill_l1(core, Word::new(line, class).with_dirty(intent == Intent::Store));
         found
+    }
+
+    /// Whether a line loaded from there has no other copy. An inclusive cache keeps what it gives, and so may that of
+    /// another socket.
+    const fn is_sole(&self, found: Found) -> bool {
+        match found {
+            Found::Forwarded { .. } => false,
+            Found::L3 | Found::RemoteL3 { .. } => {
+                matches!(self.inclusion, Inclusion::Victim) || self.l3.len() == 1
+            }
+            Found::L2 | Found::L2InFlight | Found::Memory => true,
+        }
     }
 
     #[inline]
@@ -205,7 +217,7 @@ impl Caches {
         }
         let (found, dirty) = self.outside(core, line, class, Intent::Load, leaving);
         self.counters.prefetched_lines += 1;
-        let word = Word::new(line, class).with_dirty(dirty).with_sole(true);
+        let word = Word::new(line, class).with_dirty(dirty).with_sole(self.is_sole(found));
         let word = if found == Found::Memory { word.in_flight() } else { word };
         self.fill_l2(core, word, leaving);
         Some(found)

@@ -2,12 +2,17 @@ use super::*;
 
 /// A system file with small caches, so that a few hundred lines overflow all of them.
 fn small(policy: &str, cores: usize) -> Caches {
+    on_sockets(policy, &vec![0; cores])
+}
+
+/// The same with a core on each of some sockets.
+fn on_sockets(policy: &str, sockets: &[usize]) -> Caches {
     let text = include_str!("../../systems/optane-slice.toml")
         .replace("capacity_kib = 32\n", "capacity_kib = 1\n")
         .replace("capacity_kib = 1024\n", "capacity_kib = 4\n")
         .replace("capacity_kib = 5632\n", "capacity_kib = 11\n")
         .replace("policy = \"victim\"", &format!("policy = \"{policy}\""));
-    Caches::new(&System::parse("small.toml", &text).unwrap(), &vec![0; cores])
+    Caches::new(&System::parse("small.toml", &text).unwrap(), sockets)
 }
 
 /// Serves one access; gives where it was found (`None` for L1) and how many lines left.
@@ -112,4 +117,29 @@ fn overwritten_line_is_gone_everywhere() {
 
     assert!(caches.overwrite(1, 3));
     assert_eq!((caches.holds(0, 3), caches.holds(1, 3), caches.dirty_lines()), (false, false, 0));
+}
+
+#[test]
+fn store_to_a_line_from_another_socket_s_inclusive_cache_leaves_no_copy_there() {
+    for loads in [1, 2] {
+        let mut caches = on_sockets("inclusive", &[0, 1]);
+        let sets = caches.l2[0].lines().count() as u64 + 4;
+        // Core 1 writes a line and then pushes it out of its private caches.
+        serve(&mut caches, 1, 0, Intent::Store);
+        for way in 1..17 {
+            serve(&mut caches, 1, way * sets, Intent::Load);
+        }
+        assert_eq!(serve(&mut caches, 0, 0, Intent::Load).0, Some(Found::RemoteL3 { socket: 1 }));
+        if loads == 2 {
+            for way in 1..17 {
+                serve(&mut caches, 0, way * sets, Intent::Load);
+            }
+            assert!(!caches.holds(0, 0));
+        }
+
+        serve(&mut caches, 0, 0, Intent::Load);
+        serve(&mut caches, 0, 0, Intent::Store);
+
+        assert!(caches.l3[1].find(0).is_none(), "{loads}");
+    }
 }

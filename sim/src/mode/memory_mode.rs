@@ -33,6 +33,9 @@ pub enum NearStart {
 /// Bytes, for messages.
 const GIB: f64 = (1_u64 << 30) as f64;
 
+/// Far lines that may share a near line: those that 31 bits number from 1.
+const MOST_TAGS: u64 = (1 << 31) - 1;
+
 /// Entries of tags that are brought to life together.
 const PAGE: usize = 4096;
 
@@ -90,8 +93,8 @@ impl MemoryMode {
     /// Builds the mode for a system.
     ///
     /// # Errors
-    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is smaller than a line a controller
-    ///   or larger than the far tier.
+    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is larger than the far tier, or has less than a line
+    ///   a controller, or so few that [`MOST_TAGS`] far lines share one.
     pub fn new(system: &System, layout: &Layout, settings: &ModeSettings) -> Result<Self, Error> {
         let dram = need_dram(system, "memory-mode")?;
         let far = need_far(system, "memory-mode")?;
@@ -111,12 +114,13 @@ impl MemoryMode {
             });
         }
         let near_lines = bytes / hetier_traces::LINE_BYTES / total;
-        if near_lines == 0 {
+        let least = far_bytes / hetier_traces::LINE_BYTES / total / MOST_TAGS + 1;
+        if near_lines < least {
             return Err(Error::Unsupported {
                 system: system.name.clone(),
                 what: "mode memory-mode".to_owned(),
                 found: format!("{bytes} bytes of near memory"),
-                need: format!("at least {} (a line for each controller)", total * hetier_traces::LINE_BYTES),
+                need: format!("at least {} bytes", least * total * hetier_traces::LINE_BYTES),
             });
         }
         Ok(Self {

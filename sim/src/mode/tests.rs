@@ -112,6 +112,24 @@ fn every_mode_is_refused_where_its_tier_is_missing() {
 }
 
 #[test]
+fn near_memory_without_a_tag_for_every_far_line_is_refused() {
+    let mut system = System::load("xeon-8260-optane").unwrap();
+    let far = system.tier("pmem").unwrap();
+    // Two lines of near memory behind each of four controllers, for just fewer than 2³² far lines each, and for 2³².
+    let with = |system: &System| {
+        let settings = ModeSettings { near_bytes: Some(4 * 2 * 64), ..ModeSettings::default() };
+        MemoryMode::new(system, &Layout::new(system), &settings).map_err(|error| error.to_string())
+    };
+    system.tiers[far].channel_bytes = ((1 << 32) - 3) / 3 * 64;
+    assert!(with(&system).is_ok());
+    system.tiers[far].channel_bytes = (1 << 32) / 3 * 64 + 64;
+
+    let error = with(&system).err().unwrap();
+
+    assert!(error.contains("found 512 bytes of near memory, need at least 768 bytes"), "{error}");
+}
+
+#[test]
 fn unknown_mode_names_the_nearest() {
     let system = System::load("optane-slice").unwrap();
     let error = build("memorymode", &system, &Layout::new(&system), &ModeSettings::default()).err().unwrap();

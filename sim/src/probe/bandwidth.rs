@@ -8,7 +8,8 @@ use super::options::{Mix, Operation, Order, Pin};
 use super::program::Program;
 use super::thread::Thread;
 use super::walk::{Draw, Walk};
-use super::{SCHEMA, check_region, issue_time, refused, size_text, whole_lines};
+use super::{SCHEMA, check_region, issue_time, refused, whole_lines};
+use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Lines done before the measurement, per channel: enough to fill every buffer of a DIMM several times over.
@@ -253,8 +254,8 @@ impl Parts {
         let part_blocks = region_blocks / sharers;
         check_region(system, probe.region_bytes, memory)?;
         if part_blocks == 0 {
-            let [region, least] = [probe.region_bytes, spacing_lines * 64 * sharers * groups].map(size_text);
-            let block = size_text(spacing_lines * 64);
+            let [region, least] = [probe.region_bytes, spacing_lines * 64 * sharers * groups].map(Size);
+            let block = Size(spacing_lines * 64);
             let need =
                 format!("a --region of at least {least} (found {region}): a block for each part of it");
             let flag = if matches!(probe.order, Order::Stride(_)) { "--order" } else { "--access" };

@@ -9,8 +9,9 @@ use super::program::Program;
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::Walk;
-use super::{SCHEMA, check_region, issue_time, refused, size_text, whole_lines};
+use super::{SCHEMA, check_region, issue_time, refused, whole_lines};
 use crate::device::literal::DeviceConfig;
+use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Lines of a block.
@@ -92,7 +93,7 @@ fn lay_out(system: &System, probe: &HotspotProbe) -> Result<(Memory, u64), Error
     let memory = Memory::new(system, scope)?;
     check_region(system, probe.region_bytes, &memory)?;
     if blocks == 0 {
-        return Err(refused(system, "--region", size_text(probe.region_bytes), "a block of 256 B at least"));
+        return Err(refused(system, "--region", Size(probe.region_bytes), "a block of 256 B at least"));
     }
     Ok((memory, blocks))
 }

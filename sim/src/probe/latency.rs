@@ -16,7 +16,8 @@ use super::program::{Duty, Program};
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::{Draw, Permutation, Walk};
-use super::{SCHEMA, check_region, issue_time, size_text, whole_lines};
+use super::{SCHEMA, check_region, issue_time, whole_lines};
+use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Lines before the measurement: one pass over regions up to 64 MiB, otherwise this many, which is more than four
@@ -139,8 +140,8 @@ fn check(probe: &LatencyProbe) -> Result<(), Error> {
     whole_lines("--block", probe.block_bytes)?;
     whole_lines("--region", probe.region_bytes)?;
     if probe.region_bytes < probe.block_bytes {
-        let need = format!("at most --region, {}", size_text(probe.region_bytes));
-        return Err(Error::value("probe", "--block", size_text(probe.block_bytes), need));
+        let need = format!("at most --region, {}", Size(probe.region_bytes));
+        return Err(Error::value("probe", "--block", Size(probe.block_bytes), need));
     }
     if probe.operation == Operation::Store {
         return Err(Error::value(

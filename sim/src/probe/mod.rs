@@ -28,11 +28,12 @@ pub use bandwidth::{BandwidthProbe, BandwidthReport, bandwidth};
 pub use hotspot::{HotspotProbe, HotspotReport, hotspot};
 pub use latency::{LatencyProbe, LatencyReport, latency};
 pub use loaded::{LoadedPoint, LoadedProbe, LoadedReport, loaded};
-pub use options::{Mix, Operation, Order, Pattern, Pin, parse_size, size_text};
+pub use options::{Mix, Operation, Order, Pattern, Pin, parse_size};
 pub use tail::LatencyTail;
 
 use hetier_traces::{Arithmetic, LINE_BYTES};
 
+use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Name and version of the form of every probe's report; a change of meaning changes it.
@@ -61,8 +62,8 @@ fn check_region(system: &System, region_bytes: u64, memory: &memory::Memory) -> 
     if region_bytes <= capacity {
         return Ok(());
     }
-    let need = format!("at most {}, what {channels} channels hold", size_text(capacity));
-    Err(refused(system, "--region", size_text(region_bytes), need))
+    let need = format!("at most {}, what {channels} channels hold", Size(capacity));
+    Err(refused(system, "--region", Size(region_bytes), need))
 }
 
 /// Time that a core needs to issue one line: a load or store of 64 bytes.

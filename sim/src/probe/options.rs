@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::size::Size;
 
 /// What a probe does to each line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,32 +75,13 @@ impl Mix {
     pub const WRITES: Self = Self { reads: 0, writes: 1 };
 }
 
-/// Reads a size as users write it: `64`, `4KiB`, `1GiB`, `24k`; units are powers of 1,024.
+/// Reads a [`Size`].
 ///
 /// # Errors
 /// - [`Error::Value`] naming `key` for anything else.
 pub fn parse_size(key: &str, text: &str) -> Result<u64, Error> {
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let shift = match text[digits..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => Some(0),
-        "k" | "kb" | "kib" => Some(10),
-        "m" | "mb" | "mib" => Some(20),
-        "g" | "gb" | "gib" => Some(30),
-        "t" | "tb" | "tib" => Some(40),
-        _ => None,
-    };
-    let size = text[..digits].parse::<u64>().ok().zip(shift);
-    size.and_then(|(number, shift)| number.checked_mul(1 << shift))
-        .ok_or_else(|| Error::value("probe", key, text, "a size such as 64, 4KiB or 1GiB"))
-}
-
-/// A size in the largest binary unit in which it is a whole number: `4 KiB`, `1000 B`.
-pub fn size_text(bytes: u64) -> String {
-    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let fits = |&&(shift, _): &&(u32, _)| bytes > 0 && bytes.trailing_zeros() >= shift;
-    let (shift, unit) = units.iter().find(fits).copied().unwrap_or((0, "B"));
-    format!("{} {unit}", bytes >> shift)
+    let size: Result<Size, _> = text.trim().parse();
+    size.map(|size| size.0).map_err(|_| Error::value("probe", key, text, "a size such as 64, 4KiB or 1GiB"))
 }
 
 /// Turns a word into a value, or says which words there are.
@@ -216,16 +198,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_powers_of_1024_and_anything_else_is_refused() {
-        assert_eq!(parse_size("--region", "64").ok(), Some(64));
-        assert_eq!(parse_size("--region", "4KiB").ok(), Some(4096));
-        assert_eq!(parse_size("--region", "1GiB").ok(), Some(1 << 30));
-        for wrong in ["", "KiB", "4XiB", "-4", "1.5GiB", "99999999TiB"] {
-            assert!(parse_size("--region", wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
     fn options_are_written_as_they_are_read() {
         for (_, operation) in OPERATIONS {
             assert_eq!(operation.to_string().parse::<Operation>().ok(), Some(operation));
@@ -245,6 +217,7 @@ mod tests {
     #[test]
     fn words_parse_and_errors_list_them() {
         assert_eq!("stride=256".parse::<Order>().ok(), Some(Order::Stride(256)));
+        assert_eq!("stride=1.5kB".parse::<Order>().ok(), Some(Order::Stride(1500)), "as everywhere else");
         assert_eq!("2:1".parse::<Mix>().ok(), Some(Mix { reads: 2, writes: 1 }));
         assert!("0:0".parse::<Mix>().is_err());
         let error = "lod".parse::<Operation>().expect_err("refused").to_string();

@@ -22,7 +22,7 @@ pub use overhead::Overhead;
 pub(crate) use overhead::{Charges, WRITTEN};
 pub use shipped::names;
 
-use crate::device::shipped::SHIPPED;
+use crate::device::literal::DeviceConfig;
 use crate::{Error, Picoseconds};
 
 /// A machine whose description was found consistent. Durations are whole picoseconds.
@@ -34,7 +34,7 @@ pub struct System {
     pub summary: String,
     /// File that it came from, for messages.
     pub file: String,
-    /// Identity of the contents of this file and its device files, hexadecimal.
+    /// Identity of the contents of this file and of its devices, hexadecimal.
     pub hash: String,
     /// Sockets, in [1, 8].
     pub sockets: usize,
@@ -216,7 +216,7 @@ impl System {
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let literal: Literal = crate::toml_error::read(file, text)?;
         let mut system = check::check(file, &literal)?;
-        system.hash = identity(text, &system.tiers);
+        system.hash = identity(text, &system.tiers)?;
         Ok(system)
     }
 
@@ -242,18 +242,17 @@ impl System {
     }
 }
 
-/// FNV-1a over 64 bits of the system's text and of its devices': tells descriptions apart; not meant against forgery.
-fn identity(text: &str, tiers: &[TierSpec]) -> String {
-    let device = |tier: &TierSpec| {
-        let shipped = SHIPPED.iter().find(|(name, _)| *name == tier.device);
-        let read = || std::fs::read_to_string(&tier.device).unwrap_or_else(|_| tier.device.clone());
-        shipped.map_or_else(read, |(_, text)| (*text).to_owned())
-    };
-    let texts = std::iter::once(text.to_owned()).chain(tiers.iter().map(device));
-    let hash = texts.flat_map(String::into_bytes).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+/// FNV-1a over 64 bits of the system's text and of what its devices' files come to, with all that these refer to: tells
+/// descriptions apart; not meant against forgery.
+fn identity(text: &str, tiers: &[TierSpec]) -> Result<String, Error> {
+    let mut whole = text.to_owned();
+    for tier in tiers {
+        whole += &format!("{:?}", DeviceConfig::load(&tier.device)?);
+    }
+    let hash = whole.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    format!("{hash:016x}")
+    Ok(format!("{hash:016x}"))
 }
 
 #[cfg(test)]

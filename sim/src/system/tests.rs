@@ -168,3 +168,31 @@ fn identity_changes_with_the_file_and_with_the_device() {
     assert_ne!(hash(SLICE), hash(&SLICE.replace("ddr4-2666-rdimm-32g", "ddr4-2933-rdimm-32g")));
     assert_ne!(hash(SLICE), hash(&SLICE.replace("walk_4k_cycles = 35", "walk_4k_cycles = 36")));
 }
+
+#[test]
+fn identity_changes_with_what_devices_refer_to() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let shipped = |name: &str| {
+        let found = crate::device::shipped::SHIPPED.iter().find(|(known, _)| *known == name);
+        found.unwrap().1.to_owned()
+    };
+    let system = include_str!("../../systems/xeon-8470-cxl.toml").replace("cxl-ddr5-x8", &path("card.toml"));
+    let hash = |inner: &str, mapping: &str| {
+        let card = shipped("cxl-ddr5-x8").replace("ddr5-4800-rdimm-32g", &path("inner.toml"));
+        let inner = inner.replace("mop4-clxor", &path("mapping.toml"));
+        let files = [("card.toml", card.as_str()), ("inner.toml", &inner), ("mapping.toml", mapping)];
+        files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+        System::parse("x.toml", &system).unwrap().hash
+    };
+    let inner = shipped("ddr5-4800-rdimm-32g");
+    let order =
+        |last: &str| format!("source = \"test\"\norder = [\"row\", \"bank\", \"group\", \"rank\", {last}]\n");
+    let mappings = [order("\"column\", \"sub-channel\""), order("\"sub-channel\", \"column\"")];
+
+    let first = hash(&inner, &mappings[0]);
+
+    assert_eq!(first, hash(&inner, &mappings[0]));
+    assert_ne!(first, hash(&inner.replace("cl_clocks = 40", "cl_clocks = 42"), &mappings[0]));
+    assert_ne!(first, hash(&inner, &mappings[1]));
+}

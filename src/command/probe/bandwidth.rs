@@ -3,12 +3,12 @@
 use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
 use hetier_sim::probe::{BandwidthProbe, BandwidthReport, Pin, bandwidth};
+use hetier_sim::size::Size;
 
 use super::{curves, measure, print_json};
 use crate::args::probe::{Bandwidth, Switch};
 use crate::failure::Outcome;
 use crate::range::Values;
-use crate::size::Size;
 
 /// Bytes of an access where nothing else is asked for: the media line of PMem.
 const ACCESS: Size = Size(256);

@@ -3,11 +3,11 @@
 use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
 use hetier_sim::probe::{HotspotProbe, HotspotReport, hotspot};
+use hetier_sim::size::Size;
 
 use super::{curves, measure, print_json, print_tail};
 use crate::args::probe::Hotspot;
 use crate::failure::Outcome;
-use crate::size::Size;
 
 /// The region of a single measurement.
 const REGION: Size = Size(256);

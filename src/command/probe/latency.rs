@@ -3,12 +3,12 @@
 use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
 use hetier_sim::probe::{LatencyProbe, LatencyReport, latency};
+use hetier_sim::size::Size;
 
 use super::{curves, measure, print_json, print_tail};
 use crate::args::probe::Latency;
 use crate::failure::Outcome;
 use crate::range::Values;
-use crate::size::Size;
 
 /// The region of a single measurement, and the last of a figure's.
 const REGION: Size = Size(1 << 30);

@@ -2,7 +2,7 @@
 //! measured pace. A call costs about a nanosecond of host time in Memory Mode and nothing beyond it.
 
 use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasher as _, BuildHasherDefault};
 
 use hetier_traces::loops::{Nest, Scope};
 
@@ -62,9 +62,9 @@ impl Marks {
 pub(in crate::stream) struct Seen {
     read: Marks,
     written: Marks,
-    /// Courses: first index and number of objects, by the address of their field. Outputs of other channels read the
+    /// Courses: first index and a hash of their levels, by the address of their field. Outputs of other channels read the
     /// same inputs.
-    courses: HashSet<(usize, i64, i64), BuildHasherDefault<Mixer>>,
+    courses: HashSet<(usize, i64, u64), BuildHasherDefault<Mixer>>,
     pending: Vec<Passage>,
 }
 
@@ -83,8 +83,9 @@ impl Seen {
 
     /// Whether a field takes a course for the first time.
     fn is_new(&mut self, field: &Field, start: i64, course: &[(i64, i64)]) -> bool {
-        let length = course.iter().map(|level| level.1).product();
-        length < SHORT || self.courses.insert((std::ptr::from_ref(field).addr(), start, length))
+        let length: i64 = course.iter().map(|level| level.1).product();
+        let levels = self.courses.hasher().hash_one(course);
+        length < SHORT || self.courses.insert((std::ptr::from_ref(field).addr(), start, levels))
     }
 }
 
@@ -373,5 +374,24 @@ fn object_of(map: &Map, index: i64) -> u32 {
         Map::Linear { base, stride } => (base + stride * index) as u32,
         Map::Table(table) => table[index as usize],
         Map::Small => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hetier_traces::{Affine, ArrayId};
+
+    use super::*;
+
+    #[test]
+    fn windows_of_one_size_and_start_but_other_extents_are_other_courses() {
+        let form = hetier_traces::loops::Form::new(&Affine::constant(0), 0).unwrap();
+        let field = Field { form, map: Map::Small, limit: 0, array: ArrayId(0), is_passing: false };
+        let mut seen = Seen::new(0);
+
+        assert!(seen.is_new(&field, 0, &[(100, 3), (1, 4)]));
+        assert!(seen.is_new(&field, 0, &[(100, 4), (1, 3)]));
+        assert!(!seen.is_new(&field, 0, &[(100, 3), (1, 4)]));
+        assert!(seen.is_new(&field, 1, &[(100, 3), (1, 4)]));
     }
 }
