@@ -11,6 +11,7 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 pub const MILLION: u32 = 1_000_000;
 
 /// Output number `position` (from 0) of a splitmix64 generator seeded with `seed`.
+#[inline]
 pub const fn draw(seed: u64, position: u64) -> u64 {
     let state = seed.wrapping_add(GAMMA.wrapping_mul(position.wrapping_add(1)));
     let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

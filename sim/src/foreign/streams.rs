@@ -7,6 +7,8 @@
 //!
 //! The shapes are those of the published streams; the random draws are our own.
 
+use hetier_traces::seeded;
+
 use super::ForeignAccess;
 use crate::device::Kind;
 
@@ -19,17 +21,21 @@ const PAGE_LINES: u64 = 1 << 6;
 /// Lines of the rnd stream's 4 GiB.
 const RANDOM_LINES: u64 = 1 << 26;
 
-/// `SplitMix64` (Steele, Lea, Flood, OOPSLA 2014): a fixed sequence of 64-bit words for each seed.
+/// The draws of a seed, one after the other.
 #[derive(Clone, Debug)]
-struct Words(u64);
+struct Words {
+    seed: u64,
+    position: u64,
+}
 
 impl Words {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
+    const fn new(seed: u64) -> Self {
+        Self { seed, position: 0 }
+    }
+
+    const fn next(&mut self) -> u64 {
+        self.position += 1;
+        seeded::draw(self.seed, self.position - 1)
     }
 
     /// Uniform below a bound that is small against 2⁶⁴.
@@ -51,7 +57,7 @@ impl Words {
 
 /// The he stream: 12 × 16384 accesses an operation. 22 operations are 4,325,376 accesses, a third of them writes.
 pub fn he(operations: u64) -> impl Iterator<Item = ForeignAccess> {
-    let mut words = Words(1);
+    let mut words = Words::new(1);
     (0..operations).flat_map(move |_| {
         let slots = words.distinct(OBJECTS, 12);
         (0..OBJECT_LINES).flat_map(move |step| {
@@ -76,7 +82,7 @@ fn he_access(slots: &[u64], step: u64, turn: u64) -> ForeignAccess {
 /// The hepg stream: he with its pages permuted inside 1 GiB.
 pub fn hepg(operations: u64) -> impl Iterator<Item = ForeignAccess> {
     let pages = OBJECTS * OBJECT_LINES / PAGE_LINES;
-    let permutation = Words(7).distinct(pages, pages);
+    let permutation = Words::new(7).distinct(pages, pages);
     he(operations).map(move |access| {
         let page = permutation[(access.line / PAGE_LINES) as usize];
         ForeignAccess { line: page * PAGE_LINES + access.line % PAGE_LINES, ..access }
@@ -85,7 +91,7 @@ pub fn hepg(operations: u64) -> impl Iterator<Item = ForeignAccess> {
 
 /// The rnd stream; published with 4,000,000 accesses.
 pub fn rnd(accesses: u64) -> impl Iterator<Item = ForeignAccess> {
-    let mut words = Words(2);
+    let mut words = Words::new(2);
     (0..accesses).map(move |_| {
         let line = words.below(RANDOM_LINES);
         let kind = if words.below(5) == 0 { Kind::Write } else { Kind::Read };

@@ -4,10 +4,8 @@
 //! first operation of the stage before is complete; one operation answers the core. All decisions are taken when
 //! the request is made, so the plan is the complete event graph, and conservation can be checked on it.
 
-mod app_direct;
-mod dram_only;
+mod direct;
 mod memory_mode;
-mod pmem_only;
 
 pub use memory_mode::{MemoryMode, NearStart};
 
@@ -174,7 +172,7 @@ const FAR: &str = "pmem or cxl";
 
 /// Every mode.
 const MODES: [Entry; 4] = [
-    Entry { name: "dram-only", summary: "every object in DRAM", needs: &[DRAM], build: dram_only::build },
+    Entry { name: "dram-only", summary: "every object in DRAM", needs: &[DRAM], build: direct::dram_only },
     Entry {
         name: "memory-mode",
         summary: "DRAM is a direct-mapped cache in front of PMem or CXL memory",
@@ -185,13 +183,13 @@ const MODES: [Entry; 4] = [
         name: "app-direct",
         summary: "a placement policy puts each object into DRAM or into PMem or CXL memory",
         needs: &[DRAM, FAR],
-        build: app_direct::build,
+        build: direct::app_direct,
     },
     Entry {
         name: "pmem-only",
         summary: "every object in PMem or CXL memory, DRAM unused",
         needs: &[FAR],
-        build: pmem_only::build,
+        build: direct::pmem_only,
     },
 ];
 

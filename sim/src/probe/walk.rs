@@ -1,20 +1,23 @@
 //! Which blocks a probe touches, one after the other.
 
-/// `SplitMix64` (Steele, Lea, Flood, OOPSLA 2014): small, and the same on every host.
+use hetier_traces::seeded;
+
+/// The draws of a seed, one after the other.
 #[derive(Clone, Debug)]
-pub(super) struct Draw(u64);
+pub(super) struct Draw {
+    seed: u64,
+    position: u64,
+}
 
 impl Draw {
     pub(super) const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xD1B5_4A32_D192_ED03))
+        Self { seed: seed.wrapping_mul(0xD1B5_4A32_D192_ED03), position: 0 }
     }
 
     /// A number below `bound`, which is at least 1; the bias for bounds below 2⁴⁰ is under 2⁻²⁴.
     pub(super) const fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+        self.position += 1;
+        seeded::draw(self.seed, self.position - 1) % bound
     }
 }
 

@@ -89,15 +89,10 @@ impl Engine {
         charges: Charges,
         machine: &Machine,
     ) -> Result<Self, Error> {
-        let mut names = vec![String::new()];
-        let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
-        let primitives = trace.macros.iter().map(|source| {
-            let number = *numbers.entry(&source.name).or_insert_with(|| {
-                names.push(source.name.clone());
-                names.len() as u16 - 1
-            });
-            Primitive::new(source, number, system, settings.stores)
-        });
+        let (names, numbers) = primitive_names(trace);
+        let primitives = trace.macros.iter().zip(numbers);
+        let primitives =
+            primitives.map(|(source, number)| Primitive::new(source, number, system, settings.stores));
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
         let placement =
@@ -314,6 +309,20 @@ impl Workload for Watching<'_, '_, '_, '_, '_> {
         }
         self.team.run(port, until)
     }
+}
+
+/// Names of primitives by number, the first of which is for everything outside calls, and the number of each macro's.
+pub(crate) fn primitive_names(trace: &Trace) -> (Vec<String>, Vec<u16>) {
+    let mut names = vec![String::new()];
+    let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
+    let of = trace.macros.iter().map(|called| {
+        *numbers.entry(&called.name).or_insert_with(|| {
+            names.push(called.name.clone());
+            names.len() as u16 - 1
+        })
+    });
+    let of = of.collect();
+    (names, of)
 }
 
 /// What is known before a replay whose process may use `budgets`, the fastest tier first.

@@ -96,7 +96,7 @@ pub fn observe(
     let mut engine = Engine::new(trace, directory, system, &settings, &facts, charges, &machine)?;
     let mut phases = Vec::new();
     let mut start = Picoseconds::ZERO;
-    let mut watched = Watched { progress, total: facts.activity.line_accesses.max(1) };
+    let mut watched = Watched::new(progress, facts.activity.line_accesses);
     for (phase, nodes) in trace.phases.iter().zip(program.phases()) {
         let before = engine.snapshot(&machine);
         engine.run_phase(&phase.head, nodes, &mut machine, start, &mut watched)?;
@@ -105,15 +105,8 @@ pub fn observe(
         start = end;
     }
     machine.finish();
-    Ok(report::result(report::Parts {
-        original,
-        trace,
-        system,
-        settings: &settings,
-        engine: &engine,
-        machine: &machine,
-        phases,
-    }))
+    let run = report::Run { fidelity: "line", original, trace, system, settings: &settings, phases };
+    Ok(report::of_lines(run, &engine, &machine))
 }
 
 /// What the system's calibrated constants charge a trace, the trace with the memory that its process retains, and the
@@ -134,13 +127,22 @@ pub(crate) fn charge<'t>(
 }
 
 /// A caller's progress callback with the whole of the work.
-struct Watched<'w, 'p> {
+pub(crate) struct Watched<'w, 'p> {
     progress: &'w mut Progress<'p>,
     total: u64,
 }
 
-impl Watched<'_, '_> {
-    fn report(&mut self, accesses: u64) -> Result<(), Error> {
+impl<'w, 'p> Watched<'w, 'p> {
+    /// Progress towards so many line accesses.
+    pub(crate) fn new(progress: &'w mut Progress<'p>, total: u64) -> Self {
+        Self { progress, total: total.max(1) }
+    }
+
+    /// Tells the caller how far the replay is.
+    ///
+    /// # Errors
+    /// - [`Error::Cancelled`] if the caller wants no more.
+    pub(crate) fn report(&mut self, accesses: u64) -> Result<(), Error> {
         let share = (accesses as f64 / self.total as f64).min(1.0);
         match (self.progress)(share) {
             ControlFlow::Continue(()) => Ok(()),

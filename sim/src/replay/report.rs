@@ -1,31 +1,67 @@
-//! From counters to a [`RunResult`].
+//! From counters to a [`RunResult`], for both fidelities.
 
 use std::collections::BTreeMap;
 
-use hetier_traces::{Class, PhaseHead, Stage, Trace};
+use hetier_traces::{Class, Definition, PhaseHead, Stage, Trace};
 
 use super::engine::{Engine, Snapshot, Spent};
 use super::settings::Resolved;
 use crate::Picoseconds;
 use crate::core::Source;
-use crate::machine::Machine;
+use crate::machine::{Machine, TrafficCounters};
 use crate::result::{
-    BandwidthOverTime, DirectionRates, NearMemory, OverheadResult, PhaseResult, RunResult, SCHEMA, Series,
-    Share, TierResult, Traffic,
+    BandwidthOverTime, CacheResult, CpuUseOverTime, DirectionRates, FootprintPoint, Latency, NearMemory,
+    OverheadResult, PhaseResult, RunResult, SCHEMA, Series, Share, TierResult, Traffic,
 };
 use crate::system::{Charges, System};
 
-/// What a result is made of.
-pub(super) struct Parts<'r> {
-    /// As the caller gave it.
+/// What a run was.
+pub(crate) struct Run<'r> {
+    /// Name of the fidelity.
+    pub fidelity: &'static str,
+    /// The trace as the caller gave it.
     pub original: &'r Trace,
     /// With what its process retains.
     pub trace: &'r Trace,
     pub system: &'r System,
     pub settings: &'r Resolved,
-    pub engine: &'r Engine,
-    pub machine: &'r Machine,
     pub phases: Vec<PhaseResult>,
+}
+
+/// What a fidelity measured of it.
+pub(crate) struct Measured<'r> {
+    pub accesses: u64,
+    pub near: Option<NearMemory>,
+    /// Demand at the devices.
+    pub traffic: &'r TrafficCounters,
+    /// What the cells of each tier did.
+    pub media: Vec<Media>,
+    /// Most live bytes by the facts of the trace.
+    pub peak_by_facts: u64,
+    /// Most bytes that were live, and that the process held.
+    pub peak_live: u64,
+    pub peak_resident: u64,
+    pub footprint: Vec<FootprintPoint>,
+    pub cpu_use: CpuUseOverTime,
+    pub caches: CacheResult,
+    pub latency: Option<Latency>,
+    /// HE primitives by number, and what each took; without a name is what was outside of calls.
+    pub names: &'r [String],
+    pub spent: &'r [Spent],
+    /// Accesses and stalls, in ps, by class.
+    pub class_accesses: [u64; Class::ALL.len()],
+    pub class_stalls: [u64; Class::ALL.len()],
+    pub overhead: Option<OverheadResult>,
+    /// Share of the calls that was simulated, and the standard error of its time.
+    pub sampled_share: f64,
+    pub sampling_error_seconds: Option<f64>,
+}
+
+/// What the cells of a tier moved, and how often a row or buffer served a request.
+pub(crate) struct Media {
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub buffer_hit_rate: DirectionRates,
 }
 
 const fn seconds(ps: u64) -> f64 {
@@ -41,7 +77,7 @@ const OTHER_SOURCES: [(Source, &str); 5] = [
     (Source::IDLE, "idle"),
 ];
 
-pub(crate) fn stall_seconds(stalls: &[u64; Source::COUNT], system: &System) -> BTreeMap<String, f64> {
+fn stall_seconds(stalls: &[u64; Source::COUNT], system: &System) -> BTreeMap<String, f64> {
     let tiers = system.tiers.iter().enumerate().map(|(tier, spec)| (Source::tier(tier), spec.name.as_str()));
     let named = tiers.chain(OTHER_SOURCES);
     named.map(|(source, name)| (name.to_owned(), seconds(stalls[usize::from(source.0)]))).collect()
@@ -110,10 +146,53 @@ pub(crate) fn phase(
     }
 }
 
+/// The result of a run at line fidelity.
+pub(super) fn of_lines(run: Run<'_>, engine: &Engine, machine: &Machine) -> RunResult {
+    let footprint = &engine.objects.footprint;
+    result(
+        run,
+        Measured {
+            accesses: engine.accesses,
+            near: machine.memory.mode().near_memory(),
+            traffic: machine.memory.traffic(),
+            media: (0..engine.map.tables.len()).map(|tier| media(machine, tier)).collect(),
+            peak_by_facts: engine.peak_live,
+            peak_live: footprint.peak_live(),
+            peak_resident: footprint.peak_resident(),
+            footprint: footprint.series(),
+            cpu_use: engine.cpu_use.series(),
+            caches: *machine.caches.counters(),
+            latency: machine.memory.latency().summary(),
+            names: &engine.names,
+            spent: &engine.spent,
+            class_accesses: engine.class_accesses,
+            class_stalls: engine.class_stalls,
+            overhead: overhead(&engine.charges, engine.multiplies, engine.objects.ciphertexts()),
+            sampled_share: 1.0,
+            sampling_error_seconds: None,
+        },
+    )
+}
+
+fn media(machine: &Machine, tier: usize) -> Media {
+    let counters = machine.memory.counters(tier);
+    let rate = |hits: u64, bytes: u64| {
+        let requests = bytes / hetier_traces::LINE_BYTES;
+        (requests > 0).then(|| hits as f64 / requests as f64)
+    };
+    Media {
+        read_bytes: counters.media_read_bytes,
+        write_bytes: counters.media_write_bytes,
+        buffer_hit_rate: DirectionRates {
+            read: rate(counters.buffer_hits_read, counters.read_bytes),
+            write: rate(counters.buffer_hits_write, counters.write_bytes),
+        },
+    }
+}
+
 /// The whole result.
-pub(super) fn result(parts: Parts<'_>) -> RunResult {
-    let Parts { original, trace, system, settings, engine, machine, phases } = parts;
-    let near_memory = machine.memory.mode().near_memory();
+pub(crate) fn result(run: Run<'_>, measured: Measured<'_>) -> RunResult {
+    let Run { fidelity, original, trace, system, settings, phases } = run;
     let facts = &trace.header.facts;
     let (inference, whole) = times(&phases);
     RunResult {
@@ -124,32 +203,32 @@ pub(super) fn result(parts: Parts<'_>) -> RunResult {
         mode: settings.mode.clone(),
         system: system.name.clone(),
         system_hash: system.hash.clone(),
-        fidelity: "line".to_owned(),
+        fidelity: fidelity.to_owned(),
         threads: settings.threads as u32,
         seed: settings.seed,
         placement: settings.placement.clone(),
-        settings: settings.echo(),
+        settings: settings.echo(fidelity),
         simulated_seconds: inference,
         whole_run_seconds: whole,
         images: facts.get("images").and_then(|images| images.parse().ok()),
-        accesses: engine.accesses,
-        near_memory,
-        near_memory_hit_rate: near_memory.map(|near| near.hit_rate),
-        peak_footprint_bytes: engine.objects.footprint.peak_resident(),
-        peak_live_bytes: engine.objects.footprint.peak_live(),
-        devices: devices(system, settings, engine, machine),
-        caches: *machine.caches.counters(),
-        read_latency_ns: machine.memory.latency().summary(),
-        by_operation: by_operation(&phases, near_memory.is_some()),
-        by_primitive: by_primitive(system, engine, machine),
-        by_class: by_class(trace, system, engine, machine),
-        bandwidth_over_time: bandwidth(system, machine),
-        footprint_over_time: engine.objects.footprint.series(),
-        cpu_use_over_time: Some(engine.cpu_use.series()),
-        overhead: overhead(&engine.charges, engine.multiplies, engine.objects.ciphertexts()),
+        devices: devices(system, settings, &measured),
+        by_operation: by_operation(&phases, measured.near.is_some()),
+        by_primitive: by_primitive(system, &measured),
+        by_class: by_class(trace, system, &measured),
+        bandwidth_over_time: bandwidth(system, measured.traffic),
+        accesses: measured.accesses,
+        near_memory: measured.near,
+        near_memory_hit_rate: measured.near.map(|near| near.hit_rate),
+        peak_footprint_bytes: measured.peak_resident,
+        peak_live_bytes: measured.peak_live,
+        caches: measured.caches,
+        read_latency_ns: measured.latency,
+        footprint_over_time: measured.footprint,
+        cpu_use_over_time: Some(measured.cpu_use),
+        overhead: measured.overhead,
         phases,
-        sampled_share: Some(1.0),
-        sampling_error_seconds: None,
+        sampled_share: Some(measured.sampled_share),
+        sampling_error_seconds: measured.sampling_error_seconds,
         seeds: None,
         spread: None,
     }
@@ -167,58 +246,44 @@ pub(crate) fn overhead(charges: &Charges, multiplies: u64, ciphertexts: u64) -> 
 }
 
 /// Seconds of the inference and of the whole run.
-pub(crate) fn times(phases: &[PhaseResult]) -> (f64, f64) {
+fn times(phases: &[PhaseResult]) -> (f64, f64) {
     let server = phases.iter().filter(|phase| phase.stage == Stage::Server).map(|phase| phase.seconds);
     (server.sum(), phases.iter().map(|phase| phase.seconds).sum())
 }
 
-fn devices(
-    system: &System,
-    settings: &Resolved,
-    engine: &Engine,
-    machine: &Machine,
-) -> BTreeMap<String, TierResult> {
-    let traffic = machine.memory.traffic();
-    let bins = traffic.bin_count();
+fn devices(system: &System, settings: &Resolved, measured: &Measured<'_>) -> BTreeMap<String, TierResult> {
+    let traffic = measured.traffic;
     let width = traffic.bin_width().as_seconds();
-    let tier_result = |(tier, spec): (usize, &crate::system::TierSpec)| {
-        let counters = machine.memory.counters(tier);
-        let peak =
-            (0..bins).map(|bin| traffic.in_bin(tier, bin)).map(|bin| bin.read_bytes + bin.write_bytes).max();
-        let rate = |hits: u64, bytes: u64| {
-            let requests = bytes / hetier_traces::LINE_BYTES;
-            (requests > 0).then(|| hits as f64 / requests as f64)
-        };
+    let tier_result = |((tier, spec), media): ((usize, &crate::system::TierSpec), &Media)| {
+        let bins = (0..traffic.bin_count()).map(|bin| traffic.in_bin(tier, bin));
+        let peak = bins.map(|bin| bin.read_bytes + bin.write_bytes).max().unwrap_or(0);
         let total = traffic.total(tier);
         let result = TierResult {
             read_bytes: total.read_bytes,
             write_bytes: total.write_bytes,
-            media_read_bytes: counters.media_read_bytes,
-            media_write_bytes: counters.media_write_bytes,
-            buffer_hit_rate: DirectionRates {
-                read: rate(counters.buffer_hits_read, counters.read_bytes),
-                write: rate(counters.buffer_hits_write, counters.write_bytes),
-            },
-            peak_gb_per_s: peak.unwrap_or(0) as f64 / width / 1e9,
-            capacity_bytes: capacity(system, settings, engine, machine, tier),
+            media_read_bytes: media.read_bytes,
+            media_write_bytes: media.write_bytes,
+            buffer_hit_rate: media.buffer_hit_rate,
+            peak_gb_per_s: peak as f64 / width / 1e9,
+            capacity_bytes: capacity(system, settings, measured, tier),
         };
         (spec.name.clone(), result)
     };
-    system.tiers.iter().enumerate().map(tier_result).collect()
+    system.tiers.iter().enumerate().zip(&measured.media).map(tier_result).collect()
 }
 
 /// Bytes of a tier in this run: what near memory or the process may use of it.
-fn capacity(system: &System, settings: &Resolved, engine: &Engine, machine: &Machine, tier: usize) -> u64 {
+fn capacity(system: &System, settings: &Resolved, measured: &Measured<'_>, tier: usize) -> u64 {
     let name = &system.tiers[tier].name;
-    let peak = engine.objects.footprint.peak_resident();
-    match machine.memory.mode().near_memory() {
-        Some(near) if name == "dram" => near.capacity_bytes,
-        _ if name == "dram" => settings.dram.bytes(engine.peak_live, system.tier_bytes(name)).unwrap_or(peak),
-        _ => system.tier_bytes(name),
+    let installed = system.tier_bytes(name);
+    match measured.near {
+        _ if name != "dram" => installed,
+        Some(near) => near.capacity_bytes,
+        None => settings.dram.bytes(measured.peak_by_facts, installed).unwrap_or(measured.peak_resident),
     }
 }
 
-pub(crate) fn by_operation(phases: &[PhaseResult], has_near: bool) -> BTreeMap<String, Share> {
+fn by_operation(phases: &[PhaseResult], has_near: bool) -> BTreeMap<String, Share> {
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
     let mut hits: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
     for phase in phases {
@@ -251,12 +316,12 @@ pub(crate) fn by_operation(phases: &[PhaseResult], has_near: bool) -> BTreeMap<S
     shares
 }
 
-fn by_primitive(system: &System, engine: &Engine, machine: &Machine) -> BTreeMap<String, Share> {
+fn by_primitive(system: &System, measured: &Measured<'_>) -> BTreeMap<String, Share> {
     let mut shares = BTreeMap::new();
-    for (number, (name, spent)) in engine.names.iter().zip(&engine.spent).enumerate() {
+    for (number, (name, spent)) in measured.names.iter().zip(measured.spent).enumerate() {
         let mut share = spent_share(spent, system);
         for (tier, spec) in system.tiers.iter().enumerate() {
-            share.add_traffic(&spec.name, machine.memory.traffic().of_primitive(tier, number as u16));
+            share.add_traffic(&spec.name, measured.traffic.of_primitive(tier, number as u16));
         }
         if spent.calls > 0 && !name.is_empty() {
             shares.insert(name.clone(), share);
@@ -265,7 +330,7 @@ fn by_primitive(system: &System, engine: &Engine, machine: &Machine) -> BTreeMap
     shares
 }
 
-pub(crate) fn spent_share(spent: &Spent, system: &System) -> Share {
+fn spent_share(spent: &Spent, system: &System) -> Share {
     Share {
         count: spent.calls,
         simulated_seconds: Some(seconds(spent.total)),
@@ -276,21 +341,19 @@ pub(crate) fn spent_share(spent: &Spent, system: &System) -> Share {
     }
 }
 
-fn by_class(trace: &Trace, system: &System, engine: &Engine, machine: &Machine) -> BTreeMap<String, Share> {
+fn by_class(trace: &Trace, system: &System, measured: &Measured<'_>) -> BTreeMap<String, Share> {
     let mut shares = BTreeMap::new();
     for (position, class) in Class::ALL.into_iter().enumerate() {
-        let arrays = trace.definitions.iter().filter(|definition| match definition {
-            hetier_traces::Definition::Array(array) => array.class == class,
-            hetier_traces::Definition::View(_) => false,
-        });
+        let is_of =
+            |definition: &&Definition| matches!(definition, Definition::Array(array) if array.class == class);
         let mut share = Share {
-            count: arrays.count() as u64,
-            accesses: engine.class_accesses[position],
-            simulated_seconds: Some(seconds(engine.class_stalls[position])),
+            count: trace.definitions.iter().filter(is_of).count() as u64,
+            accesses: measured.class_accesses[position],
+            simulated_seconds: Some(seconds(measured.class_stalls[position])),
             ..Share::default()
         };
         for (tier, spec) in system.tiers.iter().enumerate() {
-            share.add_traffic(&spec.name, machine.memory.traffic().of_class(tier, position as u8));
+            share.add_traffic(&spec.name, measured.traffic.of_class(tier, position as u8));
         }
         if share.count > 0 {
             shares.insert(class.name().to_owned(), share);
@@ -299,8 +362,7 @@ fn by_class(trace: &Trace, system: &System, engine: &Engine, machine: &Machine) 
     shares
 }
 
-fn bandwidth(system: &System, machine: &Machine) -> BandwidthOverTime {
-    let traffic = machine.memory.traffic();
+fn bandwidth(system: &System, traffic: &TrafficCounters) -> BandwidthOverTime {
     let bins = traffic.bin_count();
     let series = |tier: usize| Series {
         read_bytes: (0..bins).map(|bin| traffic.in_bin(tier, bin).read_bytes).collect(),

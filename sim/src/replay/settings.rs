@@ -242,7 +242,7 @@ impl Resolved {
     }
 
     /// Every setting as text, for the result.
-    pub fn echo(&self) -> BTreeMap<String, String> {
+    pub fn echo(&self, fidelity: &str) -> BTreeMap<String, String> {
         let dram = match self.dram {
             DramSize::System => "system".to_owned(),
             DramSize::Bytes(bytes) => format!("{bytes} bytes"),
@@ -269,7 +269,7 @@ impl Resolved {
             ("prefetch", if self.prefetches { "on" } else { "off" }.to_owned()),
             ("seed", self.seed.to_string()),
             ("sample", self.sample.map_or_else(|| "all".to_owned(), |sample| sample.to_string())),
-            ("fidelity", "line".to_owned()),
+            ("fidelity", fidelity.to_owned()),
         ];
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

@@ -49,12 +49,10 @@ mod program;
 mod report;
 mod sample;
 
-use std::ops::ControlFlow;
-
 use hetier_traces::{Facts, LINE_BYTES, Trace};
 
 pub use behaviour::{Behaviour, Conditions};
-pub use options::{Options, Pace};
+pub use options::Options;
 
 use caches::plan::MacroPlan;
 use engine::Engine;
@@ -72,8 +70,9 @@ use crate::pages::Pages;
 use crate::placement;
 use crate::replay::engine::{Snapshot, foresight};
 use crate::replay::objects::Budget;
+use crate::replay::report::Run;
 use crate::replay::settings::Resolved;
-use crate::replay::{Progress, Sample, Settings, capacity, charge};
+use crate::replay::{Progress, Sample, Settings, Watched, capacity, charge};
 use crate::result::RunResult;
 use crate::system::{Charges, System};
 
@@ -113,7 +112,7 @@ pub fn replay_with(
     let program = Program::new(trace, settings.allocator.is_pool())?;
     let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, (&facts, charges))?;
     let mut phases = Vec::with_capacity(trace.phases.len());
-    let mut pace = Pace::new(progress, facts.activity.line_accesses);
+    let mut pace = Watched::new(progress, facts.activity.line_accesses);
     let mut before = snapshot(&engine, near_bytes);
     for (number, phase) in trace.phases.iter().enumerate() {
         let start = crate::Picoseconds(engine.clock_ps());
@@ -122,18 +121,8 @@ pub fn replay_with(
         phases.push(crate::replay::report::phase(&phase.head, start, end, &before, &after, system));
         before = after;
     }
-    let facts = &facts;
-    let settings = &settings;
-    Ok(report::result(report::Parts {
-        original,
-        trace,
-        system,
-        settings,
-        facts,
-        engine: &engine,
-        near_bytes,
-        phases,
-    }))
+    let run = Run { fidelity: "stream", original, trace, system, settings: &settings, phases };
+    Ok(report::result(run, &facts, &engine, near_bytes))
 }
 
 fn snapshot(engine: &Engine<'_>, near_bytes: u64) -> Snapshot {
@@ -271,18 +260,4 @@ fn near_tags(system: &System, layout: &Layout, bytes: u64, sample: u64, far: usi
     let controllers = if divides(dram) && divides(far) { wanted } else { 1 };
     let pages = bytes / LINE_BYTES / PAGE_LINES / (controllers * system.sockets as u64);
     Near::new(pages, system.sockets, controllers, &layout.tiers[far], sample)
-}
-
-impl Pace<'_, '_> {
-    /// Tells the caller how far the replay is.
-    ///
-    /// # Errors
-    /// - [`Error::Cancelled`] if the caller wants no more.
-    pub fn report(&mut self, accesses: u64) -> Result<(), Error> {
-        let share = (accesses as f64 / self.total as f64).min(1.0);
-        match (self.progress)(share) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(Error::Cancelled { percent: (share * 100.0) as u32 }),
-        }
-    }
 }

@@ -9,8 +9,6 @@ pub(super) mod queue;
 pub(super) mod regions;
 mod under_way;
 
-use std::collections::BTreeMap;
-
 use hetier_traces::loops::Scope;
 use hetier_traces::{Class, Trace};
 
@@ -21,14 +19,15 @@ use super::caches::private::{Geometry, Private, Signature};
 use super::caches::shared::{Leaving, Shared};
 use super::heap::Heap;
 use super::memory::Memory;
-use super::options::Pace;
 use super::program::feeder::{Feeder, Status};
 use super::program::{Code, Op, Program, payload};
 use super::sample::Sampling;
 use super::sample::skim::Seen;
 use crate::Error;
 use crate::core::{Jitter, Source};
+use crate::replay::Watched;
 use crate::replay::cpu_use::CpuUse;
+use crate::replay::engine::primitive_names;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
 use crate::system::{Charges, Inclusion, System};
@@ -172,7 +171,7 @@ impl<'p> Engine<'p> {
             charges,
             sampling,
         } = parts;
-        let (names, name_of) = name(trace);
+        let (names, name_of) = primitive_names(trace);
         let (sites, signatures) = sites(program, &plans, &name_of);
         let lines = |geometry: &crate::system::Geometry| (geometry.sets * geometry.ways) as u64;
         let geometry = Geometry {
@@ -256,7 +255,7 @@ impl<'p> Engine<'p> {
     }
 
     /// Runs a phase to its end; all cores leave it at the same instant.
-    pub(super) fn run_phase(&mut self, phase: usize, pace: &mut Pace<'_, '_>) -> Result<(), Error> {
+    pub(super) fn run_phase(&mut self, phase: usize, pace: &mut Watched<'_, '_>) -> Result<(), Error> {
         self.phase = phase;
         let program = self.program;
         self.sampling.records.begin(program.forms[phase]);
@@ -275,7 +274,7 @@ impl<'p> Engine<'p> {
         &mut self,
         codes: &'p [Code],
         scope: Scope,
-        pace: &mut Pace<'_, '_>,
+        pace: &mut Watched<'_, '_>,
     ) -> Result<(), Error> {
         let mut serial = Feeder::serial(codes, scope, self.sampling.loop_calls());
         loop {
@@ -321,7 +320,7 @@ impl<'p> Engine<'p> {
     pub(super) fn run_team(
         &mut self,
         until_idle: Option<usize>,
-        pace: &mut Pace<'_, '_>,
+        pace: &mut Watched<'_, '_>,
     ) -> Result<(), Error> {
         let mut turns = 0_u32;
         while let Some((core, _)) = self.queue.first() {
@@ -469,18 +468,4 @@ fn sites(program: &Program, plans: &[MacroPlan], name_of: &[u16]) -> (Vec<SiteFa
     });
     let sites = sites.collect();
     (sites, signatures)
-}
-
-/// Names of primitives, and the number of the name of each macro.
-fn name(trace: &Trace) -> (Vec<String>, Vec<u16>) {
-    let mut names: Vec<String> = Vec::new();
-    let mut numbers: BTreeMap<&str, u16> = BTreeMap::new();
-    let of = trace.macros.iter().map(|called| {
-        *numbers.entry(&called.name).or_insert_with(|| {
-            names.push(called.name.clone());
-            names.len() as u16 - 1
-        })
-    });
-    let of = of.collect();
-    (names, of)
 }

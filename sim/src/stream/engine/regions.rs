@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::Error;
-use crate::stream::options::Pace;
+use crate::replay::Watched;
 use crate::stream::program::Region;
 use crate::stream::program::feeder::Feeder;
 use crate::stream::sample::counters::Counters;
@@ -33,7 +33,7 @@ impl<'p> Engine<'p> {
         &mut self,
         region: &'p Region,
         serial: &Feeder<'p>,
-        pace: &mut Pace<'_, '_>,
+        pace: &mut Watched<'_, '_>,
     ) -> Result<(), Error> {
         let iterations = region.iterations(&mut serial.scope().clone());
         let (number, started_ps) = (self.dealt.len(), self.clock_ps());

@@ -29,11 +29,11 @@ use super::caches::plan::MacroPlan;
 use super::engine::cores::Core;
 use super::engine::{CallTally, Engine};
 use super::memory::near::Checks;
-use super::options::Pace;
 use super::program::size::calls_of_loop;
 use super::program::{Loop, Region, RegionKind};
 use crate::Error;
 use crate::core::Source;
+use crate::replay::Watched;
 use crate::replay::schedule::{Schedule, static_share};
 use counters::{CoreCounts, Counters, Ratio};
 use records::Records;
@@ -125,7 +125,7 @@ impl<'p> Engine<'p> {
     pub(super) fn run_windows(
         &mut self,
         dealt: usize,
-        pace: &mut Pace<'_, '_>,
+        pace: &mut Watched<'_, '_>,
     ) -> Result<Option<Window>, Error> {
         loop {
             self.run_team(None, pace)?;
@@ -301,7 +301,7 @@ impl<'p> Engine<'p> {
         &mut self,
         repeated: &'p Loop,
         mut scope: Scope,
-        pace: &mut Pace<'_, '_>,
+        pace: &mut Watched<'_, '_>,
     ) -> Result<(), Error> {
         let iterations = repeated.nest.count(&mut scope);
         let each = calls_of_loop(repeated, &mut scope).div_ceil(iterations);
