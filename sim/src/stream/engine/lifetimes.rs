@@ -73,6 +73,9 @@ impl Engine<'_> {
 
     #[inline]
     fn die(&mut self, object: u32, array: Option<u32>) -> Result<(), Error> {
+        if self.heap.unmaps() {
+            self.seen.forget(self.heap.blocks.of(object));
+        }
         if self.heap.death(object, array) { Ok(()) } else { Err(self.dead(object)) }
     }
 

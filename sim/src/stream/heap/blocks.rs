@@ -3,6 +3,7 @@
 //! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
 //! So everything here is kept per block, and an object is a number that points to one.
 
+use std::collections::VecDeque;
 use std::ops::{Index, IndexMut};
 
 use super::objects::Objects;
@@ -45,6 +46,32 @@ pub struct Block {
 }
 
 impl Block {
+    /// An empty block at a virtual line of a tier.
+    const fn new(line: u64, shape: u8, tier: u8) -> Self {
+        Self {
+            holders: 0,
+            ready_ps: 0,
+            carried: 0,
+            place: 0,
+            line_low: line as u32,
+            line_high: (line >> u32::BITS) as u8,
+            places: 0,
+            references: 0,
+            class: 0,
+            shape,
+            tier,
+            last: 0,
+            before: 0,
+            is_remote: false,
+            shared: 0,
+        }
+    }
+
+    /// Whether no cache holds lines of it.
+    const fn is_forgotten(&self) -> bool {
+        self.holders == 0 && self.shared == 0
+    }
+
     /// First virtual line in its tier.
     pub const fn line(&self) -> u64 {
         (self.line_high as u64) << u32::BITS | self.line_low as u64
@@ -64,6 +91,8 @@ pub struct Blocks {
     /// Block of each object.
     objects: Objects,
     blocks: Vec<Block>,
+    /// Blocks whose pages left the process; caches may hold lines of them still.
+    retired: VecDeque<u32>,
 }
 
 impl Index<u32> for Blocks {
@@ -86,7 +115,11 @@ impl Blocks {
     /// No block, and `objects` objects that are not alive. Room for so many blocks is asked for at once, and costs nothing
     /// until they are there: moving them would take all of it twice.
     pub fn new(objects: u32, blocks: usize) -> Self {
-        Self { objects: Objects::new(objects), blocks: Vec::with_capacity(blocks.min(objects as usize)) }
+        Self {
+            objects: Objects::new(objects),
+            blocks: Vec::with_capacity(blocks.min(objects as usize)),
+            retired: VecDeque::new(),
+        }
     }
 
     /// The block of an object; [`NONE`] if it is not alive.
@@ -135,26 +168,23 @@ impl Blocks {
         Some(block)
     }
 
-    /// Adds a block at a virtual line of a tier, below 2⁴⁰.
+    /// Adds a block at a virtual line of a tier, below 2⁴⁰; it takes the number of a retired one that no cache holds.
     pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
-        self.blocks.push(Block {
-            holders: 0,
-            ready_ps: 0,
-            carried: 0,
-            place: 0,
-            line_low: line as u32,
-            line_high: (line >> u32::BITS) as u8,
-            places: 0,
-            references: 0,
-            class: 0,
-            shape,
-            tier,
-            last: 0,
-            before: 0,
-            is_remote: false,
-            shared: 0,
-        });
+        let block = Block::new(line, shape, tier);
+        if let Some(retired) = self.retired.pop_front() {
+            if self[retired].is_forgotten() {
+                self[retired] = block;
+                return retired;
+            }
+            self.retired.push_back(retired);
+        }
+        self.blocks.push(block);
         self.blocks.len() as u32 - 1
+    }
+
+    /// Gives up a block whose pages left the process.
+    pub fn retire(&mut self, block: u32) {
+        self.retired.push_back(block);
     }
 }
 
@@ -173,5 +203,20 @@ mod tests {
         assert_eq!(blocks.of(2), block);
         assert_eq!(blocks.release(2), Some(block));
         assert_eq!((blocks.of(2), blocks.release(2)), (NONE, None));
+    }
+
+    #[test]
+    fn numbers_of_retired_blocks_serve_again_once_no_cache_holds_them() {
+        let mut blocks = Blocks::new(4, 1);
+        let (held, shared) = (blocks.add(0, 0, 0), blocks.add(64, 0, 0));
+        blocks[held].holders = 1;
+        blocks[shared].shared = 1;
+        blocks.retire(held);
+        blocks.retire(shared);
+
+        assert_eq!([2, 3].map(|line| blocks.add(line, 0, 0)), [2, 3]);
+        blocks[shared].shared = 0;
+        assert_eq!([5, 6].map(|line| blocks.add(line, 1, 0)), [4, shared]);
+        assert_eq!((blocks[shared].line(), blocks[shared].shape), (6, 1));
     }
 }

@@ -197,6 +197,12 @@ impl Heap {
         self.pages == Pages::Random2m
     }
 
+    /// Whether blocks of the dead lose their pages.
+    #[inline]
+    pub fn unmaps(&self) -> bool {
+        self.kind == AllocatorKind::Map
+    }
+
     /// Brings the record of the footprint up to an instant.
     pub fn note(&mut self, now_ps: u64, footprint: &mut Footprint) {
         for class in 0..Class::ALL.len() {
@@ -341,6 +347,7 @@ impl Heap {
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
         let line = self.blocks[block].line();
+        self.blocks.retire(block);
         self.allocator.free(crate::allocator::Block { tier, line, pool: 0 }, bytes);
         self.held.resident -= bytes;
         let page = self.tables[tier].page_lines();

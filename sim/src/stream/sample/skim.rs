@@ -54,6 +54,13 @@ impl Marks {
         *held |= bit;
         is_new
     }
+
+    /// Takes a number away.
+    fn remove(&mut self, number: u32) {
+        if let Some(held) = self.words.get_mut(number as usize / 64) {
+            *held &= !(1 << (number % 64));
+        }
+    }
 }
 
 /// What near memory has seen in a gap: objects read, and blocks written. Scratch is written in the same block over and
@@ -79,6 +86,11 @@ impl Seen {
         self.read.clear();
         self.written.clear();
         self.courses.clear();
+    }
+
+    /// A block's pages leave the process: what is written there next is written elsewhere.
+    pub fn forget(&mut self, block: u32) {
+        self.written.remove(block);
     }
 
     /// Whether a field takes a course for the first time.
