@@ -12,13 +12,13 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
+use hetier_traces::LINE_BYTES;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::{Completion, Counters, Device, Kind, Request};
 use crate::{Error, Picoseconds};
 
-const LINE_BYTES: u64 = 64;
 /// Requests after which bandwidth and mix are measured anew: a few microseconds at full load.
 const WINDOW: u64 = 256;
 

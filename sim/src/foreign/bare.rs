@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use hetier_traces::LINE_BYTES;
 use serde::{Deserialize, Serialize};
 
 use super::ForeignAccess;
@@ -12,7 +13,6 @@ use crate::device::dram::{Channel, Clock, DramConfig, Served};
 use crate::device::mapping::Interleave;
 use crate::device::place_table::PlaceTable;
 
-pub(super) const LINE_BYTES: u64 = 64;
 /// Accesses that are read before they are replayed, so that reading is not part of the time of the controllers.
 const BATCH: usize = 1 << 14;
 

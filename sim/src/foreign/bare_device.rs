@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use super::bare::{BareResult, BareRun, Controllers, LINE_BYTES, Pace, drive, share};
+use hetier_traces::LINE_BYTES;
+
+use super::bare::{BareResult, BareRun, Controllers, Pace, drive, share};
 use super::latency::Latencies;
 use super::{ForeignAccess, OTHER_CLOCK_PS};
 use crate::device::literal::DeviceConfig;

@@ -1,5 +1,6 @@
 //! A DRAM device and its controller as described in a file, unchecked and checked.
 
+use hetier_traces::LINE_BYTES;
 use serde::Deserialize;
 
 use super::choice::MAX_DELAY;
@@ -13,8 +14,6 @@ use crate::device::mapping::{Geometry, Mapping, MappingChoice, MappingLiteral};
 const MAX_COLUMNS: u32 = 1 << 16;
 /// Sub-channels of a channel: their number takes eight bits of a tabulated place.
 const MAX_SUB_CHANNELS: u32 = 1 << 8;
-/// Bytes that one request moves.
-const LINE_BYTES: u64 = 64;
 /// Longest timeout and longest timing, in clocks. A write that closes its row holds the bank for at most four of them
 /// (CWL, burst, tWR, tRP), and the scheduler's keys hold as much. The refresh interval is no delay and may be longer.
 const MAX_CLOCKS: u64 = MAX_DELAY / 4;

@@ -23,13 +23,13 @@ pub use config::{
 pub use gates::{Command, Gates, MAX_BANKS, MAX_RANKS, TooEarly};
 pub use timing::{Clock, Timing};
 
+use hetier_traces::LINE_BYTES;
+
 use super::arrivals::Arrivals;
 use super::mapping::Place;
 use super::place_table::PlaceTable;
 use super::{Completion, Counters, Device, Kind, Request};
 use crate::Picoseconds;
-
-const LINE_BYTES: u64 = 64;
 
 /// A DRAM channel of one or more sub-channels, as a device of the replay.
 ///

@@ -45,6 +45,8 @@ use std::collections::{BinaryHeap, VecDeque};
 
 pub use literal::{PmemConfig, PmemLiteral};
 
+use hetier_traces::LINE_BYTES;
+
 use self::combine::{Combining, Group, Put};
 use self::hash::NumberMap;
 use self::media::{Flush, Grant, Media};
@@ -60,7 +62,6 @@ type XPLine = u64;
 /// Bytes of a media line.
 pub const XPLINE_BYTES: u64 = 256;
 
-const LINE_BYTES: u64 = hetier_traces::LINE_BYTES;
 const LINES_PER_XPLINE: u64 = XPLINE_BYTES / LINE_BYTES;
 /// Media lines of an entry of the translation buffer, which covers 4 KiB.
 const XPLINES_PER_PAGE: u64 = 4096 / XPLINE_BYTES;

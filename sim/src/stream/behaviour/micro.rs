@@ -21,11 +21,9 @@ use crate::machine::{
 };
 use crate::mode::{self, ModeSettings};
 use crate::result::Traffic;
+use crate::stream::memory::near::PAGE_LINES;
 use crate::system::System;
 use crate::{Error, Picoseconds};
-
-/// Lines of a page.
-const PAGE_LINES: u64 = 64;
 
 /// Lines of the sequence that a mix repeats.
 pub const MIX_PERIOD: u64 = 6;

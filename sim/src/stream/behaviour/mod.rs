@@ -9,6 +9,7 @@ use hetier_traces::MAX_LANES;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::memory::near::PAGE_LINES;
 use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
@@ -164,9 +165,6 @@ pub struct CacheTimes {
     /// does at once. 0 with a prefetcher, whose buffers both share.
     pub stores: u64,
 }
-
-/// Lines of a page, to which the prefetcher's streams are confined.
-const PAGE_LINES: u64 = 64;
 
 /// Demand accesses of a page before the prefetcher runs (two ascending steps after the first).
 const TRAINING_LINES: u64 = 3;
