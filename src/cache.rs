@@ -2,31 +2,45 @@
 //!
 //! Stream fidelity derives the behaviour of a system from short runs of its line model. What was derived is kept in the
 //! user's cache folder, one file for each system, mode and footprint. Losing it costs time, nothing else: a folder that
-//! cannot be written and a file that cannot be read are passed over.
+//! cannot be written and a file that cannot be read are passed over, unless the command line names the folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::failure::{Failure, Outcome};
+
 /// Names the folder where `--cache` does not.
 const VARIABLE: &str = "HETIER_CACHE_DIR";
 /// Folders of builds that nothing was written to for so long are removed.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Folders of other builds that stay.
+const MOST_OTHERS: usize = 8;
 /// Begins the names of folders of builds.
 const BUILD: &str = "build-";
 
 static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
 
 /// Decides about the folder once, from the command line and the environment.
-pub fn choose(is_off: bool, given: Option<&Path>) {
+///
+/// # Errors
+/// [`Failure::Work`] if the one of the command line cannot be written to; that of the environment is then not used.
+pub fn choose(is_off: bool, given: Option<&Path>) -> Outcome {
     let root = if is_off { None } else { given.map(Path::to_owned).or_else(of_user) };
     let folder = root.and_then(|root| Some((root.join(build()?), root)));
     if let Some((folder, root)) = folder.as_ref().filter(|(folder, _)| !folder.exists()) {
         remove_old(root, folder);
+        if let (Some(_), Err(error)) = (given, fs::create_dir_all(folder)) {
+            return Err(Failure::work(format!(
+                "--cache: writing to {}: {error} (choose another folder, or --no-cache)",
+                root.display()
+            )));
+        }
     }
     // A second call would be a second command line.
     let _ = FOLDER.set(folder.map(|(folder, _)| folder));
+    Ok(())
 }
 
 /// The folder, if there is one.
@@ -49,20 +63,21 @@ fn build() -> Option<String> {
     Some(format!("{BUILD}{}-{:x}-{:x}", env!("CARGO_PKG_VERSION"), file.len(), made.as_nanos()))
 }
 
-/// Removes folders of other builds that are not used any more.
+/// Removes folders of other builds that are old, and all but the newest of them.
 fn remove_old(root: &Path, own: &Path) {
-    let is_old = |path: &Path| {
-        let changed = fs::metadata(path).and_then(|found| found.modified()).ok();
-        let age = changed.and_then(|changed| SystemTime::now().duration_since(changed).ok());
-        age.is_some_and(|age| age > LIFETIME)
-    };
+    let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
-    for path in entries
+    let mut others: Vec<(SystemTime, PathBuf)> = entries
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(BUILD))
         .map(|entry| entry.path())
-    {
-        if path != own && is_old(&path) {
-            let _ = fs::remove_dir_all(&path);
+        .filter(|path| path != own)
+        .filter_map(|path| Some((changed(&path)?, path)))
+        .collect();
+    others.sort_by_key(|(changed, _)| std::cmp::Reverse(*changed));
+    for (at, (changed, path)) in others.iter().enumerate() {
+        let age = SystemTime::now().duration_since(*changed).unwrap_or_default();
+        if at >= MOST_OTHERS || age > LIFETIME {
+            let _ = fs::remove_dir_all(path);
         }
     }
 }

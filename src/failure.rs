@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use hetier_reports::units;
+use hetier_sim::System;
+use hetier_sim::replay::{DramSize, Settings};
 use hetier_workloads::network::NETWORKS;
 
 use crate::interrupt;
@@ -15,6 +17,8 @@ pub enum Failure {
     Usage(String),
     /// The work failed: exit code 1.
     Work(String),
+    /// Ctrl-C ended the work: exit code 130.
+    Interrupted(String),
 }
 
 /// Result of a command.
@@ -34,8 +38,10 @@ impl Failure {
     /// The same failure, of the work that a file describes; the file is what is wrong, not the command line.
     #[must_use]
     pub fn in_file(self, place: &str) -> Self {
-        let (Self::Usage(message) | Self::Work(message)) = self;
-        Self::Work(format!("{place}: {message}"))
+        match self {
+            Self::Usage(message) | Self::Work(message) => Self::Work(format!("{place}: {message}")),
+            interrupted @ Self::Interrupted(_) => interrupted,
+        }
     }
 
     /// Prints the message to standard error and gives the exit code.
@@ -43,6 +49,7 @@ impl Failure {
         let (message, code) = match self {
             Self::Usage(message) => (message, 2),
             Self::Work(message) => (message, 1),
+            Self::Interrupted(message) => (message, interrupt::EXIT_CODE),
         };
         tell!("error: {message}");
         ExitCode::from(code)
@@ -74,6 +81,7 @@ impl From<hetier_workloads::Error> for Failure {
                     None => Self::usage(source),
                 }
             }
+            hetier_workloads::Error::Interrupted => Self::Interrupted(source.to_string()),
             hetier_workloads::Error::UnknownVariant { .. } => Self::usage(source),
             source => Self::work(source),
         }
@@ -83,9 +91,9 @@ impl From<hetier_workloads::Error> for Failure {
 impl From<hetier_sim::Error> for Failure {
     fn from(source: hetier_sim::Error) -> Self {
         match source {
-            hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => {
-                Self::work(format!("interrupted with {percent} % of a replay done: nothing was written"))
-            }
+            hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => Self::Interrupted(
+                format!("interrupted with {percent} % of a replay done: nothing was written"),
+            ),
             hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
             hetier_sim::Error::Value { ref key, .. } if key.starts_with("--") => Self::usage(source),
             source => Self::work(explained(&source)),
@@ -94,21 +102,47 @@ impl From<hetier_sim::Error> for Failure {
 }
 
 /// An error of a replay as people read it: sizes with units, and machines that would do.
-pub fn explained(error: &hetier_sim::Error) -> String {
+fn explained(error: &hetier_sim::Error) -> String {
+    let hetier_sim::Error::Capacity { system, needed_bytes, .. } = error else { return error.to_string() };
+    let mut holding = hetier_sim::system::holding(*needed_bytes);
+    // What failed is no cure.
+    holding.retain(|(name, _)| name != system);
+    let machines: Vec<String> =
+        holding.iter().map(|(name, modes)| format!("{name} in {}", modes.join(" or "))).collect();
+    let cure = match machines.as_slice() {
+        [] => "no other shipped system holds it".to_owned(),
+        machines => format!("{} would hold it", machines.join(", ")),
+    };
+    lacking(error, &cure).unwrap_or_default()
+}
+
+/// As [`explained`], of a run whose settings are known: they may be what leaves too little.
+pub fn explained_of(error: &hetier_sim::Error, system: &System, settings: &Settings) -> String {
+    let flag = match settings.dram {
+        DramSize::Fraction(share) => format!("--dram-fraction {share}"),
+        DramSize::Bytes(bytes) => format!("--dram of {}", units::bytes(bytes)),
+        DramSize::System | DramSize::Enough => return explained(error),
+    };
+    let hetier_sim::Error::Capacity { needed_bytes, .. } = error else { return explained(error) };
+    let installed: u64 = match settings.mode_on(system) {
+        "dram-only" => system.tier_bytes("dram"),
+        "app-direct" => system.tiers.iter().map(|tier| system.tier_bytes(&tier.name)).sum(),
+        // Near memory is not the process's own.
+        _ => 0,
+    };
+    let is_cause = *needed_bytes <= installed;
+    let cure = format!("{flag} leaves no more: need a larger one, or none");
+    is_cause.then(|| lacking(error, &cure)).flatten().unwrap_or_else(|| explained(error))
+}
+
+/// How much memory lacks; `None` for any other error.
+fn lacking(error: &hetier_sim::Error, cure: &str) -> Option<String> {
     let hetier_sim::Error::Capacity { system, what, needed_bytes, capacity_bytes } = error else {
-        return error.to_string();
+        return None;
     };
     let [needed, there, missing] =
         [*needed_bytes, *capacity_bytes, needed_bytes.saturating_sub(*capacity_bytes)].map(units::bytes);
-    let holding = hetier_sim::system::holding(*needed_bytes);
-    let machines: Vec<String> =
-        holding.iter().map(|(name, modes)| format!("{name} in {}", modes.join(" or "))).collect();
-    let cure = if machines.is_empty() {
-        "no shipped system holds it".to_owned()
-    } else {
-        format!("{} would hold it", machines.join(", "))
-    };
-    format!("{system}: {what} needs at least {needed}, {there} are there: {missing} missing ({cure})")
+    Some(format!("{system}: {what} needs at least {needed}, {there} are there: {missing} missing ({cure})"))
 }
 
 impl From<serde_json::Error> for Failure {

@@ -8,14 +8,14 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// Whether there is nothing to clean up, and nobody who would ask.
 static NOTHING_OPEN: AtomicBool = AtomicBool::new(false);
 /// Exit code of a program that Ctrl-C ended: 128 and the number of the signal.
-const EXIT_CODE: i32 = 130;
+pub const EXIT_CODE: u8 = 130;
 
 /// From now on the first Ctrl-C is noted, the second one ends the program at once.
 pub fn install() {
     // Without a handler, the default holds: Ctrl-C ends the program at once.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) || NOTHING_OPEN.load(Ordering::Relaxed) {
-            std::process::exit(EXIT_CODE);
+            std::process::exit(EXIT_CODE.into());
         }
     });
 }
@@ -35,5 +35,9 @@ pub fn is_pressed() -> bool {
 
 /// Fails if Ctrl-C was pressed.
 pub fn check() -> Outcome {
-    if is_pressed() { Err(Failure::work("interrupted: nothing was written")) } else { Ok(()) }
+    if is_pressed() {
+        Err(Failure::Interrupted("interrupted: nothing was written".to_owned()))
+    } else {
+        Ok(())
+    }
 }

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 
 use crate::args;
 use crate::args::probe::Switch;
-use crate::failure::{Failure, Outcome};
-use crate::{cache, interrupt, progress};
+use crate::failure::{Failure, Outcome, explained_of};
+use crate::{cache, interrupt, progress, unused};
 
 /// A system with the settings that the command line names, without mode and DRAM size, for a verb that starts near
 /// memory in one way.
@@ -27,6 +27,7 @@ pub fn load(arguments: &args::Machine) -> Outcome<(System, Settings)> {
 /// As [`load`], for a verb that makes a run of each of [`near_starts`]; the settings hold the first.
 pub fn load_for_any_start(arguments: &args::Machine) -> Outcome<(System, Settings)> {
     let system = System::load(&arguments.system)?;
+    unused::of_one_socket(&arguments.run, system.sockets)?;
     let threads = arguments.threads.map(|threads| threads as usize);
     let mut settings = Settings { threads, ..settings_for_any_start(&arguments.run)? };
     if let Some(placement) = &arguments.placement {
@@ -115,7 +116,12 @@ pub fn replay_all(
     let seeds = arguments.run.seeds;
     let replays = settings.par_iter().map(|settings| {
         let bar = bars.add(progress::bar(settings.mode.as_deref().unwrap_or("replay")));
-        Ok(replay_one(trace, system, settings, (fidelity, seeds), &bar)?)
+        replay_one(trace, system, settings, (fidelity, seeds), &bar).map_err(|error| match error {
+            error @ hetier_sim::Error::Capacity { .. } => {
+                Failure::Work(explained_of(&error, system, settings))
+            }
+            error => error.into(),
+        })
     });
     replays.collect()
 }

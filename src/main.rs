@@ -30,8 +30,8 @@ use failure::Outcome;
 fn main() -> ExitCode {
     interrupt::install();
     let Cli { verb, cache, no_cache } = Cli::parse();
-    cache::choose(no_cache, cache.as_deref());
-    match run(verb).and_then(|()| said::check()) {
+    let ready = cache::choose(no_cache, cache.as_deref());
+    match ready.and_then(|()| run(verb)).and_then(|()| said::check()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

@@ -3,13 +3,9 @@
 use hetier_reports::experiment::{Role, Unsimulated};
 use hetier_sim::calibrate::{Calibrated, calibrate, further, ratings};
 
-use crate::command::validate::Verdict;
+use crate::command::validate::{USUAL_TOLERANCE_PERCENT, Verdict};
 use crate::failure::Outcome;
 use crate::{interrupt, progress};
-
-/// Largest distance of a micro-benchmark, in percent of the published number, that passes: measurements of different
-/// machines of one kind differ by as much.
-const TOLERANCE_PERCENT: f64 = 10.0;
 
 /// Points that were published with the standard deviation of what was measured, in their unit. One deviation passes.
 ///
@@ -111,12 +107,13 @@ fn verdict(row: Calibrated, role: Role) -> Verdict {
     let Calibrated { point, simulated, error_percent } = row;
     let deviation = DEVIATIONS.iter().find(|(id, _)| *id == point.id);
     let tolerance = deviation.map_or(0.0, |(_, deviation)| deviation / point.low * 100.0);
-    judged(
+    let verdict = judged(
         (point.id, point.source),
         [point.low, point.high],
         (simulated, error_percent),
-        (tolerance.max(TOLERANCE_PERCENT), role),
-    )
+        (tolerance.max(USUAL_TOLERANCE_PERCENT), role),
+    );
+    Verdict { note: point.note, ..verdict }
 }
 
 /// The time for which a bandwidth in GB/s, bytes per nanosecond, keeps the media busy with one line.
@@ -125,7 +122,7 @@ fn service(name: &str, [low, high]: [f64; 2], row: &Calibrated) -> Option<Verdic
     let nearest = simulated.clamp(low, high);
     let error = (simulated / nearest - 1.0) * 100.0;
     let labels = (name.to_owned(), format!("derived from {}: {}", row.point.id, row.point.source));
-    Some(judged(labels, [low, high], (simulated, error), (TOLERANCE_PERCENT, Role::Calibrated)))
+    Some(judged(labels, [low, high], (simulated, error), (USUAL_TOLERANCE_PERCENT, Role::Calibrated)))
 }
 
 /// Lines in flight that a bandwidth in GB/s and a latency in ns make together.
@@ -136,7 +133,7 @@ fn in_flight(rows: &[Calibrated]) -> Option<Verdict> {
     let simulated = bandwidth.simulated * latency.simulated / LINE_BYTES;
     let error = (simulated / published - 1.0) * 100.0;
     let labels = (name.to_owned(), format!("derived from {}: {}", ids.join(" and "), bandwidth.point.source));
-    Some(judged(labels, [published; 2], (simulated, error), (TOLERANCE_PERCENT, Role::Calibrated)))
+    Some(judged(labels, [published; 2], (simulated, error), (USUAL_TOLERANCE_PERCENT, Role::Calibrated)))
 }
 
 fn judged(

@@ -20,12 +20,36 @@ pub fn of_machine(arguments: &Machine, modes: &[&str]) -> Outcome {
     refuse(size, modes, |mode| mode != WITHOUT_DRAM, "a mode that uses DRAM")
 }
 
+/// Refuses settings that place pages and threads on sockets where there is one.
+pub fn of_one_socket(arguments: &Run, sockets: usize) -> Outcome {
+    let given = [("--numa", arguments.numa.is_some()), ("--pinning", arguments.pinning.is_some())];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if sockets == 1 => Err(Failure::usage(format!(
+            "{flag}: found a system of one socket, on which it has no effect, need several"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what a command would do twice.
+pub fn of_repeated(flag: &str, names: &[String]) -> Outcome {
+    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+    twice.map_or(Ok(()), |(_, name)| Err(Failure::usage(format!("{flag}: found {name} twice, need it once"))))
+}
+
 /// Refuses settings of a replay that none of the modes of a command takes.
 pub fn of_run(arguments: &Run, modes: &[&str]) -> Outcome {
     if arguments.fidelity == "line" && arguments.sample.is_some() {
         return Err(Failure::usage(
             "--sample: found --fidelity line, which takes every line, need stream or auto",
         ));
+    }
+    if let (Some(_), Some(schedule)) = (&arguments.sample, &arguments.schedule)
+        && schedule != "static"
+    {
+        return Err(Failure::usage(format!(
+            "--sample: found --schedule {schedule}, under which every call is simulated, need static"
+        )));
     }
     let near = [
         ("--warm", arguments.warm),
@@ -125,5 +149,24 @@ mod tests {
         }
         assert!(checked("--sample 0.1 --fidelity line", &["dram-only"]).is_err());
         assert!(checked("--sample 0.1", &["dram-only"]).is_ok());
+        assert!(checked("--sample 0.1 --schedule static", &["dram-only"]).is_ok());
+        for schedule in ["dynamic,1", "static,4"] {
+            assert!(checked(&format!("--sample 0.1 --schedule {schedule}"), &["dram-only"]).is_err());
+        }
+    }
+
+    #[test]
+    fn places_of_pages_and_threads_count_where_there_are_several_sockets() {
+        for (options, flag) in [("--numa bind", "--numa"), ("--pinning scatter", "--pinning")] {
+            let words = ["hetier", "replay", "t"].into_iter().chain(options.split(' '));
+            let Verb::Replay(replay) = Cli::try_parse_from(words).expect("known options").verb else {
+                panic!("a replay")
+            };
+            assert!(of_one_socket(&replay.machine.run, 2).is_ok());
+            let Err(Failure::Usage(message)) = of_one_socket(&replay.machine.run, 1) else {
+                panic!("{flag} is taken")
+            };
+            assert!(message.starts_with(flag), "{message}");
+        }
     }
 }

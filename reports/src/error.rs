@@ -86,6 +86,9 @@ pub enum Error {
         /// What is wrong, and where.
         message: String,
     },
+    /// An experiment file of a wrong form: bad syntax, an unknown key or a missing one; with file, line and key.
+    #[error("{0}")]
+    ExperimentForm(String),
     /// A result could not be written as JSON.
     #[error("writing a result as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::comparison::{self, Facts};
 use crate::figure::Drawing;
 use crate::labels::labels;
-use crate::table::{Table, cell};
+use crate::table::{NOT_APPLICABLE, Table, cell};
 use crate::units::{binary_bytes, bytes, count, percent, significant};
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
@@ -85,7 +85,10 @@ fn settings(results: &[RunResult]) -> Table {
         ("hash of the trace", |result| result.trace_hash.clone()),
         ("fidelity", |result| result.fidelity.clone()),
         ("threads", |result| result.threads.to_string()),
-        ("placement", |result| result.placement.clone()),
+        ("placement", |result| match result.mode.as_str() {
+            "app-direct" => result.placement.clone(),
+            _ => NOT_APPLICABLE.to_owned(),
+        }),
         ("seed", |result| result.seed.to_string()),
         ("form of the result", |result| result.schema.clone()),
     ];
@@ -95,6 +98,7 @@ fn settings(results: &[RunResult]) -> Table {
     let mut keys: Vec<&String> = results.iter().flat_map(|result| result.settings.keys()).collect();
     keys.sort();
     keys.dedup();
+    keys.retain(|key| identity.iter().all(|(name, _)| name != key));
     for key in keys {
         let values = results.iter().map(|result| cell(result.settings.get(key), Clone::clone));
         table.push(std::iter::once(key.clone()).chain(values).collect());

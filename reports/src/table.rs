@@ -94,6 +94,22 @@ impl Table {
         text
     }
 
+    /// For a terminal, with numbers in the last column for its texts, which stand below the table, each once.
+    pub fn to_text_with_notes(&self) -> String {
+        let mut table = self.clone();
+        let mut notes: Vec<Entry> = Vec::new();
+        for last in table.rows.iter_mut().filter_map(|row| row.last_mut()) {
+            let number = notes.iter().position(|note| note == last).unwrap_or(notes.len());
+            let noted = Entry::Text(format!("[{}]", number + 1));
+            let text = std::mem::replace(last, noted);
+            if number == notes.len() {
+                notes.push(text);
+            }
+        }
+        let notes = notes.iter().zip(1..).map(|(note, number)| format!("[{number}] {}\n", note.shown()));
+        table.to_text() + "\n" + &notes.collect::<String>()
+    }
+
     /// As Markdown.
     pub fn to_markdown(&self) -> String {
         let line = |cells: &[String]| {

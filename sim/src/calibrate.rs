@@ -111,6 +111,54 @@ pub struct Point {
     pub high: f64,
     /// Who measured it.
     pub source: String,
+    /// What is known of a simulated value that is far from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Point {
+    /// What was measured, in words, with its unit in parentheses where it has one.
+    pub fn measured(&self) -> String {
+        let of_latency = |what: &str| format!("{what} latency (ns)");
+        match self.metric.as_str() {
+            "ns" | "ns_per_access" => of_latency("mean"),
+            "p50" => of_latency("median"),
+            "max" => of_latency("largest"),
+            "gb_per_s" => "bandwidth (GB/s)".to_owned(),
+            "write_efficiency" => "write efficiency (stored over written media)".to_owned(),
+            "bytes_between_stalls" => "written between stalls (B)".to_owned(),
+            other => match other.strip_prefix("ns_at:") {
+                Some(at) => format!("latency at {at} GB/s (ns)"),
+                None => other.to_owned(),
+            },
+        }
+    }
+
+    /// Under which conditions: what the point says of its probe, and nothing of what it leaves to it.
+    pub fn conditions(&self) -> String {
+        let some = |text: &str, form: &dyn Fn(&str) -> String| (!text.is_empty()).then(|| form(text));
+        let many = |count: Option<usize>, what: &str| {
+            count.map(|count| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
+        };
+        let mix = |mix: &str| if mix == "remote" { mix.to_owned() } else { format!("reads:writes {mix}") };
+        let block = |block: &str| if block.ends_with('B') { block.to_owned() } else { format!("{block} B") };
+        let parts = [
+            Some(
+                [&self.probe, &self.tier, &self.operation]
+                    .map(String::as_str)
+                    .join(" ")
+                    .trim_end()
+                    .to_owned(),
+            ),
+            some(&self.order, &str::to_owned),
+            some(&self.block, &|text| format!("{} at a time", block(text))),
+            some(&self.region, &|text| format!("in {}", block(text))),
+            many(self.threads, "thread"),
+            many(self.dimms, "DIMM"),
+            some(&self.mix, &mix),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A point and what the simulation says.
@@ -220,7 +268,7 @@ pub fn median_error(table: &[Calibrated]) -> f64 {
 /// The table as Markdown, a row for each point.
 pub fn markdown(table: &[Calibrated]) -> String {
     let mut text = String::from(
-        "| point | system | published | simulated | error | source |\n|---|---|---|---|---|---|\n",
+        "| point | system | conditions | measured | published | simulated | error | source |\n|---|---|---|---|---|---|---|---|\n",
     );
     for Calibrated { point, simulated, error_percent } in table {
         let published = if point.low == point.high {
@@ -230,8 +278,15 @@ pub fn markdown(table: &[Calibrated]) -> String {
         };
         let simulated = number(*simulated);
         let Point { id, system, source, .. } = point;
-        text +=
-            &format!("| {id} | {system} | {published} | {simulated} | {error_percent:+.1} % | {source} |\n");
+        let (conditions, measured) = (point.conditions(), point.measured());
+        text += &format!(
+            "| {id} | {system} | {conditions} | {measured} | {published} | {simulated} | {error_percent:+.1} % | {source} |\n"
+        );
+    }
+    for Calibrated { point, .. } in table {
+        if let Some(note) = &point.note {
+            text += &format!("\n{}: {note}.\n", point.id);
+        }
     }
     text + &format!("\nMedian of the absolute errors: {:.1} %.\n", median_error(table))
 }

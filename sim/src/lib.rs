@@ -44,7 +44,7 @@ pub mod size;
 pub mod stream;
 pub mod system;
 pub mod time;
-mod toml_error;
+pub mod toml_error;
 
 pub use error::Error;
 pub use result::RunResult;

@@ -8,7 +8,7 @@ use crate::Error;
 ///
 /// # Errors
 /// - [`Error::Toml`] for bad syntax, unknown and missing keys, and values of a wrong type.
-pub(crate) fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
+pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
     toml::from_str(text)
         .map_err(|error| Error::Toml { file: file.to_owned(), message: message(text, &error) })
 }
@@ -64,7 +64,7 @@ fn place(text: &str, at: usize) -> String {
 /// Rust's name of a type in words of TOML.
 fn kind(need: &str) -> String {
     match need {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative".to_owned(),
         "i64" => "a whole number".to_owned(),
         "f64" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
@@ -143,7 +143,7 @@ mod tests {
             ),
             (
                 format!("depth = 1.0\n{}", fish.replace("= 1", "= -1")),
-                "line 3, column 9: fish.count: found integer `-1`, need a whole number of at least 0",
+                "line 3, column 9: fish.count: found integer `-1`, need a whole number that is not negative",
             ),
             (
                 format!("depth = 1.0\n{}", fish.replace("[]", "[\n  \"pike\",\n  7,\n]")),

@@ -1,9 +1,10 @@
 //! `replay --bare`: another tool's trace straight on memory controllers, without caches.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 
-use hetier_reports::output;
+use hetier_reports::{output, units};
 use hetier_sim::System;
 use hetier_sim::device::literal::DeviceConfig;
 use hetier_sim::device::mapping::{self, Interleave, Mapping};
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
+
+/// Bytes of a line.
+const LINE_BYTES: u64 = 64;
 
 /// Replays a foreign trace.
 pub fn run(arguments: &args::Replay, format: &str) -> Outcome {
@@ -28,7 +32,17 @@ pub fn run(arguments: &args::Replay, format: &str) -> Outcome {
     let shown = arguments.trace.display().to_string();
     let file = File::open(&arguments.trace)
         .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
-    let source = read(format, &shown, BufReader::new(file));
+    let mut input = BufReader::new(file);
+    if input.fill_buf().is_ok_and(|start| start.starts_with(super::GZIP)) {
+        return Err(Failure::work(format!(
+            "{shown}: found a file compressed by gzip, need its text (unpack it first: gzip -d)"
+        )));
+    }
+    let lines = tier.socket_bytes() / LINE_BYTES;
+    let beyond = Cell::new(0_u64);
+    let source = read(format, &shown, input).inspect(|access| {
+        beyond.set(beyond.get() + u64::from(access.as_ref().is_ok_and(|access| access.line >= lines)));
+    });
     let pace = pace(arguments);
     let run = match DeviceConfig::load(&tier.device)? {
         DeviceConfig::Dram(mut channel) => {
@@ -48,7 +62,17 @@ pub fn run(arguments: &args::Replay, format: &str) -> Outcome {
     if run.result.accesses == 0 {
         return Err(Failure::work(format!("{shown}: found no access, need at least one")));
     }
+    let beyond = beyond.get();
+    if beyond > 0 {
+        tell!(
+            "note: {beyond} accesses lie beyond the {} of {} on one socket of {}: their addresses are taken modulo that size",
+            units::binary_bytes(tier.socket_bytes()),
+            tier.name,
+            system.name
+        );
+    }
     let mut value = as_json(&system, tier, &run)?;
+    value["accesses_beyond_capacity"] = json!(beyond);
     if let Some(path) = &arguments.output {
         output::write_single(path, (serde_json::to_string_pretty(&value)? + "\n").as_bytes())?;
     }

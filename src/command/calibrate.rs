@@ -3,8 +3,6 @@
 mod host;
 mod overhead;
 
-use std::fs;
-
 use hetier_reports::output;
 use hetier_sim::calibrate::{Calibrated, calibrate, markdown, median_error};
 use serde_json::json;
@@ -22,10 +20,6 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
         return overhead::run(arguments);
     }
     if let Some(path) = &arguments.output {
-        if let Some(folder) = path.parent() {
-            // A folder that cannot be made shows in the check that follows.
-            let _ = fs::create_dir_all(folder);
-        }
         output::check_file(path)?;
     }
     let bar = progress::bar("calibrate");
@@ -47,14 +41,25 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
 }
 
 fn print(table: &[Calibrated]) {
-    say!("{:44} {:20} {:>18} {:>12} {:>9}", "point", "system", "published", "simulated", "error");
+    let heads = ["point", "system", "published", "simulated", "error", "measured", "conditions"];
+    let [point, system, published, simulated, error, measured, conditions] = heads;
+    say!("{point:24} {system:20} {published:>15} {simulated:>11} {error:>9}  {measured:39} {conditions}");
     for Calibrated { point, simulated, error_percent } in table {
         let published = if point.low == point.high {
             format!("{}", point.low)
         } else {
             format!("{}-{}", point.low, point.high)
         };
-        say!("{:44} {:20} {published:>18} {simulated:12.3} {error_percent:+8.1} %", point.id, point.system);
+        say!(
+            "{:24} {:20} {published:>15} {simulated:11.3} {error_percent:+7.1} %  {:39} {}",
+            point.id,
+            point.system,
+            point.measured(),
+            point.conditions()
+        );
+    }
+    for (id, note) in table.iter().filter_map(|row| Some((&row.point.id, row.point.note.as_ref()?))) {
+        say!("{id}: {note}");
     }
     say!("median of the absolute errors: {:.1} %", median_error(table));
 }

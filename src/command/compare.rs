@@ -156,6 +156,7 @@ fn per_mode(arguments: &args::Compare, system: &System, settings: &Settings) -> 
         modes => modes,
     };
     let modes = arguments.modes.clone().unwrap_or_else(default);
+    unused::of_repeated("--modes", &modes)?;
     let known = hetier_sim::mode::names();
     for mode in &modes {
         hetier_sim::pages::choose("mode", mode, &known.iter().map(|&name| (name, ())).collect::<Vec<_>>())?;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::failure::{Failure, Outcome, explained};
+use crate::failure::{Failure, Outcome, explained_of};
 use crate::{machine, progress, unused};
 
 /// A policy with its run, or why there is none.
@@ -54,9 +54,32 @@ pub fn run(arguments: &args::Place) -> Outcome {
         say!("{}", serde_json::to_string_pretty(&as_json(best, result, &tried))?);
     } else {
         say!("{}", ranking(&tried, &system).to_text());
-        say!("best: {best} (hetier replay {} --placement {best} ...)", arguments.trace.display());
+        say!("best: {best}\n{}", replay_of(std::env::args().skip(1), &arguments.mode, best));
     }
     Ok(())
+}
+
+/// The command that replays with one policy what the words of this command replay with all.
+fn replay_of(words: impl Iterator<Item = String>, mode: &str, policy: &str) -> String {
+    let mut kept = vec!["hetier".to_owned()];
+    let mut words = words.peekable();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "place" => kept.push("replay".to_owned()),
+            // A replay has none, and the mode comes last.
+            "--plan" | "--mode" => drop(words.next()),
+            word if word.starts_with("--plan=") || word.starts_with("--mode=") => {}
+            word => kept.push(quoted(word)),
+        }
+    }
+    format!("{} --mode {mode} --placement {policy}", kept.join(" "))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./,=:+".contains(letter);
+    let needs_none = !word.is_empty() && word.chars().all(is_plain);
+    if needs_none { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Refuses a mode that leaves a policy nothing to choose.
@@ -87,7 +110,7 @@ fn try_all(
         let bar = bars.add(progress::bar(name));
         match machine::replay_one(trace, system, &settings, (fidelity, arguments.machine.run.seeds), &bar) {
             Ok((result, _)) => Ok((name, Ok(result))),
-            Err(error @ Error::Capacity { .. }) => Ok((name, Err(explained(&error)))),
+            Err(error @ Error::Capacity { .. }) => Ok((name, Err(explained_of(&error, system, &settings)))),
             Err(error) => Err(error.into()),
         }
     });

@@ -8,6 +8,9 @@ use hetier_sim::result::{RunResult, SCHEMA};
 use crate::args;
 use crate::failure::{Failure, Outcome};
 
+/// Key of the host's time in what `replay --json` prints; it is no part of a result.
+pub const HOST_SECONDS: &str = "host_seconds";
+
 /// Draws every figure that the results allow.
 pub fn run(arguments: &args::Plot) -> Outcome {
     output::check_folder(&arguments.output)?;
@@ -23,9 +26,8 @@ pub fn run(arguments: &args::Plot) -> Outcome {
 /// Reads a result and refuses those of another schema.
 pub fn read(path: &Path) -> Outcome<RunResult> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+    let text = super::read_text(path, "a result as compare and replay -o write it")?;
+    let mut value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
         Failure::work(format!(
             "{shown}: reading a result: {error}, need JSON as compare and replay -o write it"
         ))
@@ -35,6 +37,10 @@ pub fn read(path: &Path) -> Outcome<RunResult> {
         return Err(Failure::work(format!(
             "{shown}: reading a result: found schema {schema}, need {SCHEMA} as compare and replay -o write it"
         )));
+    }
+    // What `replay --json` prints beside the result.
+    if let Some(object) = value.as_object_mut() {
+        object.remove(HOST_SECONDS);
     }
     serde_json::from_value(value)
         .map_err(|error| Failure::work(format!("{shown}: reading a result of {SCHEMA}: {error}")))

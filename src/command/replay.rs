@@ -12,6 +12,7 @@ use hetier_traces::read_file;
 use serde_json::json;
 
 use crate::args;
+use crate::command::plot::HOST_SECONDS;
 use crate::failure::{Failure, Outcome};
 use crate::machine::{self, Timed};
 use crate::{speed, unused};
@@ -61,7 +62,7 @@ fn is_text(path: &Path) -> bool {
 fn print_json(timed: &[Timed]) -> Outcome {
     for (result, seconds) in timed {
         let mut value = serde_json::to_value(result)?;
-        value["host_seconds"] = json!(seconds);
+        value[HOST_SECONDS] = json!(seconds);
         say!("{}", serde_json::to_string_pretty(&value)?);
     }
     Ok(())

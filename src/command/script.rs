@@ -25,8 +25,7 @@ pub fn run(arguments: &args::Script) -> Outcome {
 
 fn parse(arguments: &args::Script) -> Outcome {
     let shown = arguments.file.display();
-    let script = std::fs::read_to_string(&arguments.file)
-        .map_err(|error| Failure::work(format!("{shown}: cannot be read: {error}")))?;
+    let script = super::read_text(&arguments.file, "its text as hetier script prints it")?;
     let trace = text::parse(&script).map_err(|error| Failure::work(format!("{shown}: {error}")))?;
     check(&trace)?;
     if let Some(path) = &arguments.output {

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use crate::args;
-use crate::failure::{Failure, Outcome, explained};
+use crate::failure::{Failure, Outcome, explained_of};
 use crate::{machine, progress, unused};
 
 /// Tiers that get columns.
@@ -35,6 +35,14 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     let load = |name: &String| Ok(System::load(name)?);
     let systems = arguments.systems.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let shared = machine::settings(&arguments.run)?;
+    unused::of_one_socket(&arguments.run, systems.iter().map(|system| system.sockets).max().unwrap_or(1))?;
+    for (flag, names) in [
+        ("--systems", &arguments.systems),
+        ("--modes", &arguments.modes),
+        ("--placements", &arguments.placements),
+    ] {
+        unused::of_repeated(flag, names)?;
+    }
     let points = points(arguments, &systems)?;
     unused::of_run(&arguments.run, &arguments.modes.iter().map(String::as_str).collect::<Vec<_>>())?;
     for point in &points {
@@ -130,7 +138,7 @@ fn replay(
         match machine::replay_one(trace, &systems[point.system], &settings, run, &bar) {
             Ok((result, _)) => Ok((point.clone(), Ok(result))),
             Err(error @ (Error::Capacity { .. } | Error::Unsupported { .. })) => {
-                Ok((point.clone(), Err(explained(&error))))
+                Ok((point.clone(), Err(explained_of(&error, &systems[point.system], &settings))))
             }
             Err(error) => Err(error.into()),
         }

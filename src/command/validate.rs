@@ -26,8 +26,27 @@ pub struct Verdict {
     pub source: String,
     /// Whether the distance is within the tolerance.
     pub passes: bool,
-    /// What is known of a distance that is not.
+    /// What is known of a distance that is not, or that is larger than most may be.
     pub note: Option<String>,
+}
+
+/// Largest distance in percent that passes unless a point has a tolerance of its own: measurements of different machines
+/// of one kind differ by as much.
+pub const USUAL_TOLERANCE_PERCENT: f64 = 10.0;
+
+impl Verdict {
+    /// Whether it passes only because its tolerance is wider than that of the others.
+    fn is_strained(&self) -> bool {
+        self.passes && self.error_percent.is_some_and(|error| error.abs() > USUAL_TOLERANCE_PERCENT)
+    }
+
+    fn word(&self) -> &'static str {
+        match (self.passes, self.is_strained()) {
+            (false, _) => "FAIL",
+            (true, false) => "pass",
+            (true, true) => "pass, beyond 10 %",
+        }
+    }
 }
 
 /// Simulates everything that has a published number, and fails if one is out of its tolerance.
@@ -97,6 +116,7 @@ fn joined(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) -> V
         "points": points,
         "not_simulated": unsimulated,
         "failed": failed,
+        "beyond_usual_tolerance": verdicts.iter().filter(|verdict| verdict.is_strained()).count(),
     })
 }
 
@@ -115,8 +135,8 @@ fn value(verdict: &Verdict) -> Value {
 }
 
 fn print(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) {
-    say!("{}", table(verdicts).to_text());
-    let noted = verdicts.iter().filter(|verdict| !verdict.passes);
+    say!("{}", table(verdicts).to_text_with_notes());
+    let noted = verdicts.iter().filter(|verdict| !verdict.passes || verdict.is_strained());
     for (verdict, note) in noted.filter_map(|verdict| Some((verdict, verdict.note.as_ref()?))) {
         say!("{}: {note}", verdict.name);
     }
@@ -130,9 +150,25 @@ fn print(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) {
     for role in [Role::Calibrated, Role::Predicted] {
         let own: Vec<&Verdict> = verdicts.iter().filter(|verdict| verdict.role == role).collect();
         let passed = own.iter().filter(|verdict| verdict.passes).count();
-        say!("{}: {passed} of {} pass", role.name(), own.len());
+        say!("{}: {passed} of {} pass{}", role.name(), own.len(), strained(&own));
     }
     say!("{} of {} points pass", verdicts.len() - failed, verdicts.len());
+}
+
+/// How many of those that pass do so only by a wide tolerance.
+fn strained(verdicts: &[&Verdict]) -> String {
+    let names: Vec<&str> = verdicts
+        .iter()
+        .filter(|verdict| verdict.is_strained())
+        .map(|verdict| verdict.name.as_str())
+        .collect();
+    match names.len() {
+        0 => String::new(),
+        number => format!(
+            ", {number} of them beyond {USUAL_TOLERANCE_PERCENT} %, by wider tolerances of their own ({})",
+            names.join("; ")
+        ),
+    }
 }
 
 fn table(verdicts: &[Verdict]) -> Table {
@@ -149,7 +185,7 @@ fn table(verdicts: &[Verdict]) -> Table {
             or_none(verdict.error_percent.map(|error| format!("{error:+.1} %"))),
             format!("{} %", hetier_reports::units::significant(verdict.tolerance_percent, 2)),
             verdict.role.name().to_owned(),
-            if verdict.passes { "pass" } else { "FAIL" }.to_owned(),
+            verdict.word().to_owned(),
             verdict.source.clone(),
         ]);
     }

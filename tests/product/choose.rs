@@ -22,16 +22,18 @@ fn sweep_refuses_what_the_dram_of_a_system_cannot_hold_in_its_row() {
 fn sweep_takes_the_settings_of_a_replay() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
-    let settings = ["--fidelity", "stream", "--pages", "random-4k", "--schedule", "dynamic,1"];
-    let settings = [&settings[..], &["--allocator", "map", "--sample", "0.5", "--json"]].concat();
+    for own in [["--schedule", "dynamic,1"], ["--sample", "0.5"]] {
+        let settings = ["--fidelity", "stream", "--pages", "random-4k", "--allocator", "map", "--json"];
+        let settings = [&settings[..], &own].concat();
 
-    let swept =
-        succeed(folder.path(), &[&["sweep", "d.trace", "--modes", "dram-only"][..], &settings].concat());
-    let alone =
-        succeed(folder.path(), &[&["replay", "d.trace", "--mode", "dram-only"][..], &settings].concat());
+        let swept =
+            succeed(folder.path(), &[&["sweep", "d.trace", "--modes", "dram-only"][..], &settings].concat());
+        let alone =
+            succeed(folder.path(), &[&["replay", "d.trace", "--mode", "dram-only"][..], &settings].concat());
 
-    let [swept, alone] = [swept, alone].map(|text| serde_json::from_str::<Value>(&text).unwrap());
-    assert_eq!(swept["rows"][0]["simulated_seconds"], alone["simulated_seconds"]);
+        let [swept, alone] = [swept, alone].map(|text| serde_json::from_str::<Value>(&text).unwrap());
+        assert_eq!(swept["rows"][0]["simulated_seconds"], alone["simulated_seconds"]);
+    }
 }
 
 #[test]
@@ -91,4 +93,20 @@ fn a_sweep_has_a_row_for_every_combination_that_matters() {
     let alone: Value = serde_json::from_str(&succeed(folder.path(), &alone)).unwrap();
     assert_eq!((row["threads"].as_u64(), &row["simulated_seconds"]), (Some(2), &alone["simulated_seconds"]));
     assert_eq!(row["pmem_read_bytes"], alone["devices"]["pmem"]["read_bytes"]);
+}
+
+#[test]
+fn the_command_that_place_prints_replays_the_best_policy() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "my d.trace"][..], &SMALL].concat());
+
+    let told = succeed(folder.path(), &["place", "my d.trace", "--dram", "4MiB", "--plan", "plan.csv"]);
+
+    let command = told.trim_end().lines().next_back().unwrap();
+    let words = command.strip_prefix("hetier ").unwrap().replace("'my d.trace'", "my\u{a0}d.trace");
+    let words: Vec<String> = words.split(' ').map(|word| word.replace('\u{a0}', " ")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--json"]).collect();
+    let result: Value = serde_json::from_str(&succeed(folder.path(), &words)).unwrap();
+    let best = told.lines().find_map(|line| line.strip_prefix("best: ")).unwrap();
+    assert_eq!((result["placement"].as_str(), result["mode"].as_str()), (Some(best), Some("app-direct")));
 }

@@ -23,6 +23,54 @@ fn unknown_names_are_wrong_usage_and_list_what_there_is() {
 }
 
 #[test]
+fn files_of_another_kind_are_refused_by_what_they_are() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    std::fs::write(folder.path().join("t.gz"), [0x1f, 0x8b, 8, 0]).unwrap();
+    for (arguments, expected) in [
+        (&["plot", "d.trace"][..], "found a binary trace, need a result"),
+        (&["script", "--parse", "d.trace", "-o", "x"], "found a binary trace, need its text"),
+        (&["replay", "t.gz", "--bare", "--format", "dinero"], "unpack it first"),
+    ] {
+        let (code, message) = fail(folder.path(), arguments);
+        assert!(code == Some(1) && message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn folders_that_cannot_be_written_to_are_refused_where_the_command_line_names_them() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("taken"), "mine").unwrap();
+    for (arguments, expected) in [
+        (["--cache", "taken/cache", "list", "modes"], "--cache: writing to taken/cache"),
+        (["calibrate", "-o", "none/c.md", "--json"], "found no folder none"),
+    ] {
+        let (code, message) = fail(folder.path(), &arguments);
+        assert!(code == Some(1) && message.contains(expected), "{message}");
+    }
+    assert_eq!(files(folder.path()), [("taken".to_owned(), b"mine".to_vec())]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_replay_ends_with_code_130() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "digits", "-o", "d.trace"]);
+    let replay = ["replay", "d.trace", "--mode", "memory-mode", "--fidelity", "line", "--seeds", "50"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+        .current_dir(folder.path())
+        .args(replay)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A signal before the handler is there ends the process without a code.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
 fn output_that_cannot_be_written_fails_before_the_work_and_leaves_nothing() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("taken"), "mine").unwrap();

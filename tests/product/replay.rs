@@ -1,6 +1,7 @@
 //! `replay`: fidelities, seeds, settings, what does not fit.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -88,7 +89,6 @@ fn every_switch_of_a_replay_is_an_option_and_echoed() {
     succeed(folder.path(), &record);
     let switches = [
         ("--stores", "non-temporal", "stores"),
-        ("--pinning", "scatter", "pinning"),
         ("--prefetch", "on", "prefetch"),
         ("--write-miss-fetches", "off", "write_miss_fetches"),
     ];
@@ -133,7 +133,12 @@ fn what_is_derived_stays_in_the_cache_and_changes_no_result() {
     std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
     assert_eq!(replay(&["--cache", "kept"]), derived);
     assert_eq!(std::fs::read(file).unwrap(), whole);
-    assert_eq!(replay(&["--cache", "d.trace/below-a-file"]), derived);
+    // Nobody asked for the folder of the environment.
+    let mut unusable = Command::new(env!("CARGO_BIN_EXE_hetier"));
+    unusable.current_dir(path).env("HETIER_CACHE_DIR", "d.trace/below-a-file");
+    unusable.args(["replay", "d.trace", "--fidelity", "stream", "-o", "r.json"]);
+    assert!(unusable.output().unwrap().status.success());
+    assert_eq!(std::fs::read(path.join("r.json")).unwrap(), derived);
 }
 
 #[test]
@@ -239,4 +244,46 @@ fn network_that_fits_no_tier_of_its_placement_says_so_with_machines_that_hold_it
     assert!(needed.contains("GB") || needed.contains("TB"), "{message}");
     assert!(message.contains("34.4 GB are there"), "{message}");
     assert!(message.contains("bsc-8260l-192g-6t in app-direct or memory-mode"), "{message}");
+}
+
+#[test]
+fn what_replay_prints_as_json_can_be_drawn() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let result = succeed(folder.path(), &["replay", "d.trace", "--json"]);
+    std::fs::write(folder.path().join("printed.json"), result).unwrap();
+
+    let drawn = succeed(folder.path(), &["plot", "printed.json"]);
+
+    assert!(drawn.contains("run-time.svg"), "{drawn}");
+}
+
+#[test]
+fn a_limit_of_dram_that_leaves_too_little_is_named_as_the_cause() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let replay = ["replay", "d.trace", "--mode", "dram-only", "--dram-fraction", "0.2"];
+
+    let (code, message) = fail(folder.path(), &replay);
+
+    assert_eq!(code, Some(1));
+    let cure = "(--dram-fraction 0.2 leaves no more: need a larger one, or none)";
+    assert!(message.contains(cure) && !message.contains("would hold it"), "{message}");
+}
+
+#[test]
+fn accesses_beyond_the_memory_are_counted() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("t"), "LD 0x40\nST 0xffffffffff80\n").unwrap();
+    for tier in ["dram", "pmem"] {
+        let output = super::hetier(
+            folder.path(),
+            &["replay", "t", "--bare", "--format", "ramulator2", "--tier", tier, "--json"],
+        );
+
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(result["accesses_beyond_capacity"], 1);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.starts_with("note: 1 accesses lie beyond the "), "{told}");
+    }
 }

@@ -14,6 +14,18 @@ fn a_study_with_a_wrong_name_fails_as_work_with_its_file() {
         ("mode = \"dram-only\"", "mode = \"foo\"", "small.toml: run fast: mode: found foo"),
         ("system = \"optane-slice\"", "system = \"foo\"", "small.toml: run fast: system: found foo"),
         ("name = \"digits\"", "name = \"digitz\"", "small.toml: network digitz: network: found digitz"),
+        ("name = \"small\"", "name = \"../small\"", "small.toml: name: found \"../small\""),
+        (
+            "dram_fraction = 0.25",
+            "dram_fraction = -1",
+            "run near: dram_fraction: found -1, need a number above 0",
+        ),
+        ("dram_fraction = 0.25", "networks = []", "run near: networks: found none"),
+        (
+            "role = \"predicted\"",
+            "role = \"guessed\"",
+            "point.role: found guessed, need calibrated or predicted",
+        ),
         ("batch = 32", "batch = 32\nblock = 0", "small.toml: network digits: --block: found 0"),
         ("published = 1.0", "published = -1.0", "small.toml: point convolutions: found published = -1"),
     ] {
@@ -130,6 +142,30 @@ fn reproduce_writes_the_same_page_tables_and_figures_twice() {
         assert!(one.iter().any(|(name, _)| name == expected), "{expected}");
     }
     assert_eq!(one, other);
+}
+
+#[test]
+fn a_study_without_a_network_names_what_is_missing() {
+    let folder = TempDir::new().unwrap();
+    let text = STUDY.split("[[network]]").next().unwrap();
+    std::fs::write(folder.path().join("small.toml"), text).unwrap();
+
+    let (_, message) = fail(folder.path(), &["reproduce", "small.toml"]);
+
+    assert!(message.contains("network: found none, need at least 1 table [[network]]"), "{message}");
+}
+
+#[test]
+fn a_point_that_passes_by_a_wide_tolerance_is_counted_apart() {
+    let folder = TempDir::new().unwrap();
+    let text =
+        STUDY.replace("PUBLISHED", "1.2").replace("tolerance_percent = 0.0", "tolerance_percent = 25.0");
+    std::fs::write(folder.path().join("small.toml"), text).unwrap();
+
+    let told = succeed(folder.path(), &["validate", "--experiment", "small.toml"]);
+
+    assert!(told.contains("predicted: 1 of 1 pass, 1 of them beyond 10 %"), "{told}");
+    assert!(told.contains("(convolutions)"), "{told}");
 }
 
 #[test]

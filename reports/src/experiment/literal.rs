@@ -21,8 +21,10 @@ pub struct Experiment {
     /// Settings of all runs.
     pub settings: SharedSettings,
     /// On what; the first is the reference of slowdowns.
+    #[serde(default)]
     pub run: Vec<RunEntry>,
     /// What.
+    #[serde(default)]
     pub network: Vec<NetworkEntry>,
     /// Published points to be held against the simulation.
     #[serde(default)]
@@ -225,11 +227,12 @@ impl Experiment {
     /// Parses and checks a file; `file` is its name in messages.
     ///
     /// # Errors
-    /// [`Error::Experiment`] for bad syntax, unknown and missing keys, names that are not there or twice there.
+    /// - [`Error::ExperimentForm`] for bad syntax, unknown and missing keys.
+    /// - [`Error::Experiment`] for values that cannot be, names that are not there or twice there.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::Experiment { file: file.to_owned(), message };
-        let mut experiment: Self =
-            toml::from_str(text).map_err(|error| refuse(error.to_string().trim_end().to_owned()))?;
+        let mut experiment: Self = hetier_sim::toml_error::read(file, text)
+            .map_err(|error| Error::ExperimentForm(error.to_string()))?;
         experiment.check().map_err(refuse)?;
         file.clone_into(&mut experiment.file);
         Ok(experiment)
@@ -291,19 +294,28 @@ impl Experiment {
 
     fn check(&self) -> Result<(), String> {
         let (labels, runs) = (self.labels(), self.runs());
+        let of_study = std::slice::from_ref(&self.name);
+        of_study.iter().chain(&labels).chain(&runs).try_for_each(|name| file_name(name))?;
         unique("network", &labels)?;
         unique("run", &runs)?;
-        if self.settings.seeds == 0 {
-            return Err("settings.seeds: found 0, need at least 1".to_owned());
-        }
+        self.check_settings()?;
         for run in &self.run {
             if run.dram_gib.is_some() && run.dram_fraction.is_some() {
                 return Err(format!("run {}: found dram_gib and dram_fraction, need one of them", run.name));
             }
-            for size in [run.dram_gib, run.dram_fraction].into_iter().flatten() {
-                if !(size > 0.0 && size.is_finite()) {
-                    return Err(format!("run {}: found {size} of DRAM, need a number above 0", run.name));
+            for (key, size) in [("dram_gib", run.dram_gib), ("dram_fraction", run.dram_fraction)] {
+                if let Some(size) = size.filter(|size| !(*size > 0.0 && size.is_finite())) {
+                    return Err(format!("run {}: {key}: found {size}, need a number above 0", run.name));
                 }
+            }
+            if run.networks.as_ref().is_some_and(Vec::is_empty) {
+                return Err(format!(
+                    "run {}: networks: found none, need at least 1 (all if left out)",
+                    run.name
+                ));
+            }
+            if let Some(name) = twice(run.networks.as_deref().unwrap_or_default()) {
+                return Err(format!("run {}: networks: found {name} twice, need it once", run.name));
             }
             for network in run.networks.iter().flatten() {
                 known("network", &run.name, network, &labels)?;
@@ -341,6 +353,13 @@ impl Experiment {
         self.check_figures()
     }
 
+    fn check_settings(&self) -> Result<(), String> {
+        match self.settings.seeds {
+            0 => Err("settings.seeds: found 0, need at least 1".to_owned()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the study has the replays that a point needs.
     fn check_cells(&self, point: &Point) -> Result<(), String> {
         let network = self.network.iter().find(|network| network.label() == point.network);
@@ -354,17 +373,35 @@ impl Experiment {
 
     fn check_figures(&self) -> Result<(), String> {
         let drawn = figures::names();
+        if let Some(name) = twice(&self.figures) {
+            return Err(format!("figures: found {name} twice, need it once"));
+        }
         let name = self.figures.iter().find(|name| !drawn.contains(&name.as_str()));
         name.map_or(Ok(()), |name| Err(format!("figures: found {name}, need one of {}", drawn.join(", "))))
     }
 }
 
+/// Refuses a name that files cannot have: those of a study are named by it, its networks and its runs.
+fn file_name(name: &str) -> Result<(), String> {
+    let is_path = name.contains(['/', '\\']) || name.starts_with('.') || name.trim().is_empty();
+    if is_path || name.chars().any(char::is_control) {
+        return Err(format!(
+            "name: found {name:?}, need one for files: not empty, no slash, no dot in front"
+        ));
+    }
+    Ok(())
+}
+
 fn unique(what: &str, names: &[String]) -> Result<(), String> {
     if names.is_empty() {
-        return Err(format!("{what}: found none, need at least 1"));
+        return Err(format!("{what}: found none, need at least 1 table [[{what}]]"));
     }
-    let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
-    twice.map_or(Ok(()), |(_, name)| Err(format!("{what}: found {name} twice, need different names")))
+    twice(names).map_or(Ok(()), |name| Err(format!("{what}: found {name} twice, need different names")))
+}
+
+/// The first name that stands there a second time.
+fn twice(names: &[String]) -> Option<&String> {
+    names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name)
 }
 
 fn known(what: &str, place: &str, name: &str, names: &[String]) -> Result<(), String> {

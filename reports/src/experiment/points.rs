@@ -36,19 +36,7 @@ pub fn points(judged: &[Judged]) -> Table {
 
 /// For a terminal: the table with numbers for the sources, which stand below it, each once.
 pub fn points_text(judged: &[Judged]) -> String {
-    let mut sources: Vec<&str> = Vec::new();
-    let mut table = points(judged);
-    for (row, of) in table.rows.iter_mut().zip(judged) {
-        let source = of.point.source.as_str();
-        let known = sources.iter().position(|known| *known == source).unwrap_or_else(|| {
-            sources.push(source);
-            sources.len() - 1
-        });
-        row.pop();
-        row.push(format!("[{}]", known + 1).into());
-    }
-    let legend = sources.iter().zip(1..).map(|(source, number)| format!("[{number}] {source}\n"));
-    table.to_text() + "\n" + &legend.collect::<String>()
+    points(judged).to_text_with_notes()
 }
 
 /// Counts in full, measurements to four digits.

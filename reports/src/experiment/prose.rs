@@ -319,7 +319,7 @@ pub(super) fn modes(sweep: &Sweep) -> Vec<String> {
     for network in sweep.networks() {
         let results =
             sweep.experiment.run.iter().filter_map(|run| Some((run, sweep.result(network, &run.name)?)));
-        let beside: Vec<_> = results.filter(|(_, result)| result.devices.contains_key("pmem")).collect();
+        let beside: Vec<_> = results.filter(|(_, result)| has_pmem(result)).collect();
         let fastest =
             beside.iter().min_by(|one, other| one.1.simulated_seconds.total_cmp(&other.1.simulated_seconds));
         if let Some((run, result)) = fastest.filter(|_| beside.len() > 1) {
@@ -334,6 +334,11 @@ pub(super) fn modes(sweep: &Sweep) -> Vec<String> {
         }
     }
     sentences
+}
+
+/// Whether a run had PMem to use: its machine has some, and its mode does not leave it out.
+fn has_pmem(result: &RunResult) -> bool {
+    result.mode != "dram-only" && result.devices.contains_key("pmem")
 }
 
 fn range(values: &[f64]) -> Option<(f64, f64)> {

@@ -58,7 +58,7 @@ fn the_shipped_experiment_holds_the_whole_model_sweep() {
 fn wrong_experiments_are_refused_with_file_and_reason() {
     let cases = [
         ("seeds = 1", "seeds = 0", "settings.seeds: found 0"),
-        ("threads = 48", "thread = 48", "unknown field `thread`"),
+        ("threads = 48", "thread = 48", "settings: found unknown key thread"),
         ("metric = \"peak_gb\"", "metric = \"peak\"", "metric: found peak, need one of inference_seconds"),
         ("run = \"dram-only\"", "run = \"dram\"", "found run dram, need one of dram-only"),
         ("    \"cpu-use-over-time\"", "    \"cpu\"", "figures: found cpu"),
@@ -73,7 +73,13 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
             "network = \"resnet50-v1\"\nrun",
             "run dram-only leaves network resnet50-v1 out",
         ),
-        ("role = \"calibrated\"", "role = \"fitted\"", "unknown variant `fitted`"),
+        ("name = \"lloret2021\"", "name = \"../../x\"", "name: found \"../../x\", need one for files"),
+        ("[[run]]\nname = \"dram-only\"", "[[run]]\nname = \"dram/only\"", "name: found \"dram/only\""),
+        (
+            "role = \"calibrated\"",
+            "role = \"fitted\"",
+            "point.role: found fitted, need calibrated or predicted",
+        ),
     ];
     for (from, to, expected) in cases {
         let message = refused(from, to);

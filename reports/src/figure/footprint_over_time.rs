@@ -62,6 +62,9 @@ impl Figure<[RunResult]> for FootprintOverTime {
     }
 }
 
+/// What part of the peak a layer has at least that can be seen: its height is half a point.
+const THINNEST: u64 = 200;
+
 /// Layers of the stack at each of at most [`STEPS`] instants.
 struct Stack {
     classes: Vec<(String, Fill)>,
@@ -88,7 +91,11 @@ impl Stack {
     }
 
     fn legend(&self) -> Vec<(Sample, String)> {
-        let classes = self.classes.iter().map(|(class, fill)| (Sample::Box(*fill), self.name(class)));
+        let most = |class: &str| {
+            self.points.iter().filter_map(|point| point.live_bytes.get(class)).max().copied().unwrap_or(0)
+        };
+        let seen = self.classes.iter().filter(|(class, _)| most(class) >= self.peak() / THINNEST);
+        let classes = seen.map(|(class, fill)| (Sample::Box(*fill), self.name(class)));
         classes.chain([(Sample::Line(RESIDENT), "resident".to_owned())]).collect()
     }
 

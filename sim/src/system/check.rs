@@ -19,6 +19,7 @@ pub(super) fn check(file: &str, literal: &Literal) -> Result<System, Error> {
     let clock_ghz = literal.processor.clock_ghz;
     let check = Check { file, clock_ghz };
     check.within("processor.clock_ghz", clock_ghz, 0.1, 10.0)?;
+    check.named(literal)?;
     check.sources(literal)?;
     check.latencies(literal)?;
     let sockets = check.count("processor.sockets", literal.processor.sockets, 1, 8)?;
@@ -78,6 +79,8 @@ impl Check<'_> {
         if found.is_finite() && (least..=most).contains(&found) {
             return Ok(found);
         }
+        // Written out, the largest numbers have 300 digits.
+        let found = if found.abs() < 1e15 { found.to_string() } else { format!("{found:e}") };
         Err(self.value(key, found, format!("{least} to {most}")))
     }
 
@@ -108,14 +111,22 @@ impl Check<'_> {
         Ok((found.to_owned(), choice))
     }
 
-    /// A name that is on no list, as a value of this file.
+    /// A name that is on no list, or a file that is not there, as a value of this file.
     fn wrap(&self, key: &str, error: Error) -> Error {
         match error {
             Error::Unknown { found, known, .. } | Error::UnknownName { found, known, .. } => {
                 self.value(key, found, format!("one of {known}"))
             }
+            Error::Io { path, source } => {
+                self.value(key, path.display(), format!("a file that can be read ({source})"))
+            }
             other => other,
         }
+    }
+
+    fn named(&self, literal: &Literal) -> Result<(), Error> {
+        let is_name = !literal.name.trim().is_empty() && !literal.name.contains(char::is_control);
+        if is_name { Ok(()) } else { Err(self.value("name", format!("{:?}", literal.name), "a name")) }
     }
 
     fn sources(&self, literal: &Literal) -> Result<(), Error> {
@@ -176,7 +187,13 @@ impl Check<'_> {
     }
 
     fn cache(&self, table: &str, cache: &Cache) -> Result<Geometry, Error> {
-        self.geometry(table, cache.capacity_kib, cache.ways, cache.latency_cycles)
+        let geometry = self.geometry(table, cache.capacity_kib, cache.ways, cache.latency_cycles)?;
+        if geometry.sets.is_power_of_two() {
+            return Ok(geometry);
+        }
+        let key = format!("{table}.capacity_kib");
+        let found = format!("{}, {} sets", cache.capacity_kib, geometry.sets);
+        Err(self.value(&key, found, "a power of two of sets: low bits of the address choose one"))
     }
 
     fn last_level(&self, literal: &Literal) -> Result<Geometry, Error> {

@@ -62,7 +62,7 @@ pub struct Processor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
-    /// Capacity.
+    /// Capacity; with the ways a power of two of sets, which low bits of the address choose.
     pub capacity_kib: u64,
     /// Associativity.
     pub ways: u32,

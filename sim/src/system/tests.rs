@@ -41,6 +41,18 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
         ("clock_ghz = 2.2", "clock_ghz = -1.0", "processor.clock_ghz: found -1"),
         ("interleave_bytes = 256", "interleave_bytes = 100", "tier.dram.interleave_bytes: found 100"),
         ("capacity_kib = 32\n", "capacity_kib = 0\n", "l1.capacity_kib: found 0"),
+        (
+            "capacity_kib = 32\n",
+            "capacity_kib = 33\n",
+            "l1.capacity_kib: found 33, 66 sets, need a power of two",
+        ),
+        ("name = \"optane-slice\"", "name = \"\"", "x.toml: name: found \"\", need a name"),
+        ("clock_ghz = 2.2", "clock_ghz = 1e300", "processor.clock_ghz: found 1e300, need 0.1 to 10"),
+        (
+            "\"optane-pmem-100\"",
+            "\"missing.toml\"",
+            "x.toml: tier.pmem.device: found missing.toml, need a file that can be read",
+        ),
         ("name = \"pmem\"", "name = \"dram\"", "tier.name: found dram"),
         ("ways = 11", "ways = 13", "l3.capacity_kib: found 5632"),
         ("sockets = 1", "sockets = 2", "link: found no table"),
