@@ -81,3 +81,25 @@ fn remove_old(root: &Path, own: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_folders_of_other_builds_stay() {
+        let root = tempfile::tempdir().expect("a folder");
+        let named = |name: String| root.path().join(name);
+        for number in 0..MOST_OTHERS + 2 {
+            fs::create_dir(named(format!("{BUILD}{number}"))).expect("a folder");
+        }
+        fs::create_dir(named("mine".to_owned())).expect("a folder");
+
+        remove_old(root.path(), &named(format!("{BUILD}0")));
+
+        let left = fs::read_dir(root.path()).expect("a folder").count();
+        // The own one, the others that stay, and what is no build.
+        assert_eq!(left, 1 + MOST_OTHERS + 1);
+        assert!(named(format!("{BUILD}0")).exists() && named("mine".to_owned()).exists());
+    }
+}

@@ -333,3 +333,24 @@ fn a_terminal_shows_points_in_narrow_rows_and_each_source_once() {
     assert_eq!(legend.lines().count(), count);
     assert!(legend.starts_with(&format!("[1] {}\n", judged[0].point.source)) && rows.contains("[1]"));
 }
+
+#[test]
+fn a_run_in_dram_only_is_not_the_fastest_with_pmem() {
+    let fastest = |mode: &str| {
+        let mut sweep = sweep();
+        for cell in &mut sweep.cells {
+            let Outcome::Ran(result) = &mut cell.outcome else { panic!("it ran") };
+            // The machine has PMem in every mode.
+            result.devices.insert("pmem".to_owned(), TierResult::default());
+            if cell.run == "dram-only" {
+                mode.clone_into(&mut result.mode);
+            }
+        }
+        let files = report_files(&sweep).unwrap();
+        let page = files.iter().find(|file| file.path.ends_with("report.md")).unwrap();
+        String::from_utf8(page.bytes.clone()).unwrap().contains("the fastest with PMem is")
+    };
+
+    assert!(fastest("app-direct"));
+    assert!(!fastest("dram-only"));
+}

@@ -62,12 +62,12 @@ impl Panel {
             let y = self.up(value);
             canvas.line(&[(self.left, y), (self.right, y)], grid());
             canvas.line(&[(self.left - 2.0 * POINT, y), (self.left, y)], ink(0.5));
-            if above - y >= 0.9 * LINE {
-                canvas.text((self.left - 3.5 * POINT, y), &text, Anchor::End);
+            if above - y >= 0.75 * LINE {
+                canvas.text((self.left - 3.0 * POINT, y), &text, Anchor::End);
                 above = y;
             }
         }
-        canvas.upward_text((0.6 * LINE, f64::midpoint(self.top, self.bottom)), label);
+        canvas.upward_text((0.45 * LINE, f64::midpoint(self.top, self.bottom)), label);
     }
 
     /// Upright grid lines with the ticks of the horizontal axis. Draw before the data.
