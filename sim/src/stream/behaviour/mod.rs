@@ -104,9 +104,10 @@ impl TierBehaviour {
 impl TierBehaviour {
     /// Reading from the own socket and from another, at a read share in [0, 1] and a step of utilisation.
     pub fn load(&self, read_share: f64, step: usize) -> [Load; 2] {
-        self.loads.map(|rows| {
+        std::array::from_fn(|from_afar| {
+            let rows = &self.loads[from_afar];
             let low = (0..READ_MIXES - 1).rev().find(|mix| rows[*mix].read_share <= read_share).unwrap_or(0);
-            let [from, to] = [rows[low], rows[low + 1]];
+            let [from, to] = [&rows[low], &rows[low + 1]];
             let part =
                 (read_share - from.read_share) / (to.read_share - from.read_share).max(f64::MIN_POSITIVE);
             from.steps[step].towards(to.steps[step], part)
@@ -128,7 +129,7 @@ impl Load {
 /// Service per line between the mixes that were measured.
 fn at_share(row: &[Saturated; MIXES], read_share: f64) -> u64 {
     let low = (1..MIXES - 1).rev().find(|mix| row[*mix].read_share <= read_share).unwrap_or(0);
-    let [from, to] = [row[low], row[low + 1]];
+    let [from, to] = [&row[low], &row[low + 1]];
     let part = (read_share - from.read_share) / (to.read_share - from.read_share).max(f64::MIN_POSITIVE);
     between(from.line_fs, to.line_fs, part)
 }

@@ -229,13 +229,14 @@ struct Walk {
     fetched: u64,
 }
 
-/// Sweeps that are alike and follow one another are one segment: they would cost the same one by one.
+/// Sweeps that are alike are one segment, also if others lie between, as with each limb of an encryption: they would cost
+/// the same one by one.
 fn merged(parts: Vec<Part>) -> Vec<Part> {
     let mut merged: Vec<Part> = Vec::with_capacity(parts.len());
     for part in parts {
-        match merged.last_mut() {
-            Some(last) if last.is_like(&part) => last.absorb(part),
-            _ => merged.push(part),
+        match merged.iter_mut().rev().find(|earlier| earlier.is_like(&part)) {
+            Some(earlier) => earlier.absorb(part),
+            None => merged.push(part),
         }
     }
     merged

@@ -47,12 +47,23 @@ struct Slot {
     dirty: u32,
     /// Lines that count for the depth of older objects: in a set where an older line is left, all of these are.
     nominal: u32,
-    /// Parts of the block that are here, as a set.
+    /// Parts of the block that were here when so many quarters had left, as a set.
     parts: Parts,
+    known_at: u8,
     before: u32,
     after: u32,
     /// Quarters that have left.
     gone: u8,
+}
+
+impl Slot {
+    /// Parts of the block that are here. The first leave first: they are the oldest. Few ask for them, so they are not
+    /// kept up with every quarter that leaves.
+    fn parts(&self) -> Parts {
+        (usize::from(self.known_at)..usize::from(self.gone)).fold(self.parts, |parts, quarter| {
+            (0..parts.count_ones() / (QUARTERS - quarter) as u32).fold(parts, |parts, _| parts & (parts - 1))
+        })
+    }
 }
 
 /// All parts of a block.
@@ -83,8 +94,9 @@ pub struct Leaving {
 /// The last-level cache of one socket.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// Slot by block.
-    of: HashMap<u32, u32, BuildHasherDefault<Mixer>>,
+    /// Slot by block, and by chunk of those that are large.
+    of_block: Vec<u32>,
+    of_chunk: HashMap<u32, u32, BuildHasherDefault<Mixer>>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     newest: u32,
@@ -105,7 +117,8 @@ impl Shared {
             (lines as f64 * poisson_rate(ways, survival) / ways as f64).round() as u64
         };
         Self {
-            of: HashMap::default(),
+            of_block: Vec::new(),
+            of_chunk: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,
@@ -122,18 +135,36 @@ impl Shared {
         !self.large.is_empty() && self.large.contains(&block)
     }
 
-    /// Slot of a block.
+    /// Slot of a block or a chunk.
     #[inline]
     fn place(&self, block: u32) -> Option<u32> {
-        self.of.get(&block).copied()
+        match block >> CHUNK_SHIFT {
+            0 => self.of_block.get(block as usize).copied().filter(|place| *place != NONE),
+            _ => self.of_chunk.get(&block).copied(),
+        }
+    }
+
+    /// Says where a block or a chunk is, [`NONE`] for nowhere.
+    #[inline]
+    fn set_place(&mut self, block: u32, place: u32) {
+        if block >> CHUNK_SHIFT == 0 {
+            if self.of_block.len() <= block as usize {
+                self.of_block.resize(block as usize + 1, NONE);
+            }
+            self.of_block[block as usize] = place;
+        } else if place == NONE {
+            self.of_chunk.remove(&block);
+        } else {
+            self.of_chunk.insert(block, place);
+        }
     }
 
     /// Whether lines of a block are here.
     #[inline]
     pub fn holds(&self, block: u32) -> bool {
         match self.is_large(block) {
-            false => self.of.contains_key(&block),
-            true => (0..CHUNKS).any(|chunk| self.of.contains_key(&chunk_of(block, chunk))),
+            false => self.place(block).is_some(),
+            true => (0..CHUNKS).any(|chunk| self.place(chunk_of(block, chunk)).is_some()),
         }
     }
 
@@ -158,7 +189,7 @@ impl Shared {
     #[inline]
     fn parts(&self, block: u32) -> Parts {
         match self.place(block) {
-            Some(place) => self.slots[place as usize].parts,
+            Some(place) => self.slots[place as usize].parts(),
             None => 0,
         }
     }
@@ -179,23 +210,23 @@ impl Shared {
     fn take_of(&mut self, block: u32, wanted: u32, parts: Parts) -> (u32, u32) {
         let Some(place) = self.place(block) else { return (0, 0) };
         let slot = &mut self.slots[place as usize];
-        let found = slot.parts & parts;
+        let held = slot.parts();
+        let found = held & parts;
         let of_parts = match found {
-            found if found == slot.parts => slot.lines,
-            found => slot.lines * found.count_ones() / slot.parts.count_ones(),
+            found if found == held => slot.lines,
+            found => slot.lines * found.count_ones() / held.count_ones(),
         };
         let lines = of_parts.min(wanted);
         if lines == 0 {
             return (0, 0);
-        }
-        if lines == of_parts {
-            slot.parts &= !found;
         }
         if lines == slot.lines {
             let dirty = slot.dirty;
             self.remove(place);
             return (lines, dirty);
         }
+        slot.parts = if lines == of_parts { held & !found } else { held };
+        slot.known_at = slot.gone;
         let dirty = (u64::from(slot.dirty) * u64::from(lines) / u64::from(slot.lines)) as u32;
         slot.lines -= lines;
         slot.dirty -= dirty;
@@ -214,11 +245,8 @@ impl Shared {
     }
 
     fn refresh_of(&mut self, block: u32) {
-        let parts = self.parts(block);
-        let (lines, dirty) = self.take_of(block, u32::MAX, ALL);
-        if lines > 0 {
-            self.insert_of(block, Lines { lines, dirty, parts }, lines, &mut Vec::new());
-        }
+        let held = self.lift(block);
+        self.insert_of(block, held, held.lines, &mut Vec::new());
     }
 
     /// Marks lines that are here as dirty; gives how many could be.
@@ -277,10 +305,10 @@ impl Shared {
         if more.lines == 0 {
             return;
         }
-        let parts = more.parts | self.parts(block);
-        let (held, held_dirty) = self.take_of(block, u32::MAX, ALL);
-        let lines = (more.lines + held).min(most.max(more.lines));
-        self.link(block, Lines { lines, dirty: (more.dirty + held_dirty).min(lines), parts });
+        let held = self.lift(block);
+        let lines = (more.lines + held.lines).min(most.max(more.lines));
+        let dirty = (more.dirty + held.dirty).min(lines);
+        self.link(block, Lines { lines, dirty, parts: more.parts | held.parts });
         for quarter in 0..QUARTERS {
             while self.depth[quarter] > self.limits[quarter] {
                 self.lose(quarter, leaving);
@@ -288,10 +316,20 @@ impl Shared {
         }
     }
 
+    /// Takes all of a block out.
+    #[inline]
+    fn lift(&mut self, block: u32) -> Lines {
+        let Some(place) = self.place(block) else { return Lines::default() };
+        let slot = &self.slots[place as usize];
+        let lines = Lines { lines: slot.lines, dirty: slot.dirty, parts: slot.parts() };
+        self.remove(place);
+        lines
+    }
+
     #[inline]
     fn link(&mut self, block: u32, Lines { lines, dirty, parts }: Lines) {
         let (before, after) = (self.newest, NONE);
-        let slot = Slot { block, lines, dirty, nominal: lines, parts, before, after, gone: 0 };
+        let slot = Slot { block, lines, dirty, nominal: lines, parts, known_at: 0, before, after, gone: 0 };
         let place = match self.free.pop() {
             Some(place) => {
                 self.slots[place as usize] = slot;
@@ -306,7 +344,7 @@ impl Shared {
             self.slots[self.newest as usize].after = place;
         }
         self.newest = place;
-        self.of.insert(block, place);
+        self.set_place(block, place);
         for quarter in 0..QUARTERS {
             self.depth[quarter] += u64::from(lines);
             if self.oldest[quarter] == NONE {
@@ -321,14 +359,11 @@ impl Shared {
         let place = self.oldest[quarter];
         let slot = &mut self.slots[place as usize];
         let left = (QUARTERS - quarter) as u32;
-        let (lines, dirty) = (slot.lines / left, slot.dirty.div_ceil(left).min(slot.lines / left));
+        let lines = slot.lines / left;
+        let dirty = if slot.dirty == 0 { 0 } else { slot.dirty.div_ceil(left).min(lines) };
         let (block, nominal) = (slot.block, slot.nominal);
         slot.lines -= lines;
         slot.dirty -= dirty;
-        // The first parts are the oldest.
-        for _ in 0..slot.parts.count_ones() / left {
-            slot.parts &= slot.parts - 1;
-        }
         slot.gone = quarter as u8 + 1;
         self.oldest[quarter] = slot.after;
         self.depth[quarter] -= u64::from(nominal);
@@ -359,7 +394,7 @@ impl Shared {
             NONE => self.newest = before,
             after => self.slots[after as usize].before = before,
         }
-        self.of.remove(&block);
+        self.set_place(block, NONE);
         self.free.push(place);
     }
 }

@@ -226,9 +226,11 @@ impl Engine<'_> {
             match event.kind {
                 EventKind::Fetch => self.fetch(number, site, what, now_ps, &mut toll)?,
                 EventKind::Bypass => self.bypass(number, site, what, now_ps, &mut toll)?,
-                EventKind::Evict | EventKind::Leave => self.evict(number, site, what, now_ps, &mut toll),
+                EventKind::Evict | EventKind::Leave => self.evict(number, site, what, now_ps),
             }
         }
+        let client = self.client(number, site, toll.class, now_ps);
+        toll.done_ps = toll.done_ps.max(self.memory.end_writes(client));
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
         let compute_fs = self.cores[number].tempo.of(segment.compute_fs);
         let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);

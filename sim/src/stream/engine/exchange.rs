@@ -225,12 +225,13 @@ impl Engine<'_> {
         let mut client = self.client(number, site, class, now_ps);
         client.is_noted = is_new_reader;
         let all = u64::from(lines.lines);
+        toll.done_ps = toll.done_ps.max(self.memory.end_writes(client));
         let cost = self.memory.read(place, places, (all, all - stores), client);
         toll.hold_fs += cost.hold_fs;
         toll.done_ps = toll.done_ps.max(cost.done_ps);
         toll.source = cost.tier;
         if self.inclusion == Inclusion::Inclusive {
-            self.keep(number, site, block, lines, now_ps, toll);
+            self.keep(number, site, block, lines, now_ps);
         }
         Ok(())
     }
@@ -253,7 +254,6 @@ impl Engine<'_> {
         site: SiteFacts,
         (block, event): (u32, Event),
         now_ps: u64,
-        toll: &mut Toll,
     ) {
         let entry = &mut self.heap.blocks[block];
         if event.kind == EventKind::Leave {
@@ -261,9 +261,6 @@ impl Engine<'_> {
             self.cores[number].slots[usize::from(event.slot)] = NONE;
         }
         // Lines that came in dirty leave in proportion; those stored to since are in `marked` already.
-        let share = |lines: u32, part: u32, of: u32| {
-            (u64::from(lines) * u64::from(part) / u64::from(of.max(1))) as u32
-        };
         let carried = share(entry.carried, event.lines, event.lines + event.stays).min(event.lines);
         entry.carried -= carried;
         let dirty = event.marked + share(carried, event.lines - event.marked, event.lines);
@@ -281,16 +278,16 @@ impl Engine<'_> {
                     }
                     0 => event.lines,
                     shared if shared == total => dirty,
-                    _ => event.lines - (u64::from(clean) * u64::from(shared) / u64::from(total)) as u32,
+                    _ => event.lines - share(clean, shared, total),
                 };
                 let lines = Lines { lines, dirty, parts: event.parts };
-                self.keep(number, site, block, lines, now_ps, toll);
+                self.keep(number, site, block, lines, now_ps);
             }
             Inclusion::Inclusive => {
                 let socket = self.cores[number].socket;
                 let stays = self.shared[socket].soil(block, dirty);
                 if dirty > stays {
-                    self.write_memory(number, site, block, dirty - stays, now_ps, toll);
+                    self.write_memory(number, site, block, dirty - stays, now_ps);
                 }
             }
         }
@@ -304,7 +301,6 @@ impl Engine<'_> {
         block: u32,
         lines: Lines,
         now_ps: u64,
-        toll: &mut Toll,
     ) {
         let socket = self.cores[number].socket;
         let mut leaving = std::mem::take(&mut self.leaving);
@@ -317,32 +313,18 @@ impl Engine<'_> {
                 self.heap.blocks[left.block].shared &= !(1 << socket);
             }
             if left.dirty > 0 {
-                self.write_memory(number, site, left.block, left.dirty, now_ps, toll);
+                self.write_memory(number, site, left.block, left.dirty, now_ps);
             }
         }
         self.leaving = leaving;
     }
 
-    fn write_memory(
-        &mut self,
-        number: usize,
-        site: SiteFacts,
-        block: u32,
-        lines: u32,
-        now_ps: u64,
-        toll: &mut Toll,
-    ) {
+    fn write_memory(&mut self, number: usize, site: SiteFacts, block: u32, lines: u32, now_ps: u64) {
         let entry = &mut self.heap.blocks[block];
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
         let client = self.client(number, site, class, now_ps);
-        self.send(place, places, lines, client, toll);
-    }
-
-    /// Writes lines at places to memory.
-    fn send(&mut self, place: u32, places: u16, lines: u32, client: Client, toll: &mut Toll) {
-        let done_ps = self.memory.write(place, places, u64::from(lines), client);
-        toll.done_ps = toll.done_ps.max(done_ps);
+        self.memory.write(place, places, u64::from(lines), client);
     }
 
     /// Non-temporal stores: to memory, and no cache keeps a copy.
@@ -365,7 +347,7 @@ impl Engine<'_> {
         toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(place);
         let mut client = self.client(number, site, class, now_ps);
         client.is_noted = self.memory.has_memory_directory();
-        self.send(place, places, event.lines, client, toll);
+        self.memory.write(place, places, u64::from(event.lines), client);
         Ok(())
     }
 
@@ -401,4 +383,10 @@ impl Engine<'_> {
         core.slots[slot] = NONE;
         self.caches.invalidated_lines += u64::from(self.holds(&self.cores[other], slot as u16).0);
     }
+}
+
+/// `part` of `of` lines; most objects have none to share, and a division takes as long as all else here.
+#[inline]
+fn share(lines: u32, part: u32, of: u32) -> u32 {
+    if lines == 0 { 0 } else { (u64::from(lines) * u64::from(part) / u64::from(of.max(1))) as u32 }
 }

@@ -5,7 +5,7 @@ pub(super) mod near;
 pub(super) mod servers;
 pub(super) mod waits;
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, TierBehaviour};
 use crate::Picoseconds;
 use crate::device::Kind;
 use crate::machine::TrafficCounters;
@@ -142,12 +142,22 @@ struct Link {
     /// By home socket: lines from it, lines to it.
     calendars: Vec<[Calendar; 2]>,
     line_ps: [u64; 2],
+    /// Lines to each home socket that wait for [`Memory::end_writes`].
+    due: Vec<u64>,
     has_memory_directory: bool,
 }
 
 impl Link {
     fn pass(&mut self, home: usize, direction: usize, now_ps: u64, lines: u64) -> u64 {
         self.calendars[home][direction].reserve(now_ps, lines * self.line_ps[direction], |_, _| ())
+    }
+
+    /// Passes all lines that are due; gives when the last has.
+    fn pass_due(&mut self, now_ps: u64) -> u64 {
+        (0..self.due.len()).fold(0, |done_ps, home| match std::mem::take(&mut self.due[home]) {
+            0 => done_ps,
+            lines => done_ps.max(self.pass(home, 1, now_ps, lines)),
+        })
     }
 }
 
@@ -164,6 +174,9 @@ pub struct Memory {
     places: Vec<Place>,
     /// What a core fetches at present.
     fetches: Vec<Fetch>,
+    /// What it writes at present, by server, and whether there is anything.
+    due: Vec<Work>,
+    has_due: bool,
     /// Demand at the devices.
     pub traffic: TrafficCounters,
 }
@@ -178,17 +191,18 @@ impl Memory {
         fetches: bool,
     ) -> Self {
         let each = threads.div_ceil(system.sockets);
-        let servers = behaviour
-            .tiers
-            .iter()
-            .flat_map(|tier| (0..system.sockets).map(move |_| Server::new(tier.clone(), each)));
+        let of_tier = |tier: &TierBehaviour| vec![Server::new(tier.clone(), each); system.sockets];
+        let servers: Vec<Server> = behaviour.tiers.iter().flat_map(of_tier).collect();
         let links = system.link.filter(|_| system.sockets > 1).map(|link| Link {
             calendars: vec![[Calendar::new(), Calendar::new()]; system.sockets],
             line_ps: [link.read_line.0, link.write_line.0],
+            due: vec![0; system.sockets],
             has_memory_directory: link.directory == DirectoryPlace::Memory,
         });
         Self {
-            servers: servers.collect(),
+            due: vec![Work::default(); servers.len()],
+            has_due: false,
+            servers,
             sockets: system.sockets,
             links,
             near,
@@ -322,19 +336,34 @@ impl Memory {
         cost
     }
 
-    /// Writes lines of a block; gives when the queues have taken them.
+    /// Adds lines of a block to what is written at the next [`Memory::end_writes`].
     #[inline]
-    pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) -> u64 {
-        let mut done_ps = 0;
+    pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) {
         self.gather(first, count, lines, true, |memory, part| {
             let home = memory.socket(part.place);
             if home != client.socket
                 && let Some(links) = &mut memory.links
             {
-                done_ps = done_ps.max(links.pass(home, 1, client.now_ps, part.lines));
+                links.due[home] += part.lines;
             }
-            done_ps = done_ps.max(memory.write_part(part, client));
+            memory.write_part(part, client);
         });
+        self.has_due = true;
+    }
+
+    /// Writes all that was added, at one time; gives when the queues have taken it.
+    #[inline]
+    pub fn end_writes(&mut self, client: Client) -> u64 {
+        if !std::mem::take(&mut self.has_due) {
+            return 0;
+        }
+        let mut done_ps = self.links.as_mut().map_or(0, |links| links.pass_due(client.now_ps));
+        for server in 0..self.servers.len() {
+            let work = std::mem::take(&mut self.due[server]);
+            if work != Work::default() {
+                done_ps = done_ps.max(self.serve(server, work, false, client).done_ps);
+            }
+        }
         done_ps
     }
 
@@ -417,33 +446,43 @@ impl Memory {
     }
 
     /// Rows of writes, or a write to the one tier there is.
-    fn write_part(&mut self, part: Part, client: Client) -> u64 {
+    fn write_part(&mut self, part: Part, client: Client) {
         let Part { place, lines, found } = part;
         let far_server = place.server();
         if self.near.is_none() {
             // With near memory, its lookup reads the line anyway.
             let is_asked = client.is_noted && self.socket(place) != client.socket;
             let work = Work { reads: if is_asked { lines } else { 0 }, writes: lines, awaited: 0 };
-            return self.serve(far_server, work, false, client).done_ps;
+            return self.owe(far_server, work, client);
         }
         let misses = if self.write_miss_fetches { found.clean + found.dirty } else { 0 };
         let near_server = self.near_tier * self.sockets + self.socket(place);
-        let work = Work { reads: lines, writes: lines + misses, awaited: 0 };
-        let near = self.serve(near_server, work, false, client);
-        if misses + found.dirty == 0 {
-            return near.done_ps;
+        self.owe(near_server, Work { reads: lines, writes: lines + misses, awaited: 0 }, client);
+        if misses + found.dirty > 0 {
+            self.owe(far_server, Work { reads: misses, writes: found.dirty, awaited: 0 }, client);
         }
-        let work = Work { reads: misses, writes: found.dirty, awaited: 0 };
-        near.done_ps.max(self.serve(far_server, work, false, client).done_ps)
     }
 
-    /// Work of a server, counted when it is served.
+    /// Work that a server does at the next [`Memory::end_writes`].
+    #[inline]
+    fn owe(&mut self, server: usize, work: Work, client: Client) {
+        self.attribute(server, work, client);
+        self.due[server].reads += work.reads;
+        self.due[server].writes += work.writes;
+    }
+
+    /// Counts work for the object and the primitive that it is for.
+    #[inline]
+    fn attribute(&mut self, server: usize, work: Work, client: Client) {
+        let lines = [work.reads, work.writes];
+        self.traffic.attribute(server / self.sockets, client.class, client.primitive, lines);
+    }
+
+    /// Work of a server, spread over the time in which it is served.
     #[inline]
     fn serve(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
         let Self { servers, traffic, sockets, .. } = self;
         let tier = server / *sockets;
-        let lines = [work.reads, work.writes];
-        traffic.attribute(tier, client.class, client.primitive, lines);
         let core = (client.core, client.lanes);
         servers[server].serve(client.now_ps, core, work, is_remote, |lines, from_ps, length_ps| {
             traffic.spread(tier, (from_ps, from_ps + length_ps), lines);
@@ -453,6 +492,7 @@ impl Memory {
     /// Reads of a server, some of them for loads: how long those wait is known when all of them have been asked for.
     #[inline]
     fn fetch(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
+        self.attribute(server, work, client);
         let fetched = self.serve(server, work, is_remote, client);
         let (step, alone_fs) = (self.servers[server].step, work.awaited * fetched.line_fs);
         let took_ps = fetched.done_ps - client.now_ps;
