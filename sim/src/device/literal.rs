@@ -98,6 +98,16 @@ impl DeviceConfig {
         }
     }
 
+    /// The most that it can read, and write, in GB/s: formulas of its own file, without anything that gets in the way.
+    pub fn peaks_gb_per_s(&self) -> [f64; 2] {
+        match self {
+            Self::Dram(config) => [config.peak_gb_per_s(); 2],
+            Self::Pmem(config) => config.peaks_gb_per_s(),
+            Self::Cxl(config) => [config.read_gb_per_s().min(config.memory.peak_gb_per_s()); 2],
+            Self::Curve(config) => [1.0, 0.0].map(|read_share| config.peak_gb_per_s(read_share)),
+        }
+    }
+
     /// Bytes that the device holds.
     pub const fn capacity_bytes(&self) -> u64 {
         match self {

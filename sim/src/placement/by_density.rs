@@ -4,17 +4,19 @@
 //! What every array holds over time, and how often it is touched, is known from the trace: encrypted inference is
 //! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack:
 //!
-//! 1. *Accesses that reach memory.* What a call touches again in the next iteration stays in a private cache. An array that
-//!    is no larger than the last-level caches while a body runs is fetched and written back once by that body; a larger
-//!    one at every other touch.
-//! 2. *Density.* Those accesses, over the bytes that the array holds times how long it holds them. Memory of the dead
-//!    serves others, so that a short life is cheap. Time is counted in accesses of all arrays that reach memory.
-//! 3. *Quotas.* Arrays by density, the older first where equal. Each gets as many bytes of fast memory as it holds, or as
+//! 1. *Accesses that reach memory.* What a call touches again in the next iteration stays in the thread's caches if all of
+//!    the call's operands fit. An array that is no larger than the last-level caches while a body runs is fetched and
+//!    written back once by that body; a larger one at every other touch.
+//! 2. *Cost.* How much longer slow memory is busy with them than fast memory: writes to PMem take three times as long as
+//!    reads.
+//! 3. *Density.* That cost, over the bytes that the array holds times how long it holds them. Memory of the dead serves
+//!    others, so that a short life is cheap. Time is counted in the same cost, of all arrays.
+//! 4. *Quotas.* Arrays by density, the older first where equal. Each gets as many bytes of fast memory as it holds, or as
 //!    are left at the instants at which it lives. With the pool allocator memory is left only for blocks of the same size, so
 //!    that each size of block counts by its own largest sum; otherwise what died is free for all. An array that gets part
 //!    of what it wants keeps its first-born elements there.
 //!
-//! Not considered: that PMem writes more slowly than it reads, and whether accesses wait or overlap.
+//! Not considered: whether accesses wait or overlap. So another policy may still be faster: `hetier place` tries all.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +34,7 @@ pub struct Planned {
     pub array: ArrayUse,
     /// Line accesses that reach memory.
     pub memory_accesses: u64,
-    /// These over bytes held and time, relative to the densest array: in [0, 1].
+    /// Their cost over bytes held and time, relative to the densest array: in [0, 1].
     pub density: f64,
     /// Bytes of fast memory that its elements may hold at once, padded to lines.
     pub fast_bytes: u64,
@@ -43,8 +45,9 @@ pub struct Planned {
 /// # Errors
 /// - [`Error::Trace`] if the trace is wrong.
 pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
-    let Residency { arrays, instants } = residency(foresight.trace, foresight.threads)?;
-    let mut planned = ranked(arrays, instants, foresight.cache_bytes);
+    let Foresight { trace, threads, thread_cache_bytes, .. } = *foresight;
+    let Residency { arrays, instants } = residency(trace, threads, thread_cache_bytes)?;
+    let mut planned = ranked(arrays, instants, foresight.cache_bytes, foresight.extra_ns);
     let mut room = Room { bytes: foresight.fast_bytes, taken: 0, by_size: BTreeMap::new(), instants };
     for planned in &mut planned {
         planned.fast_bytes = room.give(&planned.array, foresight.allocator);
@@ -53,23 +56,25 @@ pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
 }
 
 /// Arrays by density, no memory given yet.
-fn ranked(arrays: Vec<ArrayUse>, instants: usize, cache_bytes: u64) -> Vec<Planned> {
-    let reaching: Vec<Vec<(usize, u64)>> = arrays.iter().map(|array| reaching(array, cache_bytes)).collect();
+fn ranked(arrays: Vec<ArrayUse>, instants: usize, cache_bytes: u64, extra_ns: [f64; 2]) -> Vec<Planned> {
+    let reaching: Vec<_> = arrays.iter().map(|array| reaching(array, cache_bytes)).collect();
+    let cost = |[reads, writes]: [u64; 2]| reads as f64 * extra_ns[0] + writes as f64 * extra_ns[1];
     // Time up to each instant.
-    let mut clock = vec![0_u128; instants + 1];
-    for &(instant, accesses) in reaching.iter().flatten() {
-        clock[instant + 1] += u128::from(accesses);
+    let mut clock = vec![0.0; instants + 1];
+    for &(instant, lines) in reaching.iter().flatten() {
+        clock[instant + 1] += cost(lines);
     }
     for instant in 0..instants {
         clock[instant + 1] += clock[instant];
     }
-    let rank = |(array, reaching): (ArrayUse, &Vec<(usize, u64)>)| {
-        let memory_accesses = reaching.iter().map(|(_, accesses)| accesses).sum();
+    let rank = |(array, reaching): (ArrayUse, &Vec<(usize, [u64; 2])>)| {
+        let memory_accesses = reaching.iter().flat_map(|(_, lines)| lines).sum();
+        let gain: f64 = reaching.iter().map(|(_, lines)| cost(*lines)).sum();
         let held = |(span, bytes): (std::ops::Range<usize>, u64)| {
-            bytes as f64 * (clock[span.end] - clock[span.start]) as f64
+            bytes as f64 * (clock[span.end] - clock[span.start])
         };
-        let cost: f64 = spans(&array, instants).map(held).sum();
-        let density = if memory_accesses == 0 { 0.0 } else { memory_accesses as f64 / cost.max(1.0) };
+        let price: f64 = spans(&array, instants).map(held).sum();
+        let density = if gain > 0.0 { gain / price.max(f64::MIN_POSITIVE) } else { 0.0 };
         Planned { array, memory_accesses, density, fast_bytes: 0 }
     };
     let mut planned: Vec<Planned> = arrays.into_iter().zip(&reaching).map(rank).collect();
@@ -81,16 +86,16 @@ fn ranked(arrays: Vec<ArrayUse>, instants: usize, cache_bytes: u64) -> Vec<Plann
     planned
 }
 
-/// Accesses of an array that reach memory, by instant.
-fn reaching(array: &ArrayUse, cache_bytes: u64) -> Vec<(usize, u64)> {
+/// Lines of an array that are read from and written to memory, by instant.
+fn reaching(array: &ArrayUse, cache_bytes: u64) -> Vec<(usize, [u64; 2])> {
     let held = |instant: usize| {
         let after = array.held.partition_point(|(from, _)| *from <= instant);
         after.checked_sub(1).map_or(0, |at| array.held[at].1)
     };
-    let reach = |&(instant, lines): &(usize, u64)| {
+    let reach = |&(instant, lines): &(usize, [u64; 2])| {
         let bytes = held(instant);
-        let once = bytes.div_ceil(LINE_BYTES) * 2;
-        (instant, if bytes <= cache_bytes { lines.min(once) } else { lines })
+        let once = bytes.div_ceil(LINE_BYTES);
+        (instant, if bytes <= cache_bytes { lines.map(|lines| lines.min(once)) } else { lines })
     };
     array.touched.iter().map(reach).collect()
 }
@@ -176,7 +181,7 @@ mod tests {
 
     fn used(id: u32, capacity_bytes: u64, line_accesses: u64, held: &[(usize, u64)]) -> ArrayUse {
         let (id, class, label) = (ArrayId(id), Class::Ciphertext, format!("a{id}"));
-        let touched = vec![(0, line_accesses)];
+        let touched = vec![(0, [line_accesses, 0])];
         ArrayUse { id, label, class, capacity_bytes, touched, held: held.to_vec() }
     }
 
@@ -210,19 +215,19 @@ mod tests {
     #[test]
     fn what_caches_hold_reaches_memory_once_a_body() {
         let array = used(0, 64, 100, &[(0, 640), (2, 1280)]);
-        let touched = vec![(0, 100), (2, 100), (4, 5)];
+        let touched = vec![(0, [100, 7]), (2, [100, 7]), (4, [5, 90])];
         let array = ArrayUse { touched, ..array };
 
-        assert_eq!(reaching(&array, 1000), [(0, 20), (2, 100), (4, 5)]);
+        assert_eq!(reaching(&array, 1000), [(0, [10, 7]), (2, [100, 7]), (4, [5, 90])]);
     }
 
     #[test]
     fn a_short_life_is_denser_than_a_long_one_with_as_many_accesses() {
         let long = used(0, 64, 100, &[(0, 6400)]);
         let short = used(1, 64, 100, &[(0, 6400), (2, 0)]);
-        let other = ArrayUse { touched: vec![(2, 300)], ..used(2, 64, 0, &[(2, 6400)]) };
+        let other = ArrayUse { touched: vec![(2, [300, 0])], ..used(2, 64, 0, &[(2, 6400)]) };
 
-        let ranked = ranked(vec![long, short, other], 4, 0);
+        let ranked = ranked(vec![long, short, other], 4, 0, [1.0, 3.0]);
 
         // Time is 200 accesses of the first body and 300 of the second.
         let order: Vec<u32> = ranked.iter().map(|planned| planned.array.id.0).collect();
@@ -231,6 +236,15 @@ mod tests {
         for (planned, expected) in ranked.iter().zip(expected) {
             assert!((planned.density - expected).abs() < 1e-12, "{planned:?}");
         }
+    }
+
+    #[test]
+    fn writes_weigh_what_they_cost_more_than_reads() {
+        let read = used(0, 64, 100, &[(0, 6400)]);
+        let written = ArrayUse { touched: vec![(0, [0, 40])], ..used(1, 64, 0, &[(0, 6400)]) };
+        let first = |extra_ns| ranked(vec![read.clone(), written.clone()], 1, 0, extra_ns)[0].array.id.0;
+
+        assert_eq!([[1.0, 2.0], [1.0, 3.0]].map(first), [0, 1]);
     }
 
     #[test]

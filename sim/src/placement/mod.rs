@@ -53,6 +53,10 @@ pub struct Foresight<'t> {
     pub fast_bytes: u64,
     /// Last-level caches of all sockets.
     pub cache_bytes: u64,
+    /// All caches that a thread has for itself, its part of the last level included.
+    pub thread_cache_bytes: u64,
+    /// How much longer slow memory is busy with a line that is read, and with one that is written, in nanoseconds.
+    pub extra_ns: [f64; 2],
     /// What happens to freed memory.
     pub allocator: AllocatorKind,
 }
@@ -66,8 +70,10 @@ pub fn advise(trace: &Trace, system: &System, settings: &Settings) -> Result<Vec
     let settings = settings.resolve(system)?;
     let (_, trace, facts) = charge(trace, system, settings.threads)?;
     let fast = system.tier("dram").unwrap_or(0);
-    let budgets = settings.budgets(system, &[fast], facts.peak_footprint_bytes);
-    plan(&foresight(&trace, &facts, &settings, (system, &budgets)))
+    let tiers: Vec<usize> =
+        std::iter::once(fast).chain((0..system.tiers.len()).filter(|tier| *tier != fast)).collect();
+    let budgets = settings.budgets(system, &tiers, facts.peak_footprint_bytes);
+    plan(&foresight(&trace, &facts, &settings, (system, &budgets))?)
 }
 
 /// A placement policy. Called for every object that is born and every one that dies, in order of simulated time.

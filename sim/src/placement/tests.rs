@@ -7,7 +7,17 @@ fn newborn(class: Class, bytes: u64, fast_room: u64) -> Newborn {
 fn foresight(trace: &Trace) -> Foresight<'_> {
     let peak_by_class = [0; Class::ALL.len()];
     let (fast_bytes, cache_bytes, allocator) = (1 << 30, 0, AllocatorKind::SealPool);
-    Foresight { trace, threads: 1, peak_by_class, fast_bytes, cache_bytes, allocator }
+    let (thread_cache_bytes, extra_ns) = (u64::MAX, [1.0, 3.0]);
+    Foresight {
+        trace,
+        threads: 1,
+        peak_by_class,
+        fast_bytes,
+        cache_bytes,
+        thread_cache_bytes,
+        extra_ns,
+        allocator,
+    }
 }
 
 #[test]

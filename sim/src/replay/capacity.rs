@@ -32,7 +32,7 @@ pub(crate) fn check(
     let needed_bytes = if is_roomy || !settings.allocator.is_pool() {
         live
     } else {
-        live.max(least_of_pool(&residency(trace, settings.threads as u64)?))
+        live.max(least_of_pool(&residency(trace, settings.threads as u64, 0)?))
     };
     if needed_bytes <= capacity_bytes {
         return Ok(());
@@ -56,7 +56,7 @@ fn usable<'b>(settings: &Resolved, budgets: &'b [Budget]) -> (&'b [Budget], Stri
 /// # Errors
 /// - [`Error::Trace`] if the trace is wrong.
 pub fn pool_bytes(trace: &Trace, class: Class) -> Result<u64, Error> {
-    let Residency { mut arrays, instants } = residency(trace, 1)?;
+    let Residency { mut arrays, instants } = residency(trace, 1, 0)?;
     arrays.retain(|array| array.class == class);
     Ok(least_of_pool(&Residency { arrays, instants }))
 }

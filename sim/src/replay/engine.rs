@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hetier_traces::loops::Scope;
 use hetier_traces::walk::{Call, Node, Run};
-use hetier_traces::{Class, Directory, Facts, PhaseHead, Trace};
+use hetier_traces::{Class, Directory, Facts, LINE_BYTES, PhaseHead, Trace};
 
 use super::Watched;
 use super::calls::{CallState, Progress};
@@ -17,6 +17,7 @@ use super::settings::Resolved;
 use super::team::{Team, indices};
 use crate::allocator::Allocator;
 use crate::core::{Jitter, Source, State};
+use crate::device::literal::DeviceConfig;
 use crate::machine::{Activity, Machine, Port, Workload};
 use crate::placement::{self, Foresight};
 use crate::result::{NearMemory, Traffic};
@@ -96,7 +97,7 @@ impl Engine {
         let primitives = primitives.collect();
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
         let placement =
-            placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets)))?;
+            placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets))?)?;
         let tables = (0..system.tiers.len()).map(|tier| {
             let usable = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
             settings.table(system, Budget { tier, bytes: usable }, facts.peak_footprint_bytes, 1)
@@ -331,19 +332,36 @@ pub(crate) fn foresight<'t>(
     facts: &Facts,
     settings: &Resolved,
     (system, budgets): (&System, &[Budget]),
-) -> Foresight<'t> {
+) -> Result<Foresight<'t>, Error> {
     let mut peak_by_class = [0; Class::ALL.len()];
     for point in &facts.footprint {
         for (peak, class) in peak_by_class.iter_mut().zip(Class::ALL) {
             *peak = (*peak).max(point.peak.of(class)).max(point.end.of(class));
         }
     }
-    Foresight {
+    let threads = settings.threads as u64;
+    let cache_bytes = system.l3.capacity_bytes() * system.sockets as u64;
+    Ok(Foresight {
         trace,
-        threads: settings.threads as u64,
+        threads,
         peak_by_class,
         fast_bytes: budgets.first().map_or(0, |budget| budget.bytes),
-        cache_bytes: system.l3.capacity_bytes() * system.sockets as u64,
+        cache_bytes,
+        thread_cache_bytes: cache_bytes / threads.max(1) + system.l2.capacity_bytes(),
+        extra_ns: extra_ns(system, budgets)?,
         allocator: settings.allocator,
-    }
+    })
+}
+
+/// How much longer the second tier is busy with a line that is read, and that is written, than the first, in nanoseconds.
+fn extra_ns(system: &System, budgets: &[Budget]) -> Result<[f64; 2], Error> {
+    let line_ns = |budget: Option<&Budget>| -> Result<[f64; 2], Error> {
+        let Some(budget) = budget else { return Ok([0.0; 2]) };
+        let tier = &system.tiers[budget.tier];
+        let channels = (tier.channels_per_socket * system.sockets) as f64;
+        let peaks = DeviceConfig::load(&tier.device)?.peaks_gb_per_s();
+        Ok(peaks.map(|gb_per_s| LINE_BYTES as f64 / (gb_per_s * channels)))
+    };
+    let [fast, slow] = [line_ns(budgets.first())?, line_ns(budgets.get(1))?];
+    Ok([0, 1].map(|way| (slow[way] - fast[way]).max(0.0)))
 }

@@ -169,7 +169,7 @@ fn build<'p>(
         limits: budgets.iter().map(|budget| budget.bytes).collect(),
         placement: placement::build(
             &settings.placement,
-            &foresight(trace, facts, settings, (system, &budgets)),
+            &foresight(trace, facts, settings, (system, &budgets))?,
         )?,
         tables: budgets.iter().map(table).collect(),
         names: tiers.iter().map(|&tier| system.tiers[tier].name.clone()).collect(),

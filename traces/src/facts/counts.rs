@@ -15,8 +15,8 @@ pub(super) struct MacroCost {
     line_accesses: u64,
     /// By operand.
     traffic: Vec<Traffic>,
-    /// By operand.
-    lines: Vec<u64>,
+    /// Lines read and written, by operand.
+    lines: Vec<[u64; 2]>,
     arithmetic: BTreeMap<&'static str, u64>,
 }
 
@@ -24,15 +24,15 @@ impl MacroCost {
     pub fn of(defined: &Macro) -> Self {
         let mut cost = Self {
             traffic: vec![Traffic::default(); defined.parameters.len()],
-            lines: vec![0; defined.parameters.len()],
+            lines: vec![[0; 2]; defined.parameters.len()],
             ..Self::default()
         };
         for lane in defined.sweeps.iter().flat_map(|sweep| &sweep.lanes) {
-            let directions = u64::from(lane.access.is_read()) + u64::from(lane.access.is_write());
-            let lines = directions * lane.line_touches();
-            cost.line_accesses = cost.line_accesses.saturating_add(lines);
-            if let Some(sum) = cost.lines.get_mut(usize::from(lane.operand)) {
-                *sum = sum.saturating_add(lines);
+            let lines = [lane.access.is_read(), lane.access.is_write()]
+                .map(|is_taken| u64::from(is_taken) * lane.line_touches());
+            cost.line_accesses = cost.line_accesses.saturating_add(lines[0] + lines[1]);
+            if let Some(sums) = cost.lines.get_mut(usize::from(lane.operand)) {
+                *sums = [0, 1].map(|way| sums[way].saturating_add(lines[way]));
             }
             if let Some(traffic) = cost.traffic.get_mut(usize::from(lane.operand)) {
                 traffic.add(Traffic {
@@ -79,14 +79,19 @@ pub(super) fn activity(
     Ok((activity, counter.lifetimes))
 }
 
-/// Touches of lines of each array or view by everything that `nodes` do, except those of an object that the same call
-/// touched in the iteration before.
-pub(super) fn touches_by_array(nodes: &[Node], costs: &[MacroCost]) -> BTreeMap<ArrayId, u64> {
-    let mut counter =
-        Counter { touches: Some(Touches { costs, sums: BTreeMap::new() }), ..Counter::default() };
+/// Lines of each array or view that everything that `nodes` do reads and writes, except those of an object that the same call
+/// touched in the iteration before and that a cache of `cache_bytes` still holds: all that the call touches fits.
+pub(super) fn touches_by_array(
+    nodes: &[Node],
+    costs: &[MacroCost],
+    (directory, cache_bytes): (&Directory, u64),
+) -> BTreeMap<ArrayId, [u64; 2]> {
+    let touches = Touches { costs, directory, cache_bytes, sums: BTreeMap::new() };
+    let mut counter = Counter { touches: Some(touches), ..Counter::default() };
     counter.visit(nodes, 1);
     let sums = counter.touches.map(|touches| touches.sums).unwrap_or_default();
-    sums.into_iter().map(|(array, sum)| (array, u64::try_from(sum.max(0)).unwrap_or(u64::MAX))).collect()
+    let whole = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
+    sums.into_iter().map(|(array, sums)| (array, sums.map(whole))).collect()
 }
 
 fn add_call(
@@ -164,10 +169,21 @@ struct Level {
     is_first: bool,
 }
 
-/// Touches of lines by array.
+/// Lines read and written, by array.
 struct Touches<'c> {
     costs: &'c [MacroCost],
-    sums: BTreeMap<ArrayId, i128>,
+    directory: &'c Directory,
+    cache_bytes: u64,
+    sums: BTreeMap<ArrayId, [i128; 2]>,
+}
+
+impl Touches<'_> {
+    /// Whether the cache still holds what a call touched when it comes again.
+    fn holds(&self, call: &Call) -> bool {
+        let bytes = |array: ArrayId| self.directory.least_capacity(array).unwrap_or(0);
+        call.operands.iter().map(|operand| bytes(operand.array)).fold(0, u64::saturating_add)
+            <= self.cache_bytes
+    }
 }
 
 impl Counter<'_> {
@@ -254,17 +270,19 @@ impl Counter<'_> {
     }
 
     /// Counts touches of a call's operands. Ranges around the call that do not choose the operand, from inside out,
-    /// touch the same object again and again: once counts.
+    /// touch the same object again and again: once counts if a cache holds it meanwhile.
     fn touch(&mut self, call: &Call, weight: i128) {
-        let Some(Touches { costs, sums }) = &mut self.touches else { return };
-        let lines = costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
-        for (operand, &lines) in call.operands.iter().zip(lines) {
+        let Some(touches) = &mut self.touches else { return };
+        let is_held = touches.holds(call);
+        let lines = touches.costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
+        for (operand, lines) in call.operands.iter().zip(lines) {
             let dependencies = u64::from(operand.index.dependencies());
-            let idle = self.levels.iter().rev().take_while(|level| dependencies >> level.variable & 1 == 0);
+            let is_idle = |level: &&Level| is_held && dependencies >> level.variable & 1 == 0;
+            let idle = self.levels.iter().rev().take_while(is_idle);
             let count =
                 idle.fold(weight, |count, level| if level.is_first { count / level.times } else { 0 });
-            let sum = sums.entry(operand.array).or_default();
-            *sum = sum.saturating_add(count.saturating_mul(lines.into()));
+            let sums = touches.sums.entry(operand.array).or_default();
+            *sums = [0, 1].map(|way| sums[way].saturating_add(count.saturating_mul(lines[way].into())));
         }
     }
 

@@ -20,10 +20,10 @@ pub struct ArrayUse {
     pub class: Class,
     /// Bytes of an element.
     pub capacity_bytes: u64,
-    /// Touches of 64-byte lines of its elements by each body that touches them, under the body's first instant. What a
-    /// call touches again in the next iteration counts once: a private cache holds it. Touches through a view count for
-    /// the arrays behind it by their share of its elements.
-    pub touched: Vec<(usize, u64)>,
+    /// 64-byte lines of its elements that each body reads and writes, under the body's first instant. What a call touches
+    /// again in the next iteration counts once if a cache holds it meanwhile. Touches through a view count for the arrays
+    /// behind it by their share of its elements.
+    pub touched: Vec<(usize, [u64; 2])>,
     /// Live bytes from an instant on, until the next entry; before the first, none. The first instant of a body shows the
     /// most that each array holds during it; the arrays need not reach that together.
     pub held: Vec<(usize, u64)>,
@@ -32,7 +32,7 @@ pub struct ArrayUse {
 impl ArrayUse {
     /// Touches of lines by all bodies.
     pub fn touched_lines(&self) -> u64 {
-        self.touched.iter().fold(0, |sum, (_, lines)| sum.saturating_add(*lines))
+        self.touched.iter().flat_map(|(_, lines)| lines).fold(0, |sum, lines| sum.saturating_add(*lines))
     }
 
     /// Most bytes alive at once.
@@ -104,13 +104,14 @@ impl Change for ByArray {
     }
 }
 
-/// What each array of a trace holds and how often it is touched, `threads` iterations of parallel regions at once.
+/// What each array of a trace holds and how often it is touched, `threads` iterations of parallel regions at once, each
+/// with `cache_bytes` of cache for what its calls touch again and again.
 ///
 /// Costs a few times [`facts`](super::facts()); memory grows with the number of changes.
 ///
 /// # Errors
 /// Those of [`super::Collector::push`].
-pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
+pub fn residency(trace: &Trace, threads: u64, cache_bytes: u64) -> Result<Residency> {
     let directory = Directory::of(&trace.definitions)?;
     let costs: Vec<MacroCost> = trace.macros.iter().map(MacroCost::of).collect();
     let mut live = Footprint::<ByArray>::new(threads.max(1));
@@ -129,7 +130,7 @@ pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
     for phase in &trace.phases {
         for body in &phase.body {
             let nodes = compile(std::slice::from_ref(body), 0)?;
-            for (array, lines) in counts::touches_by_array(&nodes, &costs) {
+            for (array, lines) in counts::touches_by_array(&nodes, &costs, (&directory, cache_bytes)) {
                 history.touch(&directory, array, lines);
             }
             let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;
@@ -155,7 +156,7 @@ pub fn residency(trace: &Trace, threads: u64) -> Result<Residency> {
 /// Live bytes of each array, noted when they change, and touches of its lines.
 struct History {
     held: Vec<Vec<(usize, u64)>>,
-    touched: Vec<Vec<(usize, u64)>>,
+    touched: Vec<Vec<(usize, [u64; 2])>>,
     last: ByArray,
     instants: usize,
 }
@@ -172,15 +173,17 @@ impl History {
     }
 
     /// Notes accesses of a body whose instants come next; those of a view go to the arrays behind it.
-    fn touch(&mut self, directory: &Directory, array: ArrayId, lines: u64) {
+    fn touch(&mut self, directory: &Directory, array: ArrayId, lines: [u64; 2]) {
         let count = directory.elements(array).unwrap_or(1);
         let instant = self.instants;
         directory.stretches(Stretch { array, start: 0, stride: 1, count }, &mut |stretch| {
-            let share = u128::from(lines) * u128::from(stretch.count) / u128::from(count);
-            let share = u64::try_from(share).unwrap_or(u64::MAX);
+            let share = lines.map(|lines| {
+                let share = u128::from(lines) * u128::from(stretch.count) / u128::from(count);
+                u64::try_from(share).unwrap_or(u64::MAX)
+            });
             let touched = &mut self.touched[stretch.array.0 as usize];
             match touched.last_mut().filter(|(at, _)| *at == instant) {
-                Some((_, sum)) => *sum = sum.saturating_add(share),
+                Some((_, sums)) => *sums = [0, 1].map(|way| sums[way].saturating_add(share[way])),
                 None => touched.push((instant, share)),
             }
         });

@@ -360,7 +360,7 @@ proptest! {
                 prop_assert!(expanded.is_ok());
                 prop_assert_eq!(found.peak_footprint_bytes, peak);
                 prop_assert_eq!(found.phases[0].end_footprint_bytes, live);
-                let found = residency(&trace, 1).unwrap();
+                let found = residency(&trace, 1, u64::MAX).unwrap();
                 let peaks: BTreeMap<u32, u64> =
                     found.arrays.iter().map(|array| (array.id.0, array.peak_bytes())).collect();
                 prop_assert_eq!(peaks, by_array.into_iter().map(|(array, (_, most))| (array, most)).collect());
@@ -373,7 +373,7 @@ proptest! {
 #[test]
 fn arrays_hold_what_they_hold_at_most_and_threads_add_scratch() {
     for threads in [1, 2, 20] {
-        let residency = residency(&convolution(), threads).unwrap();
+        let residency = residency(&convolution(), threads, u64::MAX).unwrap();
 
         let peaks: Vec<u64> = residency.arrays.iter().map(|array| array.peak_bytes() / 256).collect();
         assert_eq!(peaks, [5, 20, threads, threads], "input, output, scratch and sum");
@@ -395,7 +395,7 @@ fn accesses_through_a_view_count_for_the_arrays_behind_it_by_their_share() {
     ];
     let trace = trace(vec![array("a", 3), array("b", 1), view], body);
 
-    let found = residency(&trace, 1).unwrap();
+    let found = residency(&trace, 1, u64::MAX).unwrap();
 
     let lines: Vec<u64> = found.arrays.iter().map(ArrayUse::touched_lines).collect();
     assert_eq!(lines.iter().sum::<u64>(), facts(&trace, 1).unwrap().activity.line_accesses);
@@ -416,9 +416,13 @@ fn an_object_that_a_call_touches_in_every_iteration_counts_once() {
     let definitions = vec![array("a", 8), array("b", 4)];
     let trace = trace(definitions, vec![Body::Alloc(run(0, 0, 8)), Body::Alloc(run(1, 0, 4)), body]);
 
-    let touched: Vec<u64> =
-        residency(&trace, 1).unwrap().arrays.iter().map(ArrayUse::touched_lines).collect();
+    let touched = |cache_bytes: u64| -> Vec<u64> {
+        let residency = residency(&trace, 1, cache_bytes).unwrap();
+        residency.arrays.iter().map(ArrayUse::touched_lines).collect()
+    };
 
     // Windows have 2, 3, 3 and 2 taps, each walked twice; a copy reads two lines and writes two.
-    assert_eq!(touched, [2 * 2 * (2 + 3 + 3 + 2), 2 * 4]);
+    let taps = 2 * (2 + 3 + 3 + 2);
+    assert_eq!(touched(2 * 256), [2 * taps, 2 * 4]);
+    assert_eq!(touched(2 * 256 - 1), [2 * taps, 2 * taps], "a cache that is too small holds nothing");
 }

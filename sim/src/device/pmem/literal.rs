@@ -189,6 +189,20 @@ impl PmemConfig {
         self.capacity_bytes
     }
 
+    /// The most that it reads, and writes in whole media lines, in GB/s: the slowest of bus, media and power budget.
+    pub fn peaks_gb_per_s(&self) -> [f64; 2] {
+        let peak = |media: Picoseconds, femtojoules: u64| {
+            let line = [
+                self.bus_line.0 as f64 * LINES_PER_XPLINE as f64,
+                media.0 as f64 / self.banks as f64,
+                // Femtojoules over milliwatts are picoseconds.
+                femtojoules as f64 / self.budget_mw as f64,
+            ];
+            XPLINE_BYTES as f64 * 1e3 / line.into_iter().fold(0.0, f64::max)
+        };
+        [peak(self.media_read, self.read_fj), peak(self.media_write, self.write_fj)]
+    }
+
     /// The same DIMM with another power budget.
     ///
     /// # Errors

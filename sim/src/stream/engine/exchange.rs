@@ -294,14 +294,7 @@ impl Engine<'_> {
     }
 
     /// Puts lines into the last level of the core's socket and writes what has to leave it.
-    fn keep(
-        &mut self,
-        number: usize,
-        site: SiteFacts,
-        block: u32,
-        lines: Lines,
-        now_ps: u64,
-    ) {
+    fn keep(&mut self, number: usize, site: SiteFacts, block: u32, lines: Lines, now_ps: u64) {
         let socket = self.cores[number].socket;
         let mut leaving = std::mem::take(&mut self.leaving);
         let entry = &mut self.heap.blocks[block];
