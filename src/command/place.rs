@@ -172,6 +172,7 @@ fn plan_table(plan: &[Planned]) -> Table {
         "peak_bytes",
         "touched_lines",
         "memory_accesses",
+        "extra_seconds",
         "density",
         "fast_bytes",
     ]);
@@ -184,6 +185,7 @@ fn plan_table(plan: &[Planned]) -> Table {
             array.peak_bytes().to_string(),
             array.touched_lines().to_string(),
             planned.memory_accesses.to_string(),
+            planned.extra_seconds.to_string(),
             planned.density.to_string(),
             planned.fast_bytes.to_string(),
         ]);

@@ -11,10 +11,12 @@
 //!    reads.
 //! 3. *Density.* That cost, over the bytes that the array holds times how long it holds them. Memory of the dead serves
 //!    others, so that a short life is cheap. Time is counted in the same cost, of all arrays.
-//! 4. *Quotas.* Arrays by density, the older first where equal. Each gets as many bytes of fast memory as it holds, or as
-//!    are left at the instants at which it lives. With the pool allocator memory is left only for blocks of the same size, so
-//!    that each size of block counts by its own largest sum; otherwise what died is free for all. An array that gets part
-//!    of what it wants keeps its first-born elements there.
+//! 4. *Pools.* The pool allocator keeps what it has for blocks of one size, so each size of block is a pool of its own;
+//!    otherwise there is one pool. Fast memory goes to the pools in [`STEPS`] steps, each to the one whose arrays save the
+//!    most with it over the whole run.
+//! 5. *Quotas.* Within a pool arrays by density, the older first where equal. Each gets as many bytes as it holds, or as
+//!    are left at the instants at which it lives. An array that gets part of what it wants keeps its first-born elements
+//!    there.
 //!
 //! Not considered: whether accesses wait or overlap. So another policy may still be faster: `hetier place` tries all.
 
@@ -27,6 +29,9 @@ use super::{Choice, Foresight, Newborn, Placement};
 use crate::Error;
 use crate::allocator::{AllocatorKind, padded};
 
+/// Steps in which fast memory is dealt to pools.
+const STEPS: u64 = 256;
+
 /// What the plan gives an array.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
@@ -34,6 +39,8 @@ pub struct Planned {
     pub array: ArrayUse,
     /// Line accesses that reach memory.
     pub memory_accesses: u64,
+    /// Seconds that slow memory would be busier with them.
+    pub extra_seconds: f64,
     /// Their cost over bytes held and time, relative to the densest array: in [0, 1].
     pub density: f64,
     /// Bytes of fast memory that its elements may hold at once, padded to lines.
@@ -48,10 +55,7 @@ pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
     let Foresight { trace, threads, thread_cache_bytes, .. } = *foresight;
     let Residency { arrays, instants } = residency(trace, threads, thread_cache_bytes)?;
     let mut planned = ranked(arrays, instants, foresight.cache_bytes, foresight.extra_ns);
-    let mut room = Room { bytes: foresight.fast_bytes, taken: 0, by_size: BTreeMap::new(), instants };
-    for planned in &mut planned {
-        planned.fast_bytes = room.give(&planned.array, foresight.allocator);
-    }
+    deal(&mut planned, instants, foresight.fast_bytes, foresight.allocator);
     Ok(planned)
 }
 
@@ -75,7 +79,7 @@ fn ranked(arrays: Vec<ArrayUse>, instants: usize, cache_bytes: u64, extra_ns: [f
         };
         let price: f64 = spans(&array, instants).map(held).sum();
         let density = if gain > 0.0 { gain / price.max(f64::MIN_POSITIVE) } else { 0.0 };
-        Planned { array, memory_accesses, density, fast_bytes: 0 }
+        Planned { array, memory_accesses, extra_seconds: gain / 1e9, density, fast_bytes: 0 }
     };
     let mut planned: Vec<Planned> = arrays.into_iter().zip(&reaching).map(rank).collect();
     planned.sort_by(|one, other| {
@@ -100,40 +104,105 @@ fn reaching(array: &ArrayUse, cache_bytes: u64) -> Vec<(usize, [u64; 2])> {
     array.touched.iter().map(reach).collect()
 }
 
-/// Fast memory over time.
-struct Room {
-    bytes: u64,
-    /// Sum of the largest sums of all sizes.
-    taken: u64,
-    /// Size of block (0 where all share) → its largest sum, and its sum at each instant.
-    by_size: BTreeMap<u64, (u64, Vec<u64>)>,
-    instants: usize,
-}
-
-impl Room {
-    /// Gives an array what is left for it: whole elements.
-    fn give(&mut self, array: &ArrayUse, allocator: AllocatorKind) -> u64 {
-        let block = padded(array.capacity_bytes);
-        let size = if allocator == AllocatorKind::Map { 0 } else { block };
-        let (most, sums) = self.by_size.entry(size).or_insert_with(|| (0, vec![0; self.instants]));
-        let level = *most + self.bytes.saturating_sub(self.taken);
-        let held = |bytes: u64| (bytes / array.capacity_bytes).saturating_mul(block);
-        let mut quota = held(array.peak_bytes());
-        for (span, bytes) in spans(array, sums.len()) {
-            let tight = sums[span].iter().filter(|&&sum| sum.saturating_add(held(bytes)) > level);
-            quota = tight.map(|&sum| level.saturating_sub(sum)).fold(quota, u64::min);
-        }
-        quota = quota / block * block;
-        let before = *most;
-        for (span, bytes) in spans(array, sums.len()) {
-            for sum in &mut sums[span] {
-                *sum += held(bytes).min(quota);
-                *most = (*most).max(*sum);
+/// Gives fast memory to pools, and theirs to arrays.
+fn deal(planned: &mut [Planned], instants: usize, fast_bytes: u64, allocator: AllocatorKind) {
+    let mut pools = pools(planned, instants, fast_bytes, allocator);
+    let mut left = fast_bytes;
+    let mut rates: Vec<f64> = pools.iter().map(|pool| pool.rate(planned, left)).collect();
+    loop {
+        // The first of those that save the most for each byte.
+        let best = (0..pools.len()).rev().max_by(|one, other| rates[*one].total_cmp(&rates[*other]));
+        let Some(best) = best.filter(|best| rates[*best] > 0.0) else { break };
+        let step = pools[best].next_step(left);
+        pools[best].level += step;
+        pools[best].saved += rates[best] * step as f64;
+        left -= step;
+        for (number, pool) in pools.iter().enumerate() {
+            if number == best || pool.step > left {
+                rates[number] = pool.rate(planned, left);
             }
         }
-        self.taken += *most - before;
-        quota
     }
+    let quotas: Vec<(usize, u64)> = pools.iter().flat_map(|pool| pool.quotas(planned, pool.level)).collect();
+    for (number, quota) in quotas {
+        planned[number].fast_bytes = quota;
+    }
+}
+
+/// The pools of an allocator, nothing given yet.
+fn pools(planned: &[Planned], instants: usize, fast_bytes: u64, allocator: AllocatorKind) -> Vec<Pool> {
+    let mut pools: BTreeMap<u64, Pool> = BTreeMap::new();
+    for (number, Planned { array, .. }) in planned.iter().enumerate() {
+        let block = match allocator {
+            AllocatorKind::Map => LINE_BYTES,
+            _ => padded(array.capacity_bytes),
+        };
+        let step = fast_bytes.div_ceil(STEPS).next_multiple_of(block);
+        let empty = || Pool { block, step, level: 0, saved: 0.0, instants, members: Vec::new() };
+        pools.entry(block).or_insert_with(empty).members.push(number);
+    }
+    pools.into_values().collect()
+}
+
+/// Blocks that can take each other's place in fast memory.
+struct Pool {
+    /// Bytes of a block.
+    block: u64,
+    /// Bytes that it is given at once.
+    step: u64,
+    /// Bytes that it was given, and the seconds that those save.
+    level: u64,
+    saved: f64,
+    instants: usize,
+    /// Arrays, by density.
+    members: Vec<usize>,
+}
+
+impl Pool {
+    /// Bytes that it is given next, of those left.
+    fn next_step(&self, left: u64) -> u64 {
+        self.step.min(left / self.block * self.block)
+    }
+
+    /// Seconds saved for each byte of the next step.
+    fn rate(&self, planned: &[Planned], left: u64) -> f64 {
+        let step = self.next_step(left);
+        if step == 0 {
+            return 0.0;
+        }
+        let saved = |(number, quota): (usize, u64)| {
+            let Planned { array, extra_seconds, .. } = &planned[number];
+            extra_seconds * quota as f64 / held(array, array.peak_bytes()).max(1) as f64
+        };
+        let all: f64 = self.quotas(planned, self.level + step).map(saved).sum();
+        (all - self.saved) / step as f64
+    }
+
+    /// What each array gets of so many bytes: whole elements.
+    fn quotas<'p>(&'p self, planned: &'p [Planned], level: u64) -> impl Iterator<Item = (usize, u64)> + 'p {
+        let mut sums = vec![0; self.instants];
+        self.members.iter().map(move |&number| (number, give(&planned[number].array, level, &mut sums)))
+    }
+}
+
+/// Gives an array what is left for it of a level, of which `sums` is taken at each instant.
+fn give(array: &ArrayUse, level: u64, sums: &mut [u64]) -> u64 {
+    let mut quota = held(array, array.peak_bytes());
+    for (span, bytes) in spans(array, sums.len()) {
+        let tight = sums[span].iter().filter(|&&sum| sum.saturating_add(held(array, bytes)) > level);
+        quota = tight.map(|&sum| level.saturating_sub(sum)).fold(quota, u64::min);
+    }
+    let block = padded(array.capacity_bytes);
+    quota = quota / block * block;
+    for (span, bytes) in spans(array, sums.len()) {
+        sums[span].iter_mut().for_each(|sum| *sum += held(array, bytes).min(quota));
+    }
+    quota
+}
+
+/// Bytes of the blocks that hold so many bytes of an array.
+fn held(array: &ArrayUse, bytes: u64) -> u64 {
+    (bytes / array.capacity_bytes).saturating_mul(padded(array.capacity_bytes))
 }
 
 /// Instants between changes, with the bytes held.
@@ -185,31 +254,43 @@ mod tests {
         ArrayUse { id, label, class, capacity_bytes, touched, held: held.to_vec() }
     }
 
-    fn room(bytes: u64) -> Room {
-        Room { bytes, taken: 0, by_size: BTreeMap::new(), instants: 4 }
+    fn dealt(arrays: Vec<ArrayUse>, fast_bytes: u64, allocator: AllocatorKind) -> Vec<u64> {
+        let mut planned = ranked(arrays, 4, 0, [1.0, 3.0]);
+        deal(&mut planned, 4, fast_bytes, allocator);
+        planned.sort_by_key(|planned| planned.array.id);
+        planned.iter().map(|planned| planned.fast_bytes).collect()
     }
 
     #[test]
     fn arrays_that_never_live_together_share_the_same_memory() {
-        let mut room = room(256);
-        let give = |room: &mut Room, held: &[(usize, u64)]| {
-            room.give(&used(0, 64, 1, held), AllocatorKind::SealPool)
-        };
+        let mut sums = [0; 4];
+        let mut give = |held: &[(usize, u64)]| give(&used(0, 64, 1, held), 256, &mut sums);
 
-        assert_eq!(give(&mut room, &[(0, 256), (2, 0)]), 256);
-        assert_eq!(give(&mut room, &[(2, 192), (3, 0)]), 192);
-        assert_eq!(give(&mut room, &[(1, 64), (3, 0)]), 0, "the first array lives at instant 1");
-        assert_eq!(give(&mut room, &[(2, 640)]), 64, "one element fits beside the second");
+        assert_eq!(give(&[(0, 256), (2, 0)]), 256);
+        assert_eq!(give(&[(2, 192), (3, 0)]), 192);
+        assert_eq!(give(&[(1, 64), (3, 0)]), 0, "the first array lives at instant 1");
+        assert_eq!(give(&[(2, 640)]), 64, "one element fits beside the second");
     }
 
     #[test]
     fn the_pool_keeps_memory_for_blocks_of_its_size_and_a_map_gives_it_back() {
-        for (kind, second) in [(AllocatorKind::SealPool, 128), (AllocatorKind::Map, 256)] {
-            let mut room = room(256);
+        // The second array is touched less, and lives when the first is dead.
+        let first = used(0, 64, 100, &[(0, 256), (1, 0)]);
+        let second = ArrayUse { touched: vec![(2, [50, 0])], ..used(1, 128, 0, &[(2, 256)]) };
+        let arrays = vec![first, second];
 
-            assert_eq!(room.give(&used(0, 64, 1, &[(0, 128), (1, 0)]), kind), 128);
-            assert_eq!(room.give(&used(1, 128, 1, &[(2, 256)]), kind), second, "{kind:?}");
-        }
+        assert_eq!(dealt(arrays.clone(), 256, AllocatorKind::SealPool), [256, 0]);
+        assert_eq!(dealt(arrays, 256, AllocatorKind::Map), [256, 256]);
+    }
+
+    #[test]
+    fn a_pool_that_serves_one_array_after_the_other_goes_before_a_denser_one() {
+        // Two arrays of 64-byte blocks save 60 together, one of 128-byte blocks 40.
+        let one = used(0, 64, 30, &[(0, 256), (1, 0)]);
+        let other = ArrayUse { touched: vec![(2, [30, 0])], ..used(1, 64, 0, &[(2, 256)]) };
+        let alone = used(2, 128, 40, &[(0, 256), (1, 0)]);
+
+        assert_eq!(dealt(vec![one, other, alone], 256, AllocatorKind::SealPool), [256, 256, 0]);
     }
 
     #[test]
