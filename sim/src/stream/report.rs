@@ -2,8 +2,10 @@
 
 use hetier_traces::{Class, Facts, Trace};
 
+use super::behaviour::Load;
 use super::behaviour::micro::QUANTILES;
 use super::engine::Engine;
+use super::memory::near::PAGE_LINES;
 use crate::Picoseconds;
 use crate::machine::Histogram;
 use crate::replay::engine::Spent;
@@ -79,7 +81,13 @@ fn caches(engine: &Engine<'_>) -> CacheResult {
     let beyond = (caches.l2.hits + caches.l2.misses).min(engine.accesses);
     caches.l1.hits = engine.accesses - beyond;
     caches.l1.misses = beyond;
+    caches.prefetched_lines = caches.l2.misses * engine.times.prefetched / PAGE_LINES;
     caches
+}
+
+/// Those of lines loaded from memory that a core waits for; the prefetcher fetches the others before.
+fn waited(loads: u64, load: Load) -> u64 {
+    (u128::from(loads) * u128::from(load.waited_ppm) / 1_000_000) as u64
 }
 
 /// Every line that a load fetched as late as lines of its load step were in short runs of the line model, longer by what
@@ -88,8 +96,9 @@ fn latency(engine: &Engine<'_>) -> Option<Latency> {
     let mut histogram = Histogram::default();
     let mut sum_ps = 0_u128;
     for server in engine.memory.servers() {
-        for (step, factor, lines) in server.waits.iter() {
+        for (step, factor, loads) in server.waits.iter() {
             let load = server.behaviour().load(server.read_share(), step)[0];
+            let lines = waited(loads, load);
             let late = |ps: u64| (ps as f64 * factor).round() as u64;
             sum_ps += u128::from(lines) * u128::from(late(load.latency_ps));
             let mut below = 0;

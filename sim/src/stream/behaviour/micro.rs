@@ -46,6 +46,16 @@ pub enum Mix {
     NonTemporal,
 }
 
+impl Mix {
+    /// Loads among [`MIX_PERIOD`] accesses.
+    const fn loads(self) -> u64 {
+        match self {
+            Self::Stores(stores) => MIX_PERIOD - stores,
+            Self::NonTemporal => 0,
+        }
+    }
+}
+
 /// A short run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Micro<'s> {
@@ -82,6 +92,8 @@ pub struct Measured {
     pub latency_ps: Option<u64>,
     /// Latencies below which the shares [`QUANTILES`] of them lie.
     pub quantiles_ps: [u64; QUANTILES.len()],
+    /// Demand reads for a million lines that were loaded: those that the prefetcher fetched before are none.
+    pub waited_ppm: u64,
     /// Bytes read and written at the tier's interface in that part.
     pub interface: [u64; 2],
     /// The same from the start of that part until all stores are with the device, as are those that follow.
@@ -325,15 +337,17 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     fill(&mut machine, &mut threads, system);
     machine.run(&mut threads)?;
     let (half, end) = (threads.half.take().unwrap_or_default(), threads.end.take().unwrap_or_default());
-    let last = threads.mark_memory(&machine.memory);
+    let last = Mark { lines: threads.total, ..threads.mark_memory(&machine.memory) };
     let (before, after) = (half.counters, last.counters);
     let reads = last.reads.since(&half.reads);
     let quantile = |share| (reads.quantile_ns(share).unwrap_or(0.0) * 1e3) as u64;
+    let loaded = (last.lines - half.lines.min(last.lines)) * threads.micro.mix.loads() / MIX_PERIOD;
     Ok(Measured {
         time: end.at.saturating_sub(half.at),
         lines: end.lines - half.lines.min(end.lines),
         latency_ps: reads.mean_ps(),
         quantiles_ps: QUANTILES.map(quantile),
+        waited_ppm: (reads.count() * 1_000_000).checked_div(loaded).map_or(0, |ppm| ppm.min(1_000_000)),
         interface: [
             end.traffic.read_bytes.saturating_sub(half.traffic.read_bytes),
             end.traffic.write_bytes.saturating_sub(half.traffic.write_bytes),

@@ -42,6 +42,8 @@ pub struct Load {
     pub latency_ps: u64,
     /// Latencies below which the shares [`QUANTILES`] of such lines lie.
     pub quantiles_ps: [u64; QUANTILES.len()],
+    /// Such lines among a million that are loaded; the prefetcher fetches the others before.
+    pub waited_ppm: u64,
 }
 
 /// What reading costs while a device sees one mix.
@@ -122,6 +124,7 @@ impl Load {
             line_fs: between(self.line_fs, to.line_fs, part),
             latency_ps: between(self.latency_ps, to.latency_ps, part),
             quantiles_ps: std::array::from_fn(|at| between(self.quantiles_ps[at], to.quantiles_ps[at], part)),
+            waited_ppm: between(self.waited_ppm, to.waited_ppm, part),
         }
     }
 }
@@ -165,6 +168,8 @@ pub struct CacheTimes {
     /// How long a fetch for a store holds its buffer, of 1,024 that a load holds one of its own: two things that a core
     /// does at once. 0 with a prefetcher, whose buffers both share.
     pub stores: u64,
+    /// Lines of each page in a stream that the prefetcher brings.
+    pub prefetched: u64,
 }
 
 /// Demand accesses of a page before the prefetcher runs (two ascending steps after the first).
@@ -190,6 +195,7 @@ impl CacheTimes {
             forwarded: stream(system.forward.0),
             remote_forwarded: stream(system.forward.0 + link),
             stores: if prefetches { 0 } else { 1024 * loads / system.limits.ownership as u64 },
+            prefetched: if prefetches { PAGE_LINES - TRAINING_LINES } else { 0 },
         }
     }
 }
@@ -283,7 +289,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 4;
+const DERIVATION: u32 = 5;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
@@ -428,6 +434,7 @@ fn load_rows(
             line_fs: holds.line_fs(*threads, RUNS[mix], run),
             latency_ps: told.latency_ps.unwrap_or(0),
             quantiles_ps: told.quantiles_ps,
+            waited_ppm: if holds.prefetches { run.waited_ppm } else { 1_000_000 },
         }
     };
     // Without load it does not matter what the load is made of.
@@ -472,6 +479,7 @@ fn farther(local: [Loads; READ_MIXES], near: &Measured, far: &Measured) -> [Load
         line_fs: load.line_fs + line_fs,
         latency_ps: load.latency_ps + latency_ps,
         quantiles_ps: load.quantiles_ps.map(|quantile_ps| quantile_ps + latency_ps),
+        ..load
     };
     local.map(|row| Loads { steps: row.steps.map(add), ..row })
 }
