@@ -81,7 +81,8 @@ fn caches(engine: &Engine<'_>) -> CacheResult {
     let beyond = (caches.l2.hits + caches.l2.misses).min(engine.accesses);
     caches.l1.hits = engine.accesses - beyond;
     caches.l1.misses = beyond;
-    caches.prefetched_lines = caches.l2.misses * engine.times.prefetched / PAGE_LINES;
+    // Lines that another core holds are not prefetched.
+    caches.prefetched_lines = (caches.l3.hits + caches.l3.misses) * engine.times.prefetched / PAGE_LINES;
     caches
 }
 
