@@ -141,6 +141,24 @@ fn key_switching_on_objects_of_the_size_of_a_cache_agrees_less_in_bytes() {
 }
 
 #[test]
+fn loads_wait_for_what_the_prefetcher_does_not_bring_at_both_fidelities() {
+    let (trace, system) = (convolutions(Kernel::Fused, 4, 4), small_machine(352));
+    let settings =
+        Settings { mode: Some("dram-only".to_owned()), prefetches: Some(true), ..Settings::default() };
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+    let line = replay::replay(&trace, &system, &settings, &mut quiet).expect("the trace fits");
+    let stream = stream::replay(&trace, &system, &settings, &mut quiet).expect("the trace fits");
+
+    // Of a page of 64 lines the first three are loaded before the stream is known.
+    for result in [&line, &stream] {
+        let latency = result.read_latency_ns.as_ref().expect("memory is read");
+        let lines = result.devices["dram"].read_bytes / 64;
+        assert!((lines / 100..lines / 5).contains(&latency.count), "{} of {lines}", latency.count);
+        assert!(result.caches.prefetched_lines > lines / 2);
+    }
+}
+
+#[test]
 fn stores_past_the_caches_to_another_socket_look_up_who_has_the_line() {
     // Half of the pages are on the other socket, and its directory is in memory: every other store reads first.
     let system = System::load("xeon-8260-optane").unwrap();

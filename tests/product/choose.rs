@@ -71,6 +71,25 @@ fn place_ranks_every_policy_and_plans_within_the_memory_there_is() {
 }
 
 #[test]
+fn no_policy_is_faster_than_the_plan_made_from_the_trace() {
+    let folder = TempDir::new().unwrap();
+    let rank = |network: &str, fraction: &str, sample: &str| -> Value {
+        let arguments = ["--dram-fraction", fraction, "--fidelity", "stream", "--sample", sample, "--json"];
+        let ranked = succeed(folder.path(), &[&["place", network][..], &arguments].concat());
+        serde_json::from_str(&ranked).unwrap()
+    };
+    succeed(folder.path(), &["record", "digits", "-o", "digits.trace"]);
+    succeed(folder.path(), &["record", "cryptonets", "-o", "cryptonets.trace"]);
+
+    for (network, fraction, sample) in
+        [("digits.trace", "0.1", "1"), ("digits.trace", "0.5", "1"), ("cryptonets.trace", "0.8", "0.02")]
+    {
+        let ranked = rank(network, fraction, sample);
+        assert_eq!(ranked["best"], "by-density", "{network} {fraction}: {ranked}");
+    }
+}
+
+#[test]
 fn a_sweep_has_a_row_for_every_combination_that_matters() {
     let folder = TempDir::new().unwrap();
     let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();
