@@ -5,7 +5,7 @@
 //! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack:
 //!
 //! 1. *Accesses that reach memory.* What a call touches again in the next iteration stays in the thread's caches if all of
-//!    the call's operands fit. An array that is no larger than the last-level caches while a body runs is fetched and
+//!    the call's operands fit. What threads touch at once comes once for all of them. An array that is no larger than the last-level caches while a body runs is fetched and
 //!    written back once by that body; a larger one at every other touch.
 //! 2. *Cost.* How much longer slow memory is busy with them than fast memory: writes to PMem take three times as long as
 //!    reads.
@@ -18,7 +18,7 @@
 //!    are left at the instants at which it lives. An array that gets part of what it wants keeps its first-born elements
 //!    there.
 //!
-//! Not considered: whether accesses wait or overlap. So another policy may still be faster: `hetier place` tries all.
+//! Not considered: whether accesses wait or overlap, and how far threads drift apart. So another policy may still be faster: `hetier place` tries all.
 
 use std::collections::BTreeMap;
 

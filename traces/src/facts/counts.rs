@@ -79,14 +79,25 @@ pub(super) fn activity(
     Ok((activity, counter.lifetimes))
 }
 
-/// Lines of each array or view that everything that `nodes` do reads and writes, except those of an object that the same call
-/// touched in the iteration before and that a cache of `cache_bytes` still holds: all that the call touches fits.
+/// Caches that touches go through, and who shares them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sharing {
+    /// Iterations of parallel regions that run at once.
+    pub threads: u64,
+    /// Bytes of cache that each has for what its calls touch again and again.
+    pub cache_bytes: u64,
+}
+
+/// Lines of each array or view that everything that `nodes` do reads and writes. Not counted are those of an object that
+/// the same call touched in the iteration before, if all that the call touches fits into a cache; and iterations that run
+/// at once and touch the same object, of which one brings it for all: they are taken to be in step.
 pub(super) fn touches_by_array(
     nodes: &[Node],
     costs: &[MacroCost],
-    (directory, cache_bytes): (&Directory, u64),
+    directory: &Directory,
+    sharing: Sharing,
 ) -> BTreeMap<ArrayId, [u64; 2]> {
-    let touches = Touches { costs, directory, cache_bytes, sums: BTreeMap::new() };
+    let touches = Touches { costs, directory, sharing, sums: BTreeMap::new() };
     let mut counter = Counter { touches: Some(touches), ..Counter::default() };
     counter.visit(nodes, 1);
     let sums = counter.touches.map(|touches| touches.sums).unwrap_or_default();
@@ -155,8 +166,9 @@ struct Counter<'c> {
     executions: Vec<i128>,
     lifetimes: HashMap<ArrayId, i128>,
     births: BTreeMap<ArrayId, i128>,
-    /// Ranges around, from outside.
+    /// Ranges around, from outside, and which of them run in parallel.
     levels: Vec<Level>,
+    parallel: std::ops::Range<usize>,
     touches: Option<Touches<'c>>,
 }
 
@@ -173,7 +185,7 @@ struct Level {
 struct Touches<'c> {
     costs: &'c [MacroCost],
     directory: &'c Directory,
-    cache_bytes: u64,
+    sharing: Sharing,
     sums: BTreeMap<ArrayId, [i128; 2]>,
 }
 
@@ -182,7 +194,7 @@ impl Touches<'_> {
     fn holds(&self, call: &Call) -> bool {
         let bytes = |array: ArrayId| self.directory.least_capacity(array).unwrap_or(0);
         call.operands.iter().map(|operand| bytes(operand.array)).fold(0, u64::saturating_add)
-            <= self.cache_bytes
+            <= self.sharing.cache_bytes
     }
 }
 
@@ -203,7 +215,9 @@ impl Counter<'_> {
                 Node::Loop(repeated) => self.visit_loop(repeated, weight),
                 Node::Region(region) => match &region.iterations {
                     Iterations::Nest { nest, body } => {
+                        self.parallel = self.levels.len()..self.levels.len() + nest.depth();
                         self.visit_nest(nest, 0, region.inside.bounds, weight, body);
+                        self.parallel = 0..0;
                     }
                     Iterations::Branches(branches) => {
                         branches.iter().for_each(|branch| self.visit(branch, weight));
@@ -270,17 +284,25 @@ impl Counter<'_> {
     }
 
     /// Counts touches of a call's operands. Ranges around the call that do not choose the operand, from inside out,
-    /// touch the same object again and again: once counts if a cache holds it meanwhile.
+    /// touch the same object again and again: once counts if a cache holds it meanwhile. Of parallel ranges further out
+    /// that do not choose it either, those that run at once count once.
     fn touch(&mut self, call: &Call, weight: i128) {
         let Some(touches) = &mut self.touches else { return };
         let is_held = touches.holds(call);
         let lines = touches.costs.get(call.callee.0 as usize).map_or(&[][..], |cost| &cost.lines);
         for (operand, lines) in call.operands.iter().zip(lines) {
             let dependencies = u64::from(operand.index.dependencies());
-            let is_idle = |level: &&Level| is_held && dependencies >> level.variable & 1 == 0;
-            let idle = self.levels.iter().rev().take_while(is_idle);
-            let count =
-                idle.fold(weight, |count, level| if level.is_first { count / level.times } else { 0 });
+            let chooses = |level: &Level| dependencies >> level.variable & 1 == 1;
+            let idle = self.levels.iter().rev().take_while(|level| is_held && !chooses(level)).count();
+            let (outer, idle) = self.levels.split_at(self.levels.len() - idle);
+            let count = idle.iter().rev().fold(weight, |count, level| match level.is_first {
+                true => count / level.times,
+                false => 0,
+            });
+            let outer =
+                outer.iter().enumerate().filter(|(at, level)| self.parallel.contains(at) && !chooses(level));
+            let together = outer.fold(1_i128, |product, (_, level)| product.saturating_mul(level.times));
+            let count = count / together.clamp(1, touches.sharing.threads.max(1).into());
             let sums = touches.sums.entry(operand.array).or_default();
             *sums = [0, 1].map(|way| sums[way].saturating_add(count.saturating_mul(lines[way].into())));
         }

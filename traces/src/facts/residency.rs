@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::{self, MacroCost};
+use super::counts::{self, MacroCost, Sharing};
 use super::footprint::{Change, Footprint};
 use crate::directory::{Directory, Stretch};
 use crate::error::Result;
@@ -21,7 +21,8 @@ pub struct ArrayUse {
     /// Bytes of an element.
     pub capacity_bytes: u64,
     /// 64-byte lines of its elements that each body reads and writes, under the body's first instant. What a call touches
-    /// again in the next iteration counts once if a cache holds it meanwhile. Touches through a view count for the arrays
+    /// again in the next iteration counts once if a cache holds it meanwhile, and what threads touch at once counts once:
+    /// they are taken to be in step. Touches through a view count for the arrays
     /// behind it by their share of its elements.
     pub touched: Vec<(usize, [u64; 2])>,
     /// Live bytes from an instant on, until the next entry; before the first, none. The first instant of a body shows the
@@ -114,6 +115,7 @@ impl Change for ByArray {
 pub fn residency(trace: &Trace, threads: u64, cache_bytes: u64) -> Result<Residency> {
     let directory = Directory::of(&trace.definitions)?;
     let costs: Vec<MacroCost> = trace.macros.iter().map(MacroCost::of).collect();
+    let sharing = Sharing { threads, cache_bytes };
     let mut live = Footprint::<ByArray>::new(threads.max(1));
     for (number, definition) in trace.definitions.iter().enumerate() {
         if let Definition::View(view) = definition {
@@ -130,7 +132,7 @@ pub fn residency(trace: &Trace, threads: u64, cache_bytes: u64) -> Result<Reside
     for phase in &trace.phases {
         for body in &phase.body {
             let nodes = compile(std::slice::from_ref(body), 0)?;
-            for (array, lines) in counts::touches_by_array(&nodes, &costs, (&directory, cache_bytes)) {
+            for (array, lines) in counts::touches_by_array(&nodes, &costs, &directory, sharing) {
                 history.touch(&directory, array, lines);
             }
             let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;

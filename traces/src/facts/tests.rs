@@ -426,3 +426,20 @@ fn an_object_that_a_call_touches_in_every_iteration_counts_once() {
     assert_eq!(touched(2 * 256), [2 * taps, 2 * 4]);
     assert_eq!(touched(2 * 256 - 1), [2 * taps, 2 * taps], "a cache that is too small holds nothing");
 }
+
+#[test]
+fn what_threads_touch_at_once_counts_once() {
+    let nest = |lengths: &[u64]| lengths.iter().map(|&length| Range::count(length)).collect::<Vec<_>>();
+    // Of six outputs each walks through all four inputs.
+    let walk = call((0, Affine::variable(1)), (1, Affine::variable(0)));
+    let inner = Body::Loop { nest: nest(&[4]), first: vec![], body: vec![walk] };
+    let body = Body::Parallel { nest: nest(&[6]), nowait: false, body: vec![inner] };
+    let definitions = vec![array("a", 4), array("b", 6)];
+    let trace = trace(definitions, vec![Body::Alloc(run(0, 0, 4)), Body::Alloc(run(1, 0, 6)), body]);
+    let touched = |threads: u64| -> Vec<u64> {
+        let residency = residency(&trace, threads, u64::MAX).unwrap();
+        residency.arrays.iter().map(ArrayUse::touched_lines).collect()
+    };
+
+    assert_eq!([1, 3, 100].map(touched), [[2 * 4 * 6, 2 * 6], [2 * 4 * 2, 2 * 6], [2 * 4, 2 * 6]]);
+}
