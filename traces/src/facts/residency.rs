@@ -177,12 +177,14 @@ impl History {
     /// Notes accesses of a body whose instants come next; those of a view go to the arrays behind it.
     fn touch(&mut self, directory: &Directory, array: ArrayId, lines: [u64; 2]) {
         let count = directory.elements(array).unwrap_or(1);
-        let instant = self.instants;
+        let (instant, mut before) = (self.instants, 0);
         directory.stretches(Stretch { array, start: 0, stride: 1, count }, &mut |stretch| {
-            let share = lines.map(|lines| {
-                let share = u128::from(lines) * u128::from(stretch.count) / u128::from(count);
-                u64::try_from(share).unwrap_or(u64::MAX)
-            });
+            let until = before + stretch.count;
+            // What division leaves goes to the next.
+            let part = |lines: u64, until: u64| u128::from(lines) * u128::from(until) / u128::from(count);
+            let share = lines
+                .map(|lines| u64::try_from(part(lines, until) - part(lines, before)).unwrap_or(u64::MAX));
+            before = until;
             let touched = &mut self.touched[stretch.array.0 as usize];
             match touched.last_mut().filter(|(at, _)| *at == instant) {
                 Some((_, sums)) => *sums = [0, 1].map(|way| sums[way].saturating_add(share[way])),

@@ -387,12 +387,13 @@ fn arrays_hold_what_they_hold_at_most_and_threads_add_scratch() {
 fn accesses_through_a_view_count_for_the_arrays_behind_it_by_their_share() {
     let segment = |array, count| Segment { array: ArrayId(array), start: 0, stride: 1, count };
     let view = Definition::View(View { label: "both".into(), segments: vec![segment(0, 3), segment(1, 1)] });
-    let body = vec![
-        Body::Alloc(run(0, 0, 3)),
-        Body::Alloc(run(1, 0, 1)),
-        Body::Alloc(run(2, 0, 4)),
-        call((2, Affine::constant(0)), (2, Affine::constant(3))),
-    ];
+    // Four lines are read and four written.
+    let copies = Body::Loop {
+        nest: vec![Range::count(2)],
+        first: vec![],
+        body: vec![call((2, Affine::variable(0)), (2, Affine::constant(2).plus(0, 1)))],
+    };
+    let body = vec![Body::Alloc(run(0, 0, 3)), Body::Alloc(run(1, 0, 1)), Body::Alloc(run(2, 0, 4)), copies];
     let trace = trace(vec![array("a", 3), array("b", 1), view], body);
 
     let found = residency(&trace, 1, u64::MAX).unwrap();
