@@ -94,7 +94,7 @@ impl MemoryMode {
     ///
     /// # Errors
     /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is larger than the far tier, or has less than a line
-    ///   a controller, or so few that [`MOST_TAGS`] far lines share one.
+    ///   a controller, or so few that 2³¹ far lines share one.
     pub fn new(system: &System, layout: &Layout, settings: &ModeSettings) -> Result<Self, Error> {
         let dram = need_dram(system, "memory-mode")?;
         let far = need_far(system, "memory-mode")?;
