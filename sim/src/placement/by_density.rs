@@ -1,12 +1,12 @@
-//! Arrays in order of accesses per byte and time: the densest in fast memory, each with a quota that fits at every
-//! instant.
+//! Arrays in order of what slow memory would cost more, per byte and time: the densest in fast memory, each with a quota
+//! that fits at every instant.
 //!
-//! What every array holds over time, and how often it is touched, is known from the trace: encrypted inference is
-//! oblivious, so a plan made beforehand is exact. The plan is a greedy knapsack:
+//! Encrypted inference is oblivious, so what every array holds over time and how often calls touch it is known exactly from
+//! the trace. How much of that reaches memory is an estimate, as below. The plan is a greedy knapsack:
 //!
 //! 1. *Accesses that reach memory.* What a call touches again in the next iteration stays in the thread's caches if all of
-//!    the call's operands fit. What threads touch at once comes once for all of them. An array that is no larger than the last-level caches while a body runs is fetched and
-//!    written back once by that body; a larger one at every other touch.
+//!    the call's operands fit. What threads touch at once comes once for all of them. An array that is no larger than the
+//!    last-level caches while a body runs is fetched and written back once by that body; a larger one at every other touch.
 //! 2. *Cost.* How much longer slow memory is busy with them than fast memory: writes to PMem take three times as long as
 //!    reads.
 //! 3. *Density.* That cost, over the bytes that the array holds times how long it holds them. Memory of the dead serves
@@ -18,7 +18,8 @@
 //!    are left at the instants at which it lives. An array that gets part of what it wants keeps its first-born elements
 //!    there.
 //!
-//! Not considered: whether accesses wait or overlap, and how far threads drift apart. So another policy may still be faster: `hetier place` tries all.
+//! Not considered: whether accesses wait or overlap, and how far threads drift apart. So another policy may still be
+//! faster: `hetier place` tries all.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ use super::{Choice, Foresight, Newborn, Placement};
 use crate::Error;
 use crate::allocator::{AllocatorKind, padded};
 
-/// Steps in which fast memory is dealt to pools.
+/// Steps in which fast memory is dealt to pools: each is 0.4 % of it, and the time of a plan grows with their number.
 const STEPS: u64 = 256;
 
 /// What the plan gives an array.

@@ -96,7 +96,7 @@ const POLICIES: &[(&str, &str, Build)] = &[
     ("first-touch", "fast memory while there is room, as an operating system does", first_touch::build),
     (
         "by-density",
-        "arrays by memory accesses per byte and time held, as many as fit at every instant",
+        "arrays by what slow memory costs more per byte and time held, as many as fit at every instant",
         by_density::build,
     ),
     ("by-class", "keys, tables and scratch first, ciphertexts take what is left", by_class::build),

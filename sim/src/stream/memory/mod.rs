@@ -1,7 +1,9 @@
 //! The memory side: where blocks lie, near memory, the tiers' servers and the links between sockets.
 
 mod calendar;
+mod link;
 pub(super) mod near;
+mod place;
 pub(super) mod servers;
 pub(super) mod waits;
 
@@ -9,56 +11,11 @@ use super::behaviour::{Behaviour, TierBehaviour};
 use crate::Picoseconds;
 use crate::device::Kind;
 use crate::machine::TrafficCounters;
-use crate::system::{DirectoryPlace, System};
-use calendar::Calendar;
-use near::{Found, Home, Near};
+use crate::system::System;
+use link::Links;
+use near::{Found, Near};
+pub use place::Place;
 use servers::{Fetched, Server, Work};
-
-/// A part of a block: a page in Memory Mode, otherwise all that lies on one server. A terabyte has tens of millions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Entry of the page in near memory; without near memory the weight.
-    entry: u32,
-    /// Tag of the page in near memory, from 1; 0 without.
-    tag: u16,
-    /// Server of the tier on the home socket.
-    server: u8,
-    /// Weight of the page.
-    weight: u8,
-}
-
-impl Place {
-    /// A page in Memory Mode.
-    pub const fn page(home: Home, server: u8, weight: u8) -> Self {
-        Self { entry: home.entry, tag: home.tag, server, weight }
-    }
-
-    /// All that lies on one server.
-    pub const fn on(server: u8, weight: u32) -> Self {
-        Self { entry: weight, tag: 0, server, weight: 0 }
-    }
-
-    /// Where the page belongs in near memory, in Memory Mode.
-    const fn home(self) -> Home {
-        Home { entry: self.entry, tag: self.tag }
-    }
-
-    /// Server of the tier on the home socket.
-    pub const fn server(self) -> usize {
-        self.server as usize
-    }
-
-    /// Parts of the block's lines here, relative to the other places.
-    #[inline]
-    pub const fn weight(self) -> u64 {
-        if self.tag == 0 { self.entry as u64 } else { self.weight as u64 }
-    }
-
-    /// Adds what lies on the same server.
-    pub const fn add(&mut self, lines: u32) {
-        self.entry += lines;
-    }
-}
 
 /// Lines that one server has of a request.
 #[derive(Clone, Copy, Debug)]
@@ -137,36 +94,12 @@ pub struct Cost {
     pub tier: u8,
 }
 
-#[derive(Clone, Debug)]
-struct Link {
-    /// By home socket: lines from it, lines to it.
-    calendars: Vec<[Calendar; 2]>,
-    line_ps: [u64; 2],
-    /// Lines to each home socket that wait for [`Memory::end_writes`].
-    due: Vec<u64>,
-    has_memory_directory: bool,
-}
-
-impl Link {
-    fn pass(&mut self, home: usize, direction: usize, now_ps: u64, lines: u64) -> u64 {
-        self.calendars[home][direction].reserve(now_ps, lines * self.line_ps[direction], |_, _| ())
-    }
-
-    /// Passes all lines that are due; gives when the last has.
-    fn pass_due(&mut self, now_ps: u64) -> u64 {
-        (0..self.due.len()).fold(0, |done_ps, home| match std::mem::take(&mut self.due[home]) {
-            0 => done_ps,
-            lines => done_ps.max(self.pass(home, 1, now_ps, lines)),
-        })
-    }
-}
-
 /// All memory of the machine.
 #[derive(Clone, Debug)]
 pub struct Memory {
     servers: Vec<Server>,
     sockets: usize,
-    links: Option<Link>,
+    links: Option<Links>,
     near: Option<Near>,
     /// Position of the near tier.
     near_tier: usize,
@@ -193,18 +126,12 @@ impl Memory {
         let each = threads.div_ceil(system.sockets);
         let of_tier = |tier: &TierBehaviour| vec![Server::new(tier.clone(), each); system.sockets];
         let servers: Vec<Server> = behaviour.tiers.iter().flat_map(of_tier).collect();
-        let links = system.link.filter(|_| system.sockets > 1).map(|link| Link {
-            calendars: vec![[Calendar::new(), Calendar::new()]; system.sockets],
-            line_ps: [link.read_line.0, link.write_line.0],
-            due: vec![0; system.sockets],
-            has_memory_directory: link.directory == DirectoryPlace::Memory,
-        });
         Self {
             due: vec![Work::default(); servers.len()],
             has_due: false,
             servers,
             sockets: system.sockets,
-            links,
+            links: Links::new(system),
             near,
             near_tier: system.tier("dram").unwrap_or(0),
             write_miss_fetches: fetches,
@@ -344,7 +271,7 @@ impl Memory {
             if home != client.socket
                 && let Some(links) = &mut memory.links
             {
-                links.due[home] += part.lines;
+                links.owe(home, part.lines);
             }
             memory.write_part(part, client);
         });
@@ -523,6 +450,6 @@ impl Memory {
 
     fn cross(&mut self, place: Place, lines: u64, client: Client) -> u64 {
         let home = self.socket(place);
-        self.links.as_mut().map_or(0, |links| links.pass(home, 0, client.now_ps, lines))
+        self.links.as_mut().map_or(0, |links| links.fetch(home, client.now_ps, lines))
     }
 }
