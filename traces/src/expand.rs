@@ -108,8 +108,8 @@ pub fn expand_items(items: impl IntoIterator<Item = Result<Item>>, sink: &mut im
             Item::Body(body) => {
                 let nodes = compile(&[body], 0)?;
                 let mut unrolling = Unrolling::new(&nodes);
-                while let Some(event) = unrolling.next(&mut world)? {
-                    if sink.push(event).is_break() {
+                while let Some(taken) = unrolling.next(&mut world)? {
+                    if sink.push(taken.with(&world)).is_break() {
                         return Ok(());
                     }
                 }
@@ -178,11 +178,10 @@ impl<'t> Expansion<'t> {
     /// Those of [`expand`].
     #[expect(clippy::should_implement_trait, reason = "events borrow from the expansion")]
     pub fn next(&mut self) -> Result<Option<Event<'_>>> {
-        if let Some(unrolling) = &mut self.unrolling {
-            if unrolling.has_more(&self.world) {
-                return unrolling.next(&mut self.world);
-            }
-            self.unrolling = None;
+        if let Some(unrolling) = &mut self.unrolling
+            && let Some(taken) = unrolling.next(&mut self.world)?
+        {
+            return Ok(Some(taken.with(&self.world)));
         }
         let (Some(phase), Some(nodes)) =
             (self.trace.phases.get(self.phase), self.program.phases.get(self.phase))
@@ -200,7 +199,6 @@ impl<'t> Expansion<'t> {
 #[derive(Debug)]
 struct Unrolling<'n> {
     walk: Walk<'n>,
-    ahead: Option<Step<'n>>,
     pending: Pending,
 }
 
@@ -232,40 +230,21 @@ impl Elements {
 
 impl<'n> Unrolling<'n> {
     fn new(nodes: &'n [Node]) -> Self {
-        Self { walk: Walk::new(nodes, Scope::new()), ahead: None, pending: Pending::Nothing }
+        Self { walk: Walk::new(nodes, Scope::new()), pending: Pending::Nothing }
     }
 
-    /// Whether [`Unrolling::next`] might give another event or error; looks one step ahead.
-    fn has_more(&mut self, world: &World) -> bool {
-        let is_pending = match self.pending {
-            Pending::Nothing => false,
-            Pending::Sweeps { callee, next } => next < world.macros[callee.0 as usize].sweeps.len(),
-            Pending::Alloc(elements) | Pending::Free(elements) => elements.left > 0,
-        };
-        if is_pending || self.ahead.is_some() {
-            return true;
-        }
-        self.ahead = self.walk.next();
-        self.ahead.is_some()
-    }
-
-    fn next<'w>(&mut self, world: &'w mut World) -> Result<Option<Event<'w>>> {
+    /// The next event; `None` at the end of the bodies. Steps without an event, such as references of views, are passed.
+    fn next(&mut self, world: &mut World) -> Result<Option<Taken>> {
         loop {
-            if let Some(event) = self.take_pending(world)? {
-                return Ok(Some(event.with(world)));
+            if let Some(taken) = self.take_pending(world)? {
+                return Ok(Some(taken));
             }
-            let step = match self.ahead.take() {
-                Some(step) => step,
-                None => match self.walk.next() {
-                    Some(step) => step,
-                    None => return Ok(None),
-                },
-            };
-            let event = match step {
+            let Some(step) = self.walk.next() else { return Ok(None) };
+            return Ok(Some(match step {
                 Step::Call(call) => {
                     world.bind(call, self.walk.scope())?;
                     self.pending = Pending::Sweeps { callee: call.callee, next: 0 };
-                    Event::Call { callee: call.callee, objects: &world.objects }
+                    Taken::Call(call.callee)
                 }
                 Step::Alloc(run) => {
                     self.pending = Pending::Alloc(elements(run, self.walk.scope()));
@@ -278,13 +257,12 @@ impl<'n> Unrolling<'n> {
                 Step::Region(region) => {
                     let iterations = region.iterations(self.walk.scope_mut());
                     self.walk.enter(region);
-                    Event::RegionStart { iterations }
+                    Taken::RegionStart(iterations)
                 }
-                Step::IterationStart(iteration) => Event::IterationStart(iteration),
-                Step::IterationEnd => Event::IterationEnd,
-                Step::RegionEnd(region) => Event::RegionEnd { nowait: region.nowait },
-            };
-            return Ok(Some(event));
+                Step::IterationStart(iteration) => Taken::IterationStart(iteration),
+                Step::IterationEnd => Taken::IterationEnd,
+                Step::RegionEnd(region) => Taken::RegionEnd { nowait: region.nowait },
+            }));
         }
     }
 
@@ -322,20 +300,30 @@ impl<'n> Unrolling<'n> {
 /// An event that does not borrow yet.
 #[derive(Clone, Copy, Debug)]
 enum Taken {
+    Call(MacroId),
     Sweep(MacroId, usize),
     Alloc(Object),
     Free(Object),
+    RegionStart(u64),
+    IterationStart(u64),
+    IterationEnd,
+    RegionEnd { nowait: bool },
 }
 
 impl Taken {
     fn with(self, world: &World) -> Event<'_> {
         match self {
+            Self::Call(callee) => Event::Call { callee, objects: &world.objects },
             Self::Sweep(callee, sweep) => Event::Sweep {
                 sweep: &world.macros[callee.0 as usize].sweeps[sweep],
                 objects: &world.objects,
             },
             Self::Alloc(object) => Event::Alloc(object),
             Self::Free(object) => Event::Free(object),
+            Self::RegionStart(iterations) => Event::RegionStart { iterations },
+            Self::IterationStart(iteration) => Event::IterationStart(iteration),
+            Self::IterationEnd => Event::IterationEnd,
+            Self::RegionEnd { nowait } => Event::RegionEnd { nowait },
         }
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::expand::tests::{array, call, run, trace};
-use crate::grammar::{Affine, Array, Body, Definition, Range};
+use crate::grammar::{
+    Affine, Array, ArrayId, Body, Definition, Phase, PhaseHead, Range, Segment, Stage, View,
+};
 
 fn folded() -> Trace {
     let body = vec![call((0, Affine::variable(0)), (1, Affine::constant(0)))];
@@ -24,6 +26,28 @@ fn flat() -> Trace {
 #[test]
 fn fork_of_unlike_bodies_equals_the_folded_parallel() {
     equal(&folded(), &flat()).unwrap();
+}
+
+#[test]
+fn what_follows_a_phase_of_references_alone_is_compared() {
+    let all = Segment { array: ArrayId(0), start: 0, stride: 1, count: 2 };
+    let view = Definition::View(View { label: "handles".into(), segments: vec![all] });
+    let with = |after: Vec<Body>| {
+        let mut trace = trace(vec![array("a", 2), view.clone()], vec![Body::Alloc(run(0, 0, 2))]);
+        for (name, body) in [("reshape", vec![Body::Alloc(run(1, 0, 2))]), ("after", after)] {
+            let head = PhaseHead { name: name.into(), operation: name.into(), stage: Stage::Server };
+            trace.phases.push(Phase { head, body });
+        }
+        trace
+    };
+    let use_of = |to| with(vec![call((0, Affine::constant(0)), (1, Affine::constant(to)))]);
+
+    equal(&use_of(1), &use_of(1)).unwrap();
+    for other in [use_of(0), with(Vec::new())] {
+        let difference = equal(&use_of(1), &other).unwrap_err().to_string();
+        // Two phases and two allocations precede the last phase.
+        assert!(difference.starts_with("comparing event 5 (phase after): left copy"), "{difference}");
+    }
 }
 
 #[test]

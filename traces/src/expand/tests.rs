@@ -162,6 +162,31 @@ fn an_object_dies_with_its_last_reference() {
 }
 
 #[test]
+fn a_phase_that_ends_with_references_is_not_the_last() {
+    let all = Segment { array: ArrayId(0), start: 0, stride: 1, count: 2 };
+    let view = Definition::View(View { label: "handles".into(), segments: vec![all] });
+    let mut trace =
+        trace(vec![array("a", 2), view], vec![Body::Alloc(run(0, 0, 2)), Body::Alloc(run(1, 0, 2))]);
+    let then = |name: &str, body| {
+        let head = PhaseHead { name: name.into(), operation: "Reshape".into(), stage: Stage::Server };
+        Phase { head, body }
+    };
+    trace.phases.push(then("drop", vec![Body::Free(run(0, 0, 2))]));
+    trace.phases.push(then("empty", Vec::new()));
+    trace.phases.push(then("end", vec![Body::Free(run(1, 0, 2))]));
+
+    let expected = ["conv1", "alloc 0[0]", "alloc 0[1]", "drop", "empty", "end", "free 0[0]", "free 0[1]"];
+    assert_eq!(events(&trace).unwrap(), expected);
+    let mut streamed = 0;
+    expand_items(trace.items().map(Ok), &mut |_: Event<'_>| {
+        streamed += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(streamed, expected.len());
+}
+
+#[test]
 fn use_of_dead_double_alloc_and_double_free_are_refused() {
     let try_body = |body| events(&trace(vec![array("a", 2)], body)).map(drop);
     let use_both = || call((0, Affine::constant(0)), (0, Affine::constant(1)));
