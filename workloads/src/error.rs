@@ -21,6 +21,14 @@ pub enum Error {
     /// No prime was asked for.
     #[error("parameters: found no primes, need at least one")]
     NoPrimes,
+    /// More primes than steps can number.
+    #[error("parameters: found {found} primes, need at most {most} (use larger ones)")]
+    TooManyPrimes {
+        /// How many were asked for.
+        found: usize,
+        /// Most that steps can number.
+        most: usize,
+    },
     /// A prime size that the arithmetic cannot hold.
     #[error("parameters: found a prime of {bits} bits, need {least} to {most}")]
     PrimeBits {
@@ -200,6 +208,40 @@ pub enum Error {
         stride: usize,
         /// Extent of the axis with its padding.
         padded: usize,
+    },
+    /// Padding that leaves an output without any element under its window.
+    #[error(
+        "{layer}: window of size {size} on an axis padded by {padding} on one side, need less padding than the window is wide"
+    )]
+    Padding {
+        /// Name of the layer.
+        layer: String,
+        /// Size of the window.
+        size: usize,
+        /// Padding of the side that has more.
+        padding: usize,
+    },
+    /// Summands whose encodings multiply values by different scales.
+    #[error(
+        "{layer}: found summands of scales 2^{left_bits:.2} and 2^{right_bits:.2}, need equal ones (use primes of the bits of the scale, and so many that every product is rescaled)"
+    )]
+    Scales {
+        /// Name of the layer.
+        layer: String,
+        /// log2 of the scale of the first summand.
+        left_bits: f64,
+        /// log2 of the scale of the second summand.
+        right_bits: f64,
+    },
+    /// An image that does not fit the network.
+    #[error("images: found image {image} of {found} values, need {needed}")]
+    Image {
+        /// Number of the image, from 0.
+        image: usize,
+        /// Its values.
+        found: usize,
+        /// Elements of the network's input.
+        needed: usize,
     },
     /// Channels or elements that do not match.
     #[error("{layer}: found {found} channels or elements, need {needed}")]

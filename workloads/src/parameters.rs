@@ -13,6 +13,9 @@ pub const MOST_DEGREE: usize = 1 << 17;
 /// Largest prime, as in SEAL; the arithmetic needs products of two residues, summed twice, below 2¹²⁴.
 pub const MOST_PRIME_BITS: u32 = 60;
 
+/// Most primes: steps of primitives number them in a byte.
+pub const MOST_PRIMES: usize = u8::MAX as usize;
+
 /// How the coefficients of the secret are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Secret {
@@ -66,8 +69,8 @@ impl Parameters {
     /// Checks a literal and generates its primes: the largest of each size that are 1 modulo 2N, in order.
     ///
     /// # Errors
-    /// - [`Error::Degree`], [`Error::NoPrimes`], [`Error::PrimeBits`], [`Error::TooFewPrimes`], [`Error::Scale`] if a
-    ///   value is out of range;
+    /// - [`Error::Degree`], [`Error::NoPrimes`], [`Error::TooManyPrimes`], [`Error::PrimeBits`],
+    ///   [`Error::TooFewPrimes`], [`Error::Scale`] if a value is out of range;
     /// - [`Error::Insecure`] if log2(Q·P) exceeds the 128-bit limit of [`security::LIMITS`];
     /// - [`Error::SparseSecret`], as the table does not cover sparse secrets.
     pub fn new(literal: &Literal) -> Result<Self, Error> {
@@ -105,6 +108,9 @@ impl Parameters {
         }
         if literal.prime_bits.is_empty() {
             return Err(Error::NoPrimes);
+        }
+        if literal.prime_bits.len() > MOST_PRIMES {
+            return Err(Error::TooManyPrimes { found: literal.prime_bits.len(), most: MOST_PRIMES });
         }
         if !literal.scale.is_finite() || literal.scale < 1.0 {
             return Err(Error::Scale { scale: literal.scale });

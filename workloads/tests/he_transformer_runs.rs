@@ -94,6 +94,19 @@ fn zero_weights_are_copied_or_skipped_without_a_change_of_the_answer() {
 }
 
 #[test]
+fn a_residual_that_would_add_unlike_scales_is_refused() {
+    // With two data primes no product is rescaled: what goes round the block has the scale 2²², what goes through 2²⁵ more.
+    let parameters = Parameters::insecure_for_tests(&Literal::new(1024, &[60, 25, 60], 22)).unwrap();
+    let network = resnet(Strided::Spatial, &Weights::Seeded(4));
+
+    let error = network.lower(&parameters, &Options::he_transformer(IMAGES)).unwrap_err();
+
+    let Error::Scales { layer, left_bits, right_bits } = error else { panic!("{error}") };
+    assert_eq!(layer, "stage1.block1.residual");
+    assert!((left_bits - 47.0).abs() < 0.01 && (right_bits - 22.0).abs() < 0.01, "{left_bits} {right_bits}");
+}
+
+#[test]
 fn other_networks_take_the_faithful_tap_too() {
     let network = Entry::find("digits").unwrap().build(&Weights::Seeded(3)).unwrap();
     let literal = Literal::new(256, &[40, 30, 30, 30, 40], 30);

@@ -9,7 +9,7 @@ use hetier_workloads::layer::{
 use hetier_workloads::network::{Entry, Images, Network, Weights};
 use hetier_workloads::program::{Kernel, Options};
 use hetier_workloads::ring::Seed;
-use hetier_workloads::{Context, Dataflow, Literal, Parameters};
+use hetier_workloads::{Context, Dataflow, Error, Literal, Parameters};
 
 fn argmax(values: &[f64]) -> usize {
     (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b])).unwrap()
@@ -115,6 +115,60 @@ fn every_layer_runs_with_the_kernels_of_aluminum_shark() {
     for dataflow in [Dataflow::Fused, Dataflow::Seal4] {
         let options = Options { kernel: Kernel::AluminumShark, dataflow, ..Options::default() };
         check_with(&every_layer(), &Literal::new(256, &[60, 30, 30, 30, 30, 60], 30), options, 1e-3);
+    }
+}
+
+/// x + x², whose second summand has the scale s² / p of the prime p that its rescale drops.
+fn sum_with_a_square() -> Network {
+    let mut network = Network::new("sum", Shape::new(1, 2, 2));
+    let input = network.input();
+    let square = network.then("square", Square).unwrap();
+    network.join("sum", Add, &[input, square]).unwrap();
+    network
+}
+
+#[test]
+fn summands_of_unlike_scales_are_refused() {
+    check(&sum_with_a_square(), &Literal::new(256, &[60, 30, 30, 60], 30), 1e-3);
+
+    let parameters = Parameters::insecure_for_tests(&Literal::new(256, &[60, 25, 25, 60], 30)).unwrap();
+    let message = sum_with_a_square().lower(&parameters, &Options::default()).unwrap_err().to_string();
+
+    // 2³⁰ and 2⁶⁰ / 2²⁵.
+    let expected = "sum: found summands of scales 2^30.00 and 2^35.00, need equal ones (use primes of the bits of the \
+                    scale, and so many that every product is rescaled)";
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn images_of_another_size_than_the_input_are_refused() {
+    let network = sum_with_a_square();
+    let parameters = Parameters::insecure_for_tests(&Literal::new(32, &[60, 30, 30, 60], 30)).unwrap();
+    let program = network.lower(&parameters, &Options { images: 2, ..Options::default() }).unwrap();
+    let context = Context::with_seed(parameters, Seed::fixed(7));
+    let run = |second: usize| {
+        let images = Images { pixels: vec![vec![0.5; 4], vec![0.5; second]], labels: Vec::new() };
+        execute(&program, &context, &images, Run { threads: 1, record: true }, &mut Quiet)
+            .map(|run| run.outputs)
+    };
+
+    assert_eq!(run(4).unwrap().len(), 2);
+    for found in [0, 3, 5] {
+        assert_eq!(run(found).unwrap_err(), Error::Image { image: 1, found, needed: 4 });
+    }
+}
+
+#[test]
+fn an_output_that_is_no_number_is_no_match() {
+    let network = sum_with_a_square();
+    let images = Images { pixels: vec![vec![0.5; 4]], labels: Vec::new() };
+
+    // x + x² at one half.
+    assert_eq!(network.judge(&images, &[vec![0.75; 4]]).max_output_error, 0.0);
+    for at in 0..4 {
+        let mut outputs = vec![0.75; 4];
+        outputs[at] = f64::NAN;
+        assert!(network.judge(&images, &[outputs]).max_output_error.is_nan());
     }
 }
 

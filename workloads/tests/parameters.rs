@@ -82,6 +82,15 @@ fn insecure_sets_skip_the_table_alone() {
 }
 
 #[test]
+fn more_primes_than_a_byte_numbers_are_refused() {
+    // The largest 20-bit primes that are 1 modulo 64: there are a thousand of them.
+    let of = |count| Parameters::insecure_for_tests(&literal(32, &vec![20; count]));
+
+    assert_eq!(of(255).unwrap().primes().len(), 255);
+    assert_eq!(of(256).unwrap_err(), Error::TooManyPrimes { found: 256, most: 255 });
+}
+
+#[test]
 fn sparse_secrets_are_outside_the_table() {
     let sparse = Literal { secret: Secret::Sparse { weight: 192 }, ..literal(65536, &[60, 60]) };
 

@@ -329,6 +329,30 @@ fn a_value_too_large_for_the_modulus_is_refused() {
 }
 
 #[test]
+fn a_number_too_large_for_the_modulus_is_refused_as_scalar_and_as_plaintext() {
+    let machine = Machine::new(DEGREE, &PRIMES, 40, Dataflow::Fused);
+    let scale = Scale::new(2.0_f64.powi(40));
+    for operation in [Operation::EncodeScalar { scale }, Operation::EncodeConstant { scale }] {
+        let encode = |value: f64, limbs: u32| {
+            let primitive = machine.primitive(operation, limbs);
+            let bytes = primitive.operands(machine.parameters()).unwrap()[1].bytes;
+            let mut encoded = Buffer::with_bytes(bytes);
+            let recorder = &mut hetier_workloads::Recorder::off();
+            let number = Buffer::from_values(&[value]);
+            primitive.apply(&machine.context, &[&number], &mut [&mut encoded], 0, recorder)
+        };
+
+        // Half of one prime of just under 50 bits is just under 2⁴⁹.
+        assert!(encode(511.0, 1).is_ok() && encode(-511.0, 1).is_ok() && encode(0.0, 1).is_ok());
+        for value in [513.0, -513.0, 1e290] {
+            assert!(matches!(encode(value, 1), Err(hetier_workloads::Error::Overflow { .. })), "{value}");
+        }
+        // A second prime makes room.
+        assert!(encode(513.0, 2).is_ok());
+    }
+}
+
+#[test]
 fn wrong_operands_and_levels_are_refused() {
     let machine = Machine::new(DEGREE, &PRIMES, 40, Dataflow::Fused);
     let parameters = machine.parameters();

@@ -2,7 +2,7 @@
 
 use hetier_traces::loops::Scope;
 use hetier_traces::walk::{self, Call, Node, Region, Step as WalkStep, Walk};
-use hetier_traces::{Affine, ArrayId, Body, Elements, Operand, Phase, PhaseHead, Role, Trace};
+use hetier_traces::{Affine, ArrayId, Body, Definition, Elements, Operand, Phase, PhaseHead, Role, Trace};
 use rayon::prelude::*;
 
 use super::store::{Guard, Memory, Placement, Store};
@@ -62,6 +62,7 @@ impl Observer for Quiet {
 ///
 /// # Errors
 /// - [`Error::Batch`] if there are more images than the program was lowered for.
+/// - [`Error::Image`] if one has not as many values as the network's input has elements.
 /// - [`Error::Interrupted`] if the observer says so.
 /// - [`Error::Deviation`] if a primitive touched anything but what its shape declares.
 /// - What the arithmetic meets, for instance [`Error::Overflow`] while encoding.
@@ -137,6 +138,7 @@ impl<'p> Machine<'p> {
         if images.pixels.len() > program.images {
             return Err(Error::Batch { found: images.pixels.len(), most: program.images });
         }
+        check_images(program, images)?;
         let mut contents: Vec<Option<Values<'p>>> = program.definitions.iter().map(|_| None).collect();
         for (array, content) in &program.contents {
             contents[array.0 as usize] = Some(match content {
@@ -293,6 +295,21 @@ impl<'p> Machine<'p> {
             .collect::<Result<_, _>>()?;
         Ok((0..images).map(|image| features.iter().map(|slots| slots[image]).collect()).collect())
     }
+}
+
+/// Refuses images of another size than the input has elements.
+fn check_images(program: &Program, images: &Images) -> Result<(), Error> {
+    let inputs = program.contents.iter().filter(|(_, content)| *content == Content::Images);
+    for (array, _) in inputs {
+        let Some(Definition::Array(input)) = program.definitions.get(array.0 as usize) else { continue };
+        let needed = input.elements as usize;
+        if let Some((image, values)) =
+            images.pixels.iter().enumerate().find(|(_, values)| values.len() != needed)
+        {
+            return Err(Error::Image { image, found: values.len(), needed });
+        }
+    }
+    Ok(())
 }
 
 fn elements(array: ArrayId, start: i64, count: u64) -> Elements {

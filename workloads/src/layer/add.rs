@@ -11,6 +11,7 @@ use crate::scheme::Noise;
 
 /// Sum of two activations of equal shape, into a new tensor.
 ///
+/// - the inputs' scales must be equal to 2 %: the sum is as far off as they are apart.
 /// - cost: one addition per element; 0 levels. The input at the higher level is brought down to the other's first,
 ///   one modulus switch per element.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,7 @@ impl Layer for Add {
         if inputs[0].layout != inputs[1].layout {
             return Err(Error::Layout { layer: name.to_owned() });
         }
+        inputs[0].check_scale(name, &inputs[1])?;
         let limbs = inputs[0].limbs.min(inputs[1].limbs);
         let one = lowering.switched_down(&format!("{name}.left"), &inputs[0], limbs)?;
         let other = lowering.switched_down(&format!("{name}.right"), &inputs[1], limbs)?;

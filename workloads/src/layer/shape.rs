@@ -61,7 +61,9 @@ impl Window {
     /// Number of positions along an axis of `extent` elements.
     ///
     /// # Errors
-    /// [`Error::Window`] if the window is larger than the padded axis, or size or stride is 0.
+    /// - [`Error::Window`] if the window is larger than the padded axis, or size or stride is 0;
+    /// - [`Error::Padding`] if there is as much padding as window, so that an output would be a sum of nothing, which no
+    ///   primitive writes.
     pub fn positions(&self, layer: &str, extent: usize) -> Result<usize, Error> {
         let padded = extent + self.padding_before + self.padding_after;
         if self.size == 0 || self.stride == 0 || self.size > padded {
@@ -71,6 +73,10 @@ impl Window {
                 stride: self.stride,
                 padded,
             });
+        }
+        let padding = self.padding_before.max(self.padding_after);
+        if padding >= self.size {
+            return Err(Error::Padding { layer: layer.to_owned(), size: self.size, padding });
         }
         Ok((padded - self.size) / self.stride + 1)
     }
@@ -183,6 +189,18 @@ mod tests {
                 let taps = window.taps(position, 7);
                 assert_eq!((taps.start as i64, taps.end as i64), (from, to));
             }
+        }
+    }
+
+    #[test]
+    fn padding_as_wide_as_the_window_is_refused_and_one_less_leaves_an_element_under_every_window() {
+        for (size, stride) in [(1, 1), (2, 1), (3, 2), (3, 3)] {
+            let window = Window::new(size, stride, size - 1);
+            let positions = window.positions("w", 4).unwrap();
+            assert!((0..positions).all(|position| !window.taps(position, 4).is_empty()), "{window:?}");
+
+            let error = Window { padding_after: size, ..window }.positions("w", 4).unwrap_err();
+            assert_eq!(error, Error::Padding { layer: "w".to_owned(), size, padding: size });
         }
     }
 

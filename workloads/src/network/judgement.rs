@@ -11,7 +11,7 @@ pub struct Judgement {
     pub clear_accuracy: Option<f64>,
     /// Share of images for which both predict the same class.
     pub agreement: f64,
-    /// Largest absolute difference of an output.
+    /// Largest absolute difference of an output; not a number if one is not.
     pub max_output_error: f64,
     /// Largest absolute output of the clear model.
     pub max_output: f64,
@@ -27,10 +27,15 @@ impl Network {
             encrypted_accuracy: accuracy(outputs, &images.labels),
             clear_accuracy: accuracy(&clear, &images.labels),
             agreement: same.count() as f64 / outputs.len().max(1) as f64,
-            max_output_error: pairs().map(|(one, other)| (one - other).abs()).fold(0.0, f64::max),
+            max_output_error: pairs().map(|(one, other)| (one - other).abs()).fold(0.0, larger),
             max_output: clear.iter().flatten().map(|output| output.abs()).fold(0.0, f64::max),
         }
     }
+}
+
+/// The larger of two numbers; `f64::max` would pass over one that is none, and an output that is none is no match.
+fn larger(one: f64, other: f64) -> f64 {
+    if one.is_nan() || one > other { one } else { other }
 }
 
 /// Number of the largest output.

@@ -2,7 +2,12 @@
 
 use hetier_traces::{Affine, ArrayId, Operand, Range};
 
+use crate::Error;
 use crate::layer::Shape;
+
+/// How far the scales of two summands may be apart: their sum is as far off. Source: he-transformer,
+/// `within_rescale_tolerance`.
+const SCALE_TOLERANCE: f64 = 1.02;
 
 /// How the elements of a tensor follow one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,6 +40,19 @@ impl Tensor {
     /// The element at `index`.
     pub fn at(&self, index: Affine) -> Operand {
         Operand { array: self.array, index }
+    }
+
+    /// Refuses to add tensors whose values are multiplied by different scales.
+    ///
+    /// # Errors
+    /// [`Error::Scales`] if they are more than 2 % apart.
+    pub fn check_scale(&self, layer: &str, other: &Self) -> Result<(), Error> {
+        let ratio = self.scale / other.scale;
+        if ratio.max(1.0 / ratio) <= SCALE_TOLERANCE {
+            return Ok(());
+        }
+        let [left_bits, right_bits] = [self.scale, other.scale].map(f64::log2);
+        Err(Error::Scales { layer: layer.to_owned(), left_bits, right_bits })
     }
 
     /// Flat index of the element whose channel, row and column are the variables from `first` on, channels first.

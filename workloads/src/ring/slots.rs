@@ -119,6 +119,11 @@ pub(super) fn quantise(
     if !largest.is_finite() {
         return Err(Error::NotFinite);
     }
+    fits(largest, modulus_bits)
+}
+
+/// Refuses what half a modulus of 2^`modulus_bits` cannot hold.
+fn fits(largest: f64, modulus_bits: f64) -> Result<(), Error> {
     let (bits, limit) = (largest.log2(), modulus_bits - 1.0);
     if bits >= limit { Err(Error::Overflow { bits, limit }) } else { Ok(()) }
 }
@@ -177,6 +182,9 @@ pub(super) fn encode_scalar(moduli: &[Modulus], value: f64, scale: f64, to: &mut
     if !scaled.is_finite() {
         return Err(Error::NotFinite);
     }
+    let limbs = to.len() / 2;
+    let modulus_bits: f64 = moduli.iter().take(limbs).map(|modulus| (modulus.value as f64).log2()).sum();
+    fits(scaled.abs(), modulus_bits)?;
     for (words, modulus) in to.as_chunks_mut::<2>().0.iter_mut().zip(moduli) {
         let factor = Factor::new(modulus.round(scaled), modulus);
         *words = [factor.value, factor.quotient];

@@ -13,7 +13,8 @@ use crate::scheme::Noise;
 ///
 /// - operation: Add.
 /// - the input with more limbs is first brought down to the level of the other: in place, as he-transformer does, if
-///   nothing uses it later; else in a temporary copy.
+///   nothing uses it later; else in a temporary copy. he-transformer rescales it where that brings its scale to the
+///   other's; here the scales must be equal to 2 %.
 #[derive(Clone, Copy, Debug)]
 pub struct ResidualAdd;
 
@@ -35,6 +36,7 @@ impl Layer for ResidualAdd {
     }
 
     fn lower(&self, name: &str, inputs: &[Tensor], lowering: &mut Lowering) -> Result<Tensor, Error> {
+        inputs[0].check_scale(name, &inputs[1])?;
         let limbs = inputs[0].limbs.min(inputs[1].limbs);
         let (shape, elements) = (inputs[0].shape, inputs[0].shape.elements());
         let output = lowering.tensor(&format!("{name}.sums"), shape, (limbs, limbs), inputs[0].scale);
