@@ -19,6 +19,8 @@ const LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 const MOST_OTHERS: usize = 8;
 /// Begins the names of folders of builds.
 const BUILD: &str = "build-";
+/// Hexadecimal digits of a time since 1970 in nanoseconds, from 2006 on. A program file that says it is older keeps its folder.
+const LEAST_TIME_DIGITS: usize = 16;
 
 static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
 
@@ -63,12 +65,25 @@ fn build() -> Option<String> {
     Some(format!("{BUILD}{}-{:x}-{:x}", env!("CARGO_PKG_VERSION"), file.len(), made.as_nanos()))
 }
 
+/// Whether [`build`] gives such names: version, two hexadecimal numbers, the second a time in nanoseconds. Other folders
+/// called `build-…` may lie in the folder that the command line names, and are not ours.
+fn is_build(name: &str) -> bool {
+    let is = |text: &str, accepts: fn(char) -> bool| !text.is_empty() && text.chars().all(accepts);
+    let is_hexadecimal = |letter: char| matches!(letter, '0'..='9' | 'a'..='f');
+    let parts: Vec<&str> = name.strip_prefix(BUILD).unwrap_or_default().split('-').collect();
+    let [version, length, made] = parts[..] else { return false };
+    let numbers: Vec<&str> = version.split('.').collect();
+    let is_version =
+        numbers.len() == 3 && numbers.iter().all(|number| is(number, |letter| letter.is_ascii_digit()));
+    is_version && is(length, is_hexadecimal) && is(made, is_hexadecimal) && made.len() >= LEAST_TIME_DIGITS
+}
+
 /// Removes folders of other builds that are old, and all but the newest of them.
 fn remove_old(root: &Path, own: &Path) {
     let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
     let entries = fs::read_dir(root).into_iter().flatten().flatten();
     let mut others: Vec<(SystemTime, PathBuf)> = entries
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(BUILD))
+        .filter(|entry| is_build(&entry.file_name().to_string_lossy()))
         .map(|entry| entry.path())
         .filter(|path| path != own)
         .filter_map(|path| Some((changed(&path)?, path)))
@@ -90,16 +105,49 @@ mod tests {
     fn the_newest_folders_of_other_builds_stay() {
         let root = tempfile::tempdir().expect("a folder");
         let named = |name: String| root.path().join(name);
+        let build = |number: usize| format!("{BUILD}0.1.0-4720c80-18ea598d433f6c{number:02x}");
         for number in 0..MOST_OTHERS + 2 {
-            fs::create_dir(named(format!("{BUILD}{number}"))).expect("a folder");
+            fs::create_dir(named(build(number))).expect("a folder");
         }
         fs::create_dir(named("mine".to_owned())).expect("a folder");
 
-        remove_old(root.path(), &named(format!("{BUILD}0")));
+        remove_old(root.path(), &named(build(0)));
 
         let left = fs::read_dir(root.path()).expect("a folder").count();
         // The own one, the others that stay, and what is no build.
         assert_eq!(left, 1 + MOST_OTHERS + 1);
-        assert!(named(format!("{BUILD}0")).exists() && named("mine".to_owned()).exists());
+        assert!(named(build(0)).exists() && named("mine".to_owned()).exists());
+    }
+
+    #[test]
+    fn folders_of_other_programs_stay_however_many_and_old() {
+        let root = tempfile::tempdir().expect("a folder");
+        let foreign = [
+            "debug",
+            "release",
+            "0",
+            "1.2.3-a-b",
+            "0.1.0-4720c80",
+            "0.1-4720c80-18ea598d433f6cdf",
+            "0.1.0-x-18ea598d433f6cdf",
+        ];
+        let numbered = (0..2 * MOST_OTHERS).map(|number| number.to_string());
+        let names: Vec<String> = foreign
+            .map(str::to_owned)
+            .into_iter()
+            .chain(numbered)
+            .map(|name| format!("{BUILD}{name}"))
+            .collect();
+        for name in &names {
+            let folder = root.path().join(name);
+            fs::create_dir_all(&folder).expect("a folder");
+            let long_ago = SystemTime::now() - 2 * LIFETIME;
+            fs::File::open(&folder).and_then(|folder| folder.set_modified(long_ago)).expect("a time");
+        }
+
+        remove_old(root.path(), &root.path().join("own"));
+
+        assert!(names.iter().all(|name| root.path().join(name).exists()));
+        assert!(is_build(&build().expect("a program that runs has a file")));
     }
 }
