@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::args;
 use crate::failure::{Failure, Outcome};
-use crate::{interrupt, machine, progress, workload};
+use crate::{interrupt, machine, progress, unused, workload};
 
 /// Runs every cell. The sweep does not depend on the number of host cores; beside it stand the host seconds of each
 /// cell. `adjust` may change a system before it is used.
@@ -145,6 +145,7 @@ fn prepare(
     let fidelity = choose("fidelity", &arguments.run.fidelity, &Fidelity::ALL)?;
     let settings = Settings { mode: Some(run.mode.clone()), dram, ..settings };
     settings.check(&system)?;
+    unused::of_machine(&arguments, &[settings.mode_on(&system)])?;
     Ok(Prepared { system, settings, fidelity, seeds: shared.seeds })
 }
 

@@ -1,5 +1,11 @@
 //! Options that would have no effect: refused with what would make them count.
 
+use std::fmt::Display;
+
+use hetier_workloads::Parameters;
+use hetier_workloads::network::{Entry, Pruning, Weights};
+use hetier_workloads::program::{Options, Zeros};
+
 use crate::args::{Machine, Run, Workload};
 use crate::failure::{Failure, Outcome};
 
@@ -31,8 +37,14 @@ pub fn of_one_socket(arguments: &Run, sockets: usize) -> Outcome {
     }
 }
 
+/// Refuses lists for modes that are not there, such as `--placements` without App Direct.
+pub fn of_listed(flag: &str, is_given: bool, (modes, takes): (&[String], &[&str])) -> Outcome {
+    let modes: Vec<&str> = modes.iter().map(String::as_str).collect();
+    refuse(is_given.then_some(flag), &modes, |mode| takes.contains(&mode), &takes.join(" or "))
+}
+
 /// Refuses what a command would do twice.
-pub fn of_repeated(flag: &str, names: &[String]) -> Outcome {
+pub fn of_repeated<T: PartialEq + Display>(flag: &str, names: &[T]) -> Outcome {
     let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
     twice.map_or(Ok(()), |(_, name)| Err(Failure::usage(format!("{flag}: found {name} twice, need it once"))))
 }
@@ -65,6 +77,54 @@ fn refuse(flag: Option<&str>, modes: &[&str], takes: impl Fn(&str) -> bool, need
         Some(flag) if !modes.iter().any(|mode| takes(mode)) => Err(Failure::usage(format!(
             "{flag}: found mode {}, in which it has no effect, need {need}",
             modes.join(", ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses choices of a lowering that no layer of the network takes: the program would be the same without them.
+pub fn of_layers(entry: &Entry, parameters: &Parameters, options: &Options) -> Outcome {
+    let usual = entry.options();
+    let without = [
+        ("--zeros", Options { zeros: usual.zeros, ..*options }),
+        ("--block", Options { block: usual.block, ..*options }),
+        ("--liveness", Options { liveness: usual.liveness, ..*options }),
+        ("--client", Options { client: usual.client, ..*options }),
+    ];
+    if without.iter().all(|(_, other)| other == options) {
+        return Ok(());
+    }
+    // Half of the weights are zero, so that what is done with zeros counts.
+    let pruning = Pruning { zero_per_million: 500_000, seed: 0 };
+    let network = entry.build(&Weights::Pruned { weights: Box::new(Weights::Absent), pruning })?;
+    let lowered = |options: &Options| {
+        let program = network.lower(parameters, options).ok()?;
+        Some((program.definitions, program.primitives, program.phases))
+    };
+    // What cannot be lowered is told where it is.
+    let Some(asked) = lowered(options) else { return Ok(()) };
+    let mut changed = without.iter().filter(|(_, other)| other != options);
+    match changed.find(|(_, other)| lowered(other).is_some_and(|other| other == asked)) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag}: found network {}, no layer of which takes it, need one as he-transformer runs it (hetier list \
+             networks)",
+            entry.name
+        ))),
+    }
+}
+
+/// Refuses a share of zeros that is multiplied like any other weight, and a treatment of zeros where there are none, in a
+/// network of which only the shape counts.
+pub fn of_zeros(zero_share: Option<f64>, zeros: Zeros) -> Outcome {
+    let has_zeros = zero_share.is_some_and(|share| share > 0.0);
+    match (has_zeros, zeros) {
+        (true, Zeros::Multiply) => Err(Failure::usage(
+            "--zero-share: found --zeros multiply, which treats a zero like any other weight, need --zeros copy or skip",
+        )),
+        (false, Zeros::Copy | Zeros::Skip) => Err(Failure::usage(format!(
+            "--zeros: found {} and a shape without zero weights, need --zero-share",
+            zeros.name()
         ))),
         _ => Ok(()),
     }

@@ -45,6 +45,7 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     check_batch(arguments, images.pixels.len(), "the images that there are")?;
     let images = images.first(arguments.batch.unwrap_or(capacity));
     let options = options(arguments, entry, images.pixels.len())?;
+    unused::of_layers(entry, &parameters, &options)?;
     let is_trained = has_weights && !images.labels.is_empty();
     Ok(Prepared { network, parameters, images, options, is_trained })
 }
@@ -57,6 +58,8 @@ pub fn for_shape(arguments: &args::Workload) -> Outcome<Prepared> {
     let network = entry.build(&pruned(arguments, Weights::Absent, DATA_SEED)?)?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
     let options = options(arguments, entry, arguments.batch.unwrap_or(capacity))?;
+    unused::of_layers(entry, &parameters, &options)?;
+    unused::of_zeros(arguments.zero_share, options.zeros)?;
     Ok(Prepared { network, parameters, images: Images::default(), options, is_trained: false })
 }
 

@@ -376,7 +376,7 @@ pub struct Info {
     /// The trace
     pub trace: PathBuf,
     /// Count live scratch of parallel loops for this many threads
-    #[arg(long, value_name = "T", default_value_t = 1)]
+    #[arg(long, value_name = "T", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub threads: u64,
     /// Print one JSON object instead of tables
     #[arg(long)]

@@ -46,21 +46,15 @@ pub struct Sweep {
     )]
     pub modes: Vec<String>,
     /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only has the
-    /// system's, and a row without numbers where that is too little
-    #[arg(
-        long,
-        allow_hyphen_values = true,
-        value_name = "F,...",
-        value_delimiter = ',',
-        default_value = "0.25"
-    )]
-    pub dram_fractions: Vec<f64>,
+    /// system's, and a row without numbers where that is too little [default: 0.25]
+    #[arg(long, allow_hyphen_values = true, value_name = "F,...", value_delimiter = ',')]
+    pub dram_fractions: Option<Vec<f64>>,
     /// Simulated threads, such as 1..24 [default: all cores of the system]
     #[arg(long, allow_hyphen_values = true, value_name = "T|FROM..TO")]
     pub threads: Option<Values<usize>>,
-    /// Placement policies of App Direct (`hetier list placements`)
-    #[arg(long, value_name = "POLICY,...", value_delimiter = ',', default_value = "by-class")]
-    pub placements: Vec<String>,
+    /// Placement policies of App Direct (`hetier list placements`) [default: by-class]
+    #[arg(long, value_name = "POLICY,...", value_delimiter = ',')]
+    pub placements: Option<Vec<String>>,
     /// How each is replayed.
     #[command(flatten)]
     pub run: Run,

@@ -58,10 +58,12 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     let files: Vec<&Path> =
         std::iter::once(first).chain(arguments.more.iter().map(PathBuf::as_path)).collect();
     let folders = folders(&files)?;
+    // A file that cannot be read shows before the first replay.
+    let recorded = files.into_iter().map(read).collect::<Outcome<Vec<_>>>()?;
     let mut compared = Vec::new();
-    for (file, folder) in files.into_iter().zip(folders) {
+    for (recorded, folder) in recorded.into_iter().zip(folders) {
         let on = (&system, &settings[..]);
-        compared.push(compare(arguments, read(file)?, &folder, &arguments.output.join(&folder), on)?);
+        compared.push(compare(arguments, recorded, &folder, &arguments.output.join(&folder), on)?);
     }
     if arguments.json {
         return print_json(&json!({ "schema": "hetier-comparisons-1", "comparisons": compared }));

@@ -13,6 +13,10 @@ use crate::args;
 use crate::failure::{Failure, Outcome, explained_of};
 use crate::{machine, progress, unused};
 
+/// Modes whose DRAM has a size of the command line.
+const SIZED: [&str; 2] = ["memory-mode", "app-direct"];
+/// Modes in which a policy places objects.
+const PLACED: [&str; 1] = ["app-direct"];
 /// Tiers that get columns.
 const TIERS: [&str; 3] = ["dram", "pmem", "cxl"];
 
@@ -36,13 +40,7 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     let systems = arguments.systems.iter().map(load).collect::<Outcome<Vec<_>>>()?;
     let shared = machine::settings(&arguments.run)?;
     unused::of_one_socket(&arguments.run, systems.iter().map(|system| system.sockets).max().unwrap_or(1))?;
-    for (flag, names) in [
-        ("--systems", &arguments.systems),
-        ("--modes", &arguments.modes),
-        ("--placements", &arguments.placements),
-    ] {
-        unused::of_repeated(flag, names)?;
-    }
+    check_lists(arguments)?;
     let points = points(arguments, &systems)?;
     unused::of_run(&arguments.run, &arguments.modes.iter().map(String::as_str).collect::<Vec<_>>())?;
     for point in &points {
@@ -69,16 +67,37 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     Ok(())
 }
 
+/// Refuses lists that name something twice, or that none of the modes takes.
+fn check_lists(arguments: &args::Sweep) -> Outcome {
+    unused::of_repeated("--systems", &arguments.systems)?;
+    unused::of_repeated("--modes", &arguments.modes)?;
+    unused::of_repeated("--placements", &placements(arguments))?;
+    unused::of_repeated("--dram-fractions", &dram_fractions(arguments))?;
+    unused::of_repeated("--threads", arguments.threads.as_ref().map_or(&[][..], |threads| &threads.0))?;
+    let modes = &arguments.modes[..];
+    unused::of_listed("--placements", arguments.placements.is_some(), (modes, &PLACED))?;
+    unused::of_listed("--dram-fractions", arguments.dram_fractions.is_some(), (modes, &SIZED))
+}
+
+fn placements(arguments: &args::Sweep) -> Vec<String> {
+    arguments.placements.clone().unwrap_or_else(|| vec!["by-class".to_owned()])
+}
+
+fn dram_fractions(arguments: &args::Sweep) -> Vec<f64> {
+    arguments.dram_fractions.clone().unwrap_or_else(|| vec![0.25])
+}
+
 /// Every combination that differs from the others; modes that a system lacks are told and left out.
 fn points(arguments: &args::Sweep, systems: &[System]) -> Outcome<Vec<Point>> {
     let known = |names: Vec<&'static str>| names.into_iter().map(|name| (name, ())).collect::<Vec<_>>();
     for mode in &arguments.modes {
         choose("mode", mode, &known(mode::names()))?;
     }
-    for placement in &arguments.placements {
+    for placement in &placements(arguments) {
         choose("placement", placement, &known(placement::names()))?;
     }
-    if let Some(share) = arguments.dram_fractions.iter().find(|share| !(share.is_finite() && **share > 0.0)) {
+    let fractions = dram_fractions(arguments);
+    if let Some(share) = fractions.iter().find(|share| !(share.is_finite() && **share > 0.0)) {
         return Err(Failure::usage(format!("--dram-fractions: found {share}, need numbers above 0")));
     }
     let threads: Vec<Option<usize>> = match &arguments.threads {
@@ -104,18 +123,22 @@ fn points(arguments: &args::Sweep, systems: &[System]) -> Outcome<Vec<Point>> {
             }
         }
     }
+    if points.is_empty() {
+        return Err(Failure::usage(format!(
+            "--modes: found {}, of which no system of --systems has one, need another mode or system",
+            arguments.modes.join(", ")
+        )));
+    }
     Ok(points)
 }
 
 /// A point with every DRAM size and placement that matter to its mode.
 fn variants(arguments: &args::Sweep, point: &Point) -> Vec<Point> {
-    let has_size = matches!(point.mode.as_str(), "memory-mode" | "app-direct");
+    let is = |modes: &[&str]| modes.contains(&point.mode.as_str());
     let fractions: Vec<Option<f64>> =
-        if has_size { arguments.dram_fractions.iter().copied().map(Some).collect() } else { vec![None] };
-    let placements: Vec<Option<String>> = match point.mode.as_str() {
-        "app-direct" => arguments.placements.iter().cloned().map(Some).collect(),
-        _ => vec![None],
-    };
+        if is(&SIZED) { dram_fractions(arguments).into_iter().map(Some).collect() } else { vec![None] };
+    let placements: Vec<Option<String>> =
+        if is(&PLACED) { placements(arguments).into_iter().map(Some).collect() } else { vec![None] };
     let with = |(dram_fraction, placement)| Point { dram_fraction, placement, ..point.clone() };
     let pairs = fractions.iter().flat_map(|fraction| placements.iter().map(|name| (*fraction, name.clone())));
     pairs.map(with).collect()
