@@ -95,7 +95,8 @@ fn cases() -> Vec<Case> {
     let digits = Entry::find("digits").unwrap().build(&WEIGHTS).unwrap();
     let transformer = parameters(256, &[30, 22, 22, 30], 22);
     let square = Options { images: 32, ..Options::default() };
-    let he_transformer = Options::he_transformer(32);
+    // An image in every slot.
+    let he_transformer = Options::he_transformer(transformer.slots());
     let fused = Options { kernel: Kernel::Fused, dataflow: Dataflow::Fused, ..he_transformer };
     let mobilenet = MobileNetV2 {
         width: 35,

@@ -82,9 +82,16 @@ fn seal_copies_before_it_works_in_place() {
             // A multiply-accumulate: R 4S W 4S.
             let tap = Operation::MultiplyScalarAccumulate { size: 2 };
             assert_eq!(limbs(at(tap, k, dataflow)), [4 * s, 4 * s]);
-            // And half a limb filled, then copied, for the wrappers' vectors: R ½ W 1.
-            let [reads, writes] = limbs(at(Operation::HeTransformerTap, k, dataflow));
-            assert_eq!([reads, writes], [4 * s, 4 * s + 1]);
+            // And two vectors of 8 bytes an image, one filled, the other copied from it: R 1 W 2, with two images in a
+            // slot limbs of the degree.
+            let images = DEGREE as u32;
+            let tap = at(Operation::HeTransformerTap { images }, k, dataflow);
+            assert_eq!(limbs(tap), [4 * s + 1, 4 * s + 2]);
+            let vectors = |images| {
+                at(Operation::HeTransformerTap { images }, k, dataflow).scratch(&parameters()).unwrap()[1..]
+                    .to_vec()
+            };
+            assert_eq!([vectors(1), vectors(100)], [vec![8; 2], vec![800; 2]]);
         }
         assert_eq!(limbs(at(Operation::Copy { size: 2 }, k, Dataflow::Fused)), [s, s]);
         assert_eq!(limbs(at(Operation::Add { size: 2 }, k, Dataflow::Fused)), [2 * s, s]);

@@ -51,7 +51,7 @@ fn operations(degree: usize) -> Vec<Operation> {
         Operation::MultiplyScalar { size },
         Operation::MultiplyScalarAssign { size },
         Operation::MultiplyScalarAccumulate { size },
-        Operation::HeTransformerTap,
+        Operation::HeTransformerTap { images: 12 },
         Operation::MultiplyPlain,
         Operation::MultiplyPlainAssign,
         Operation::MultiplyPlainAccumulate,

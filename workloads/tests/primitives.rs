@@ -144,7 +144,8 @@ fn plain_and_scalar_arguments() {
         machine.apply(Operation::MultiplyScalarAssign { size: 2 }, limbs, &[&scalar], &mut [&mut same]);
         assert_eq!(same[..], scaled[..]);
 
-        let tap = [Operation::MultiplyScalarAccumulate { size: 2 }, Operation::HeTransformerTap];
+        let tap =
+            [Operation::MultiplyScalarAccumulate { size: 2 }, Operation::HeTransformerTap { images: 3 }];
         for (times, operation) in (2..).zip(tap) {
             machine.apply(operation, limbs, &[&x, &scalar], &mut [&mut scaled]);
             let expected = zip(&a, &b, |a, _| -0.75 * a * f64::from(times));

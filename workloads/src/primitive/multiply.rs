@@ -115,13 +115,15 @@ impl Body for MultiplyScalarAccumulate {
     }
 }
 
-pub(super) struct HeTransformerTap;
+pub(super) struct HeTransformerTap {
+    pub images: u32,
+}
 
 impl Body for HeTransformerTap {
     const NAME: &'static str = "he-transformer-tap";
 
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
-        let vector = Parameter { bytes: call.shape.parameters.limb_bytes() / 2, ..call.scratch(1) };
+        let vector = Parameter { bytes: 8 * u64::from(self.images), ..call.scratch(1) };
         vec![
             call.ciphertext(Role::Input, 2),
             call.scalar(Role::Input),
@@ -132,13 +134,18 @@ impl Body for HeTransformerTap {
         ]
     }
 
-    /// Source: he-transformer, `scalar_multiply_seal` and the copies of `HEType`: a vector of one number for each slot
-    /// is filled with zeros and copied, then the product is made apart.
+    /// Source: he-transformer, `scalar_multiply_seal` and the copies of `HEType`: a vector of one number for each image,
+    /// two to a slot under complex packing, is filled with zeros and copied, then the product is made apart.
     fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-        let vector = |operand| Span { operand, offset: 0, words: call.shape.degree() / 2 };
+        let vector = |operand| Span { operand, offset: 0, words: self.images };
         ring.step(Step::new(Formula::Zero, 0, &[], &[vector(4)]))?;
         ring.step(Step::new(Formula::Copy, 0, &[vector(4)], &[vector(5)]))?;
         accumulate_apart(call, ring, 2, 3)
+    }
+
+    fn check(&self, call: &Call<'_>) -> Result<(), Error> {
+        let (found, most) = (self.images as usize, call.shape.parameters.degree());
+        if (1..=most).contains(&found) { Ok(()) } else { Err(Error::Batch { found, most }) }
     }
 }
 

@@ -110,7 +110,10 @@ pub enum Operation {
     },
     /// One tap of he-transformer's convolution with a non-zero weight: as `MultiplyScalarAccumulate` in SEAL's
     /// dataflows, whichever is asked for, and the batch-size vectors that its wrappers fill and copy. Operands: a, scalar, x.
-    HeTransformerTap,
+    HeTransformerTap {
+        /// Numbers of a batch-size vector.
+        images: u32,
+    },
     /// Operands: a, plaintext, product.
     MultiplyPlain,
     /// Operands: plaintext, x (in place).
@@ -182,7 +185,7 @@ impl Operation {
             Self::MultiplyScalarAccumulate { size } => {
                 visitor.visit(&multiply::MultiplyScalarAccumulate { size })
             }
-            Self::HeTransformerTap => visitor.visit(&multiply::HeTransformerTap),
+            Self::HeTransformerTap { images } => visitor.visit(&multiply::HeTransformerTap { images }),
             Self::MultiplyPlain => visitor.visit(&multiply::MultiplyPlain),
             Self::MultiplyPlainAssign => visitor.visit(&multiply::MultiplyPlainAssign),
             Self::MultiplyPlainAccumulate => visitor.visit(&multiply::MultiplyPlainAccumulate),

@@ -243,7 +243,7 @@ impl Lowering {
     /// The multiply-accumulate of the kernels asked for.
     pub fn tap(&self) -> Operation {
         match self.options().kernel {
-            Kernel::Faithful => Operation::HeTransformerTap,
+            Kernel::Faithful => Operation::HeTransformerTap { images: self.options().images as u32 },
             Kernel::Fused | Kernel::AluminumShark => Operation::MultiplyScalarAccumulate { size: 2 },
         }
     }

@@ -28,9 +28,9 @@ impl Kernel for Reduction<'_> {
     }
 }
 
-/// x ← a, or 0 without a, one line at a time.
+/// x ← a, or 0 without a, one line at a time; of a last one that is not full, one word at a time.
 ///
-/// The fence keeps the compiler from calling `memcpy` or `memset`, whose overlapping heads and tails touch some bytes
+/// The fences keep the compiler from calling `memcpy` or `memset`, whose overlapping heads and tails touch some bytes
 /// twice: a copy touches every byte once, as declared.
 pub(in crate::ring) struct Move<'a> {
     pub from: Option<&'a [u64]>,
@@ -46,7 +46,10 @@ impl Kernel for Move<'_> {
                 *line = [0; 8];
                 compiler_fence(Ordering::SeqCst);
             }
-            tail.fill(0);
+            for word in tail {
+                *word = 0;
+                compiler_fence(Ordering::SeqCst);
+            }
             return;
         };
         let (sources, source_tail) = from.as_chunks::<8>();
@@ -54,6 +57,9 @@ impl Kernel for Move<'_> {
             *line = *source;
             compiler_fence(Ordering::SeqCst);
         }
-        tail.copy_from_slice(source_tail);
+        for (word, source) in tail.iter_mut().zip(source_tail) {
+            *word = *source;
+            compiler_fence(Ordering::SeqCst);
+        }
     }
 }
