@@ -5,11 +5,12 @@ use hetier_traces::{Facts, facts, read_file};
 
 use crate::args;
 use crate::failure::Outcome;
+use crate::interrupt;
 
 /// Prints the facts of a trace.
 pub fn run(arguments: &args::Info) -> Outcome {
     let trace = read_file(&arguments.trace)?;
-    let facts = facts(&trace, arguments.threads)?;
+    let facts = interrupt::ending_at_once(|| facts(&trace, arguments.threads))?;
     if arguments.json {
         let mut value = serde_json::to_value(&facts)?;
         value["schema"] = "hetier-info-1".into();

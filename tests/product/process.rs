@@ -70,6 +70,43 @@ fn an_interrupted_replay_ends_with_code_130() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+/// A trace of 3·10¹⁵ calls, whose inner range depends on the outer: they cannot be counted at once.
+#[cfg(unix)]
+const ENDLESS: &str = r#"hetier-trace 1
+array a0 "a" ciphertext [1] capacity 64 used 64
+macro m0 "touch" limbs 1 (in-out ciphertext 8) { }
+phase "p" "o" server {
+  alloc a0[0]
+  loop (v0 in 0..1000000000000000, v1 in 0..min(3, v0)) { call m0(a0[0]) }
+}
+"#;
+
+#[cfg(unix)]
+#[test]
+fn facts_that_take_for_ever_end_with_the_first_interrupt() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("endless.txt"), ENDLESS).unwrap();
+    succeed(folder.path(), &["script", "--parse", "endless.txt", "-o", "endless.trace"]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+        .current_dir(folder.path())
+        .args(["info", "endless.trace"])
+        .spawn()
+        .unwrap();
+    // A signal before the handler is there ends the process without a code.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let mut ended = child.try_wait().unwrap();
+    while ended.is_none() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        ended = child.try_wait().unwrap();
+    }
+    // It may have ended by itself.
+    let _ = child.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(130));
+}
+
 #[test]
 fn output_that_cannot_be_written_fails_before_the_work_and_leaves_nothing() {
     let folder = TempDir::new().unwrap();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::expand::tests::{array, call, copy, run, trace};
 use crate::expand::{Event, Expansion, Program};
-use crate::grammar::{Affine, ArrayId, Body, Elements, LINE_BYTES, Order, Range, Segment, View};
+use crate::grammar::{Affine, ArrayId, Body, Elements, LINE_BYTES, Order, Phase, Range, Segment, View};
 use crate::loops::Scope;
 use crate::random;
 use crate::walk::{Node, Run, Step, Walk};
@@ -260,7 +260,8 @@ proptest! {
 }
 
 /// A tensor whose elements views pick in strides, back to front and twice, born, referred to and freed by nests of
-/// several orders, in part or whole. Some of it is wrong: then both ways of counting have to refuse it.
+/// several orders, in part or whole, each in a phase of its own. Some of it is wrong: then both ways of counting have to
+/// refuse it.
 fn viewed(seed: u64) -> Trace {
     let mut draws = crate::seeded::family(seed, 0);
     let mut below = |bound: u64| {
@@ -326,7 +327,16 @@ fn viewed(seed: u64) -> Trace {
         change(u32::from(!is_array_first), false),
         change(u32::from(is_array_first), false),
     ];
-    trace(vec![array("tensor", 24), view, array("scratch", 24)], body)
+    let mut viewed = trace(vec![array("tensor", 24), view, array("scratch", 24)], Vec::new());
+    let head = viewed.phases.remove(0).head;
+    viewed.phases = (0..)
+        .zip(body)
+        .map(|(at, body): (usize, Body)| Phase {
+            head: PhaseHead { name: at.to_string(), ..head.clone() },
+            body: vec![body],
+        })
+        .collect();
+    viewed
 }
 
 proptest! {
@@ -336,6 +346,7 @@ proptest! {
     fn elements_taken_in_bulk_live_as_long_as_one_by_one(seed: u64) {
         let trace = viewed(seed);
         let (mut live, mut peak, mut by_array) = (0_u64, 0, BTreeMap::<u32, (u64, u64)>::new());
+        let mut starts = Vec::new();
         let expanded = crate::expand(&trace, &mut |event: Event<'_>| {
             match event {
                 Event::Alloc(object) => {
@@ -348,6 +359,7 @@ proptest! {
                     live -= 256;
                     by_array.entry(object.array.0).or_default().0 -= 256;
                 }
+                Event::PhaseStart(_) => starts.push(live),
                 _ => {}
             }
             peak = peak.max(live);
@@ -359,7 +371,8 @@ proptest! {
             Ok(found) => {
                 prop_assert!(expanded.is_ok());
                 prop_assert_eq!(found.peak_footprint_bytes, peak);
-                prop_assert_eq!(found.phases[0].end_footprint_bytes, live);
+                let ends: Vec<u64> = found.phases.iter().map(|phase| phase.end_footprint_bytes).collect();
+                prop_assert_eq!(ends, [&starts[1..], &[live]].concat());
                 let found = residency(&trace, 1, u64::MAX).unwrap();
                 let peaks: BTreeMap<u32, u64> =
                     found.arrays.iter().map(|array| (array.id.0, array.peak_bytes())).collect();
