@@ -185,6 +185,32 @@ fn absurd_lengths_are_refused_without_memory() {
 }
 
 #[test]
+fn what_a_reader_refuses_for_its_length_is_not_written() {
+    let named = |length: u64| {
+        let mut trace = Trace::default();
+        let head =
+            PhaseHead { name: "x".repeat(length as usize), operation: "Add".into(), stage: Stage::Server };
+        trace.phases.push(crate::Phase { head, body: vec![] });
+        crate::to_bytes(&trace)
+    };
+    let with_facts = |count: u64, length: u64| {
+        let text = "x".repeat(length as usize);
+        let facts = (0..count).map(|key| (key.to_string(), text.clone())).collect();
+        Writer::new(Vec::new(), &Header { facts })?.finish()
+    };
+
+    assert!(decode_trace(&named(MAX_STRING_BYTES).unwrap()).is_ok());
+    assert!(decode_trace(&with_facts(1, MAX_STRING_BYTES).unwrap().0).is_ok());
+    assert!(decode_trace(&with_facts(15, MAX_STRING_BYTES).unwrap().0).is_ok());
+    let too_long = "writing the trace: found bytes of a string 1048577, need 0 to 1048576";
+    assert_eq!(named(MAX_STRING_BYTES + 1).unwrap_err().to_string(), too_long);
+    assert_eq!(with_facts(1, MAX_STRING_BYTES + 1).unwrap_err().to_string(), too_long);
+    // 16 strings of 1 MiB and their keys.
+    let error = with_facts(16, MAX_STRING_BYTES).unwrap_err().to_string();
+    assert!(error.starts_with("writing the trace: found bytes of the header 167"), "{error}");
+}
+
+#[test]
 fn numbers_have_one_spelling() {
     let padded = [encode::ARRAY, 0x80, 0x00];
     assert!(refusal(&framed(&padded)).contains("padding"));

@@ -3,7 +3,10 @@
 use std::io::Write;
 
 use super::hash::{ContentHash, Hasher, hash_item, header_bytes};
-use super::{CHUNK_BYTES, END_CHUNK, HEADER_CHUNK, ITEMS_CHUNK, MAGIC, VERSION, encode};
+use super::{
+    CHUNK_BYTES, END_CHUNK, HEADER_CHUNK, ITEMS_CHUNK, MAGIC, MAX_CHUNK_BYTES, MAX_ITEM_BYTES,
+    MAX_STRING_BYTES, VERSION, encode,
+};
 use crate::error::{Error, Result};
 use crate::grammar::{Header, Item};
 
@@ -26,9 +29,12 @@ impl<W: Write> Writer<W> {
     /// Writes the preamble and the header.
     ///
     /// # Errors
+    /// - [`Error::OutOfRange`] for a header or a string in it that is longer than a reader takes.
     /// - [`Error::Io`] if the output does.
     pub fn new(output: W, header: &Header) -> Result<Self> {
+        header.facts.iter().flat_map(|(key, value)| [key, value]).try_for_each(|text| check_string(text))?;
         let header = header_bytes(header);
+        check_length("bytes of the header", header.len(), MAX_CHUNK_BYTES.into())?;
         let mut writer = Self { output, raw: Vec::new(), hasher: Hasher::new(&header), chunks: 0, items: 0 };
         let mut preamble = [0; 16];
         preamble[..8].copy_from_slice(&MAGIC);
@@ -44,10 +50,13 @@ impl<W: Write> Writer<W> {
     /// [`Checker`](crate::Checker) does that.
     ///
     /// # Errors
+    /// - [`Error::OutOfRange`] for an item or a string in it that is longer than a reader takes.
     /// - [`Error::Io`] if the output does.
     pub fn push(&mut self, item: &Item) -> Result<()> {
+        check_strings(item)?;
         let start = self.raw.len();
         encode::item(&mut self.raw, item);
+        check_length("bytes of an item", self.raw.len() - start, MAX_ITEM_BYTES)?;
         hash_item(&mut self.hasher, &self.raw[start..]);
         self.items += 1;
         let mut raw = std::mem::take(&mut self.raw);
@@ -96,6 +105,29 @@ impl<W: Write> Writer<W> {
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.write_all(bytes).map_err(io)
     }
+}
+
+fn check_strings(item: &Item) -> Result<()> {
+    match item {
+        Item::Array(array) => check_string(&array.label),
+        Item::View(view) => check_string(&view.label),
+        Item::Macro(defined) => check_string(&defined.name),
+        Item::PhaseStart(head) => check_string(&head.name).and_then(|()| check_string(&head.operation)),
+        Item::Body(_) => Ok(()),
+    }
+}
+
+fn check_string(text: &str) -> Result<()> {
+    check_length("bytes of a string", text.len(), MAX_STRING_BYTES)
+}
+
+/// Refuses what a reader would.
+fn check_length(what: &'static str, found: usize, most: u64) -> Result<()> {
+    let (found, most) = (found as i128, i128::from(most));
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { place: "writing the trace".into(), what, found, least: 0, most })
 }
 
 pub(super) fn io(source: std::io::Error) -> Error {
