@@ -215,9 +215,13 @@ impl Counter<'_> {
                 Node::Loop(repeated) => self.visit_loop(repeated, weight),
                 Node::Region(region) => match &region.iterations {
                     Iterations::Nest { nest, body } => {
-                        self.parallel = self.levels.len()..self.levels.len() + nest.depth();
+                        // Who runs an iteration runs the regions inside it alone.
+                        let outer = self.parallel.clone();
+                        if outer.is_empty() {
+                            self.parallel = self.levels.len()..self.levels.len() + nest.depth();
+                        }
                         self.visit_nest(nest, 0, region.inside.bounds, weight, body);
-                        self.parallel = 0..0;
+                        self.parallel = outer;
                     }
                     Iterations::Branches(branches) => {
                         branches.iter().for_each(|branch| self.visit(branch, weight));

@@ -174,7 +174,11 @@ impl<C: Change> Pass<'_, C> {
             Node::Free(run) => self.run(run, false),
             Node::Loop(repeated) if repeated.inside.has_lifetimes => Ok(self.repeated(repeated)?.joined(1)),
             Node::Region(region) if region.inside.has_lifetimes => {
-                Ok(self.region(region)?.joined(self.threads))
+                // Who runs an iteration runs the regions inside it alone.
+                let threads = std::mem::replace(&mut self.threads, 1);
+                let profile = self.region(region)?;
+                self.threads = threads;
+                Ok(profile.joined(threads))
             }
             Node::Loop(_) | Node::Region(_) => Ok(Profile::default()),
         }

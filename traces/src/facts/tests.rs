@@ -122,6 +122,38 @@ fn every_further_thread_adds_what_an_iteration_holds_and_drops() {
 }
 
 #[test]
+fn threads_of_a_region_inside_another_are_not_multiplied() {
+    let at = Affine::variable(1).plus(0, 4);
+    let scratch = || Elements { array: ArrayId(0), start: at.clone(), count: 1 };
+    let nest = || vec![Range::count(4)];
+    let inner = Body::Parallel {
+        nest: nest(),
+        nowait: false,
+        body: vec![Body::Alloc(scratch()), Body::Free(scratch())],
+    };
+    let outer = Body::Parallel { nest: nest(), nowait: false, body: vec![inner] };
+    let trace = trace(vec![array("scratch", 16)], vec![outer]);
+
+    // One scratch a thread, of which the outer region has four at most.
+    for (threads, most) in [(1, 1), (2, 2), (4, 4), (100, 4)] {
+        assert_eq!(facts(&trace, threads).unwrap().peak_footprint_bytes, most * 256, "{threads} threads");
+    }
+}
+
+#[test]
+fn touches_behind_a_region_inside_another_are_shared_as_before_it() {
+    let one = || (0, Affine::constant(0));
+    let inner = || Body::Parallel { nest: vec![Range::count(1)], nowait: false, body: vec![] };
+    let touched = |inside: Vec<Body>| {
+        let nest = vec![Range::count(4)];
+        let body = vec![Body::Alloc(run(0, 0, 1)), Body::Parallel { nest, nowait: false, body: inside }];
+        residency(&trace(vec![array("a", 1)], body), 4, 0).unwrap().arrays[0].touched_lines()
+    };
+
+    assert_eq!(touched(vec![inner(), call(one(), one())]), touched(vec![call(one(), one())]));
+}
+
+#[test]
 fn objects_live_until_their_last_view_dies() {
     let segment = Segment { array: ArrayId(0), start: 1, stride: 2, count: 2 };
     let view = Definition::View(View { label: "odd".into(), segments: vec![segment] });
