@@ -30,9 +30,14 @@ impl FileWriter {
     /// Opens a temporary file beside `path`.
     ///
     /// # Errors
-    /// - [`Error::File`] if the folder cannot be written to.
+    /// - [`Error::File`] if the folder cannot be written to, or if the name is that of a folder, a device or a pipe.
     pub fn create(path: &Path, header: &Header) -> Result<Self> {
         let create = || {
+            // The file that takes the name would take the place of a device.
+            if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                let found = "found a folder, a device or a pipe, need the name of a file";
+                return Err(io(std::io::Error::new(std::io::ErrorKind::AlreadyExists, found)));
+            }
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let temporary = builder().tempfile_in(folder.unwrap_or(Path::new("."))).map_err(io)?;
             Writer::new(BufWriter::new(temporary), header)

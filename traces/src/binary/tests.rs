@@ -258,6 +258,22 @@ fn files_appear_whole_or_not_at_all() {
     assert!(matches!(missing, Err(Error::File { .. })));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_takes_the_place_of_no_device() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+
+    for path in [socket.as_path(), folder.path()] {
+        let error = crate::write_file(path, &Trace::default()).unwrap_err().to_string();
+        assert!(error.contains("found a folder, a device or a pipe"), "{error}");
+    }
+    assert!(std::fs::metadata(&socket).unwrap().file_type().is_socket());
+}
+
 #[test]
 fn files_that_are_not_well_formed_are_refused_when_read_whole() {
     let folder = tempfile::tempdir().unwrap();
