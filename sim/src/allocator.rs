@@ -1,6 +1,7 @@
 //! The allocator of the process that is replayed: virtual addresses for objects, per tier.
 //!
-//! Objects are padded to whole lines, so neighbours share none. The order of allocation is that of simulated time.
+//! Objects are padded to whole lines, so neighbours share none, or to whole pages if each is mapped for itself. The order
+//! of allocation is that of simulated time.
 
 use std::collections::HashMap;
 
@@ -34,6 +35,12 @@ impl AllocatorKind {
     /// Whether freed blocks wait for requests of exactly their size.
     pub const fn is_pool(self) -> bool {
         matches!(self, Self::SealPool | Self::ThreadPools)
+    }
+
+    /// Bytes of which every block is a multiple: a line, so that objects share none; a page where each block is mapped
+    /// for itself.
+    pub const fn unit_bytes(self, page_bytes: u64) -> u64 {
+        if matches!(self, Self::Map) { page_bytes } else { hetier_traces::LINE_BYTES }
     }
 
     /// Pools of a process with so many threads.
@@ -71,15 +78,20 @@ struct Heap {
 pub struct Allocator {
     kind: AllocatorKind,
     heaps: Vec<Heap>,
-    /// Lines to which a fresh block is aligned, when blocks own their pages.
-    alignment: u64,
+    /// Bytes of which every block is a multiple.
+    unit_bytes: u64,
 }
 
 impl Allocator {
     /// An empty process. `page_lines` are the lines of a page.
     pub fn new(kind: AllocatorKind, tiers: usize, page_lines: u64) -> Self {
-        let alignment = if kind == AllocatorKind::Map { page_lines } else { 1 };
-        Self { kind, heaps: vec![Heap::default(); tiers], alignment }
+        let unit_bytes = kind.unit_bytes(page_lines * hetier_traces::LINE_BYTES);
+        Self { kind, heaps: vec![Heap::default(); tiers], unit_bytes }
+    }
+
+    /// Bytes of the block that holds so many.
+    pub const fn block_bytes(&self, bytes: u64) -> u64 {
+        bytes.next_multiple_of(self.unit_bytes)
     }
 
     /// Whether freed blocks lose their pages.
@@ -95,21 +107,21 @@ impl Allocator {
     /// Bytes by which a tier's resident memory would grow if a thread asked for a block.
     pub fn growth(&self, tier: usize, bytes: u64, thread: usize) -> u64 {
         let heap = &self.heaps[tier];
-        let free = heap.free.get(&(self.pool(thread), padded(bytes)));
+        let free = heap.free.get(&(self.pool(thread), self.block_bytes(bytes)));
         let is_reused = !self.unmaps() && free.is_some_and(|blocks| !blocks.is_empty());
-        if is_reused { 0 } else { padded(bytes) }
+        if is_reused { 0 } else { self.block_bytes(bytes) }
     }
 
     /// Takes a block for a thread.
     pub fn alloc(&mut self, tier: usize, bytes: u64, thread: usize) -> Block {
-        let (size, pool) = (padded(bytes), self.pool(thread));
+        let (size, pool) = (self.block_bytes(bytes), self.pool(thread));
         let growth = self.growth(tier, bytes, thread);
         let heap = &mut self.heaps[tier];
         heap.resident += growth;
         let freed = heap.free.get_mut(&(pool, size)).and_then(Vec::pop);
         let line = freed.unwrap_or_else(|| {
-            let line = heap.next_line.next_multiple_of(self.alignment);
-            heap.next_line = line + size / hetier_traces::LINE_BYTES;
+            let line = heap.next_line;
+            heap.next_line += size / hetier_traces::LINE_BYTES;
             line
         });
         Block { tier, line, pool }
@@ -117,14 +129,15 @@ impl Allocator {
 
     /// Gives a block back.
     pub fn free(&mut self, block: Block, bytes: u64) {
+        let size = self.block_bytes(bytes);
         let heap = &mut self.heaps[block.tier];
         if self.kind == AllocatorKind::Bump {
             return;
         }
         if self.kind == AllocatorKind::Map {
-            heap.resident -= padded(bytes);
+            heap.resident -= size;
         }
-        heap.free.entry((block.pool, padded(bytes))).or_default().push(block.line);
+        heap.free.entry((block.pool, size)).or_default().push(block.line);
     }
 
     /// Bytes that the process holds in a tier.
@@ -193,15 +206,15 @@ mod tests {
     }
 
     #[test]
-    fn mapped_blocks_are_page_aligned_and_leave_when_freed() {
+    fn mapped_blocks_are_whole_pages_and_leave_when_freed() {
         let mut map = Allocator::new(AllocatorKind::Map, 1, 64);
         let first = map.alloc(0, 100, 0);
         let second = map.alloc(0, 100, 0);
         map.free(first, 100);
 
         assert_eq!((first.line, second.line), (0, 64));
-        assert_eq!(map.total_resident(), 128);
-        assert_eq!(map.growth(0, 100, 0), 128);
-        assert_eq!((map.alloc(0, 100, 0).line, map.total_resident()), (0, 256));
+        assert_eq!(map.total_resident(), 4096);
+        assert_eq!(map.growth(0, 4097, 0), 8192);
+        assert_eq!((map.alloc(0, 4000, 0).line, map.total_resident()), (0, 8192));
     }
 }

@@ -5,6 +5,7 @@ mod synthetic;
 
 use std::ops::ControlFlow;
 
+use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::replay::{self, DramSize, Settings, Stores};
 use hetier_sim::stream::{self, Behaviour, Conditions, Options};
 use hetier_sim::{RunResult, System};
@@ -235,6 +236,29 @@ fn behaviour_that_was_damaged_on_disk_is_derived_anew() {
 
         assert_eq!(cached(), derived);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), whole);
+    }
+}
+
+#[test]
+fn objects_mapped_for_themselves_take_whole_pages_of_the_tier_that_they_are_placed_in() {
+    // Of 40 objects with a little more than a KiB, ten pages hold ten.
+    let mut builder = Builder::new("mapped");
+    let _ = synthetic::encrypt(&mut builder, 40, 1088);
+    let settings = Settings {
+        mode: Some("app-direct".to_owned()),
+        placement: Some("first-touch".to_owned()),
+        allocator: AllocatorKind::Map,
+        dram: DramSize::Bytes(10 * 4096),
+        ..Settings::default()
+    };
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+
+    let line = replay::replay(&builder.trace, &small_machine(176), &settings, &mut quiet).unwrap();
+    let stream = stream::replay(&builder.trace, &small_machine(176), &settings, &mut quiet).unwrap();
+
+    for result in [line, stream] {
+        let held = result.devices.values().map(|tier| tier.read_bytes.min(1)).sum::<u64>();
+        assert_eq!((result.peak_footprint_bytes, held), (40 * 4096, 2), "both tiers are read");
     }
 }
 

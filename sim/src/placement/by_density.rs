@@ -28,7 +28,7 @@ use hetier_traces::{ArrayId, Class, LINE_BYTES, Residency, residency};
 
 use super::{Choice, Foresight, Newborn, Placement};
 use crate::Error;
-use crate::allocator::{AllocatorKind, padded};
+use crate::allocator::AllocatorKind;
 
 /// Steps in which fast memory is dealt to pools: each is 0.4 % of it, and the time of a plan grows with their number.
 const STEPS: u64 = 256;
@@ -44,7 +44,7 @@ pub struct Planned {
     pub extra_seconds: f64,
     /// Their cost over bytes held and time, relative to the densest array: in [0, 1].
     pub density: f64,
-    /// Bytes of fast memory that its elements may hold at once, padded to lines.
+    /// Bytes of fast memory that the blocks of its elements may hold at once.
     pub fast_bytes: u64,
 }
 
@@ -56,7 +56,7 @@ pub fn plan(foresight: &Foresight<'_>) -> Result<Vec<Planned>, Error> {
     let Foresight { trace, threads, thread_cache_bytes, .. } = *foresight;
     let Residency { arrays, instants } = residency(trace, threads, thread_cache_bytes)?;
     let mut planned = ranked(arrays, instants, foresight.cache_bytes, foresight.extra_ns);
-    deal(&mut planned, instants, foresight.fast_bytes, foresight.allocator);
+    deal(&mut planned, instants, foresight.fast_bytes, Blocks::of(foresight));
     Ok(planned)
 }
 
@@ -106,8 +106,8 @@ fn reaching(array: &ArrayUse, cache_bytes: u64) -> Vec<(usize, [u64; 2])> {
 }
 
 /// Gives fast memory to pools, and theirs to arrays.
-fn deal(planned: &mut [Planned], instants: usize, fast_bytes: u64, allocator: AllocatorKind) {
-    let mut pools = pools(planned, instants, fast_bytes, allocator);
+fn deal(planned: &mut [Planned], instants: usize, fast_bytes: u64, blocks: Blocks) {
+    let mut pools = pools(planned, instants, fast_bytes, blocks);
     let mut left = fast_bytes;
     let mut rates: Vec<f64> = pools.iter().map(|pool| pool.rate(planned, left)).collect();
     loop {
@@ -131,18 +131,40 @@ fn deal(planned: &mut [Planned], instants: usize, fast_bytes: u64, allocator: Al
 }
 
 /// The pools of an allocator, nothing given yet.
-fn pools(planned: &[Planned], instants: usize, fast_bytes: u64, allocator: AllocatorKind) -> Vec<Pool> {
+fn pools(planned: &[Planned], instants: usize, fast_bytes: u64, blocks: Blocks) -> Vec<Pool> {
     let mut pools: BTreeMap<u64, Pool> = BTreeMap::new();
     for (number, Planned { array, .. }) in planned.iter().enumerate() {
-        let block = match allocator {
-            AllocatorKind::Map => LINE_BYTES,
-            _ => padded(array.capacity_bytes),
-        };
+        let block = if blocks.is_mapped { blocks.unit } else { blocks.of_element(array) };
         let step = fast_bytes.div_ceil(STEPS).next_multiple_of(block);
-        let empty = || Pool { block, step, level: 0, saved: 0.0, instants, members: Vec::new() };
+        let empty = || Pool { block, step, level: 0, saved: 0.0, instants, blocks, members: Vec::new() };
         pools.entry(block).or_insert_with(empty).members.push(number);
     }
     pools.into_values().collect()
+}
+
+/// What an allocator makes of elements.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    /// Bytes of which every block is a multiple.
+    unit: u64,
+    /// Whether the memory of a freed block serves every other one, whatever its size.
+    is_mapped: bool,
+}
+
+impl Blocks {
+    fn of(foresight: &Foresight<'_>) -> Self {
+        Self { unit: foresight.unit_bytes, is_mapped: foresight.allocator == AllocatorKind::Map }
+    }
+
+    /// Bytes of the block of an element of an array.
+    const fn of_element(self, array: &ArrayUse) -> u64 {
+        array.capacity_bytes.next_multiple_of(self.unit)
+    }
+
+    /// Bytes of the blocks that hold so many bytes of an array.
+    const fn holding(self, array: &ArrayUse, bytes: u64) -> u64 {
+        (bytes / array.capacity_bytes).saturating_mul(self.of_element(array))
+    }
 }
 
 /// Blocks that can take each other's place in fast memory.
@@ -155,6 +177,7 @@ struct Pool {
     level: u64,
     saved: f64,
     instants: usize,
+    blocks: Blocks,
     /// Arrays, by density.
     members: Vec<usize>,
 }
@@ -173,7 +196,7 @@ impl Pool {
         }
         let saved = |(number, quota): (usize, u64)| {
             let Planned { array, extra_seconds, .. } = &planned[number];
-            extra_seconds * quota as f64 / held(array, array.peak_bytes()).max(1) as f64
+            extra_seconds * quota as f64 / self.blocks.holding(array, array.peak_bytes()).max(1) as f64
         };
         let all: f64 = self.quotas(planned, self.level + step).map(saved).sum();
         (all - self.saved) / step as f64
@@ -182,28 +205,24 @@ impl Pool {
     /// What each array gets of so many bytes: whole elements.
     fn quotas<'p>(&'p self, planned: &'p [Planned], level: u64) -> impl Iterator<Item = (usize, u64)> + 'p {
         let mut sums = vec![0; self.instants];
-        self.members.iter().map(move |&number| (number, give(&planned[number].array, level, &mut sums)))
+        self.members.iter().map(move |&number| (number, give(&planned[number].array, self.blocks, level, &mut sums)))
     }
 }
 
 /// Gives an array what is left for it of a level, of which `sums` is taken at each instant.
-fn give(array: &ArrayUse, level: u64, sums: &mut [u64]) -> u64 {
-    let mut quota = held(array, array.peak_bytes());
+fn give(array: &ArrayUse, blocks: Blocks, level: u64, sums: &mut [u64]) -> u64 {
+    let held = |bytes| blocks.holding(array, bytes);
+    let mut quota = held(array.peak_bytes());
     for (span, bytes) in spans(array, sums.len()) {
-        let tight = sums[span].iter().filter(|&&sum| sum.saturating_add(held(array, bytes)) > level);
+        let tight = sums[span].iter().filter(|&&sum| sum.saturating_add(held(bytes)) > level);
         quota = tight.map(|&sum| level.saturating_sub(sum)).fold(quota, u64::min);
     }
-    let block = padded(array.capacity_bytes);
+    let block = blocks.of_element(array);
     quota = quota / block * block;
     for (span, bytes) in spans(array, sums.len()) {
-        sums[span].iter_mut().for_each(|sum| *sum += held(array, bytes).min(quota));
+        sums[span].iter_mut().for_each(|sum| *sum += held(bytes).min(quota));
     }
     quota
-}
-
-/// Bytes of the blocks that hold so many bytes of an array.
-fn held(array: &ArrayUse, bytes: u64) -> u64 {
-    (bytes / array.capacity_bytes).saturating_mul(padded(array.capacity_bytes))
 }
 
 /// Instants between changes, with the bytes held.
@@ -255,9 +274,13 @@ mod tests {
         ArrayUse { id, label, class, capacity_bytes, touched, held: held.to_vec() }
     }
 
-    fn dealt(arrays: Vec<ArrayUse>, fast_bytes: u64, allocator: AllocatorKind) -> Vec<u64> {
+    /// Blocks of whole lines: each size for itself, or all of one map.
+    const SIZED: Blocks = Blocks { unit: 64, is_mapped: false };
+    const MAPPED: Blocks = Blocks { unit: 64, is_mapped: true };
+
+    fn dealt(arrays: Vec<ArrayUse>, fast_bytes: u64, blocks: Blocks) -> Vec<u64> {
         let mut planned = ranked(arrays, 4, 0, [1.0, 3.0]);
-        deal(&mut planned, 4, fast_bytes, allocator);
+        deal(&mut planned, 4, fast_bytes, blocks);
         planned.sort_by_key(|planned| planned.array.id);
         planned.iter().map(|planned| planned.fast_bytes).collect()
     }
@@ -265,7 +288,7 @@ mod tests {
     #[test]
     fn arrays_that_never_live_together_share_the_same_memory() {
         let mut sums = [0; 4];
-        let mut give = |held: &[(usize, u64)]| give(&used(0, 64, 1, held), 256, &mut sums);
+        let mut give = |held: &[(usize, u64)]| give(&used(0, 64, 1, held), SIZED, 256, &mut sums);
 
         assert_eq!(give(&[(0, 256), (2, 0)]), 256);
         assert_eq!(give(&[(2, 192), (3, 0)]), 192);
@@ -280,8 +303,17 @@ mod tests {
         let second = ArrayUse { touched: vec![(2, [50, 0])], ..used(1, 128, 0, &[(2, 256)]) };
         let arrays = vec![first, second];
 
-        assert_eq!(dealt(arrays.clone(), 256, AllocatorKind::SealPool), [256, 0]);
-        assert_eq!(dealt(arrays, 256, AllocatorKind::Map), [256, 256]);
+        assert_eq!(dealt(arrays.clone(), 256, SIZED), [256, 0]);
+        assert_eq!(dealt(arrays, 256, MAPPED), [256, 256]);
+    }
+
+    #[test]
+    fn mapped_elements_take_whole_pages() {
+        let array = used(0, 64, 100, &[(0, 256)]);
+        let pages = Blocks { unit: 4096, ..MAPPED };
+
+        assert_eq!(dealt(vec![array.clone()], 3 * 4096, pages), [3 * 4096]);
+        assert_eq!(dealt(vec![array], 4095, pages), [0]);
     }
 
     #[test]
@@ -291,7 +323,7 @@ mod tests {
         let other = ArrayUse { touched: vec![(2, [30, 0])], ..used(1, 64, 0, &[(2, 256)]) };
         let alone = used(2, 128, 40, &[(0, 256), (1, 0)]);
 
-        assert_eq!(dealt(vec![one, other, alone], 256, AllocatorKind::SealPool), [256, 256, 0]);
+        assert_eq!(dealt(vec![one, other, alone], 256, SIZED), [256, 256, 0]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Newborn {
     pub class: Class,
     /// Its array.
     pub array: ArrayId,
-    /// Bytes of it, padded to lines.
+    /// Bytes of its block.
     pub bytes: u64,
     /// Bytes of fast memory that the process may still take for it; what its allocator can reuse counts.
     pub fast_room: u64,
@@ -59,6 +59,8 @@ pub struct Foresight<'t> {
     pub extra_ns: [f64; 2],
     /// What happens to freed memory.
     pub allocator: AllocatorKind,
+    /// Bytes of which its blocks are multiples.
+    pub unit_bytes: u64,
 }
 
 /// What policy `by-density` does with a trace on a system, what its process retains included: for people, and for programs

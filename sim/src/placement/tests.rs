@@ -17,6 +17,7 @@ fn foresight(trace: &Trace) -> Foresight<'_> {
         thread_cache_bytes,
         extra_ns,
         allocator,
+        unit_bytes: 64,
     }
 }
 

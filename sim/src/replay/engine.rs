@@ -350,6 +350,7 @@ pub(crate) fn foresight<'t>(
         thread_cache_bytes: cache_bytes / threads.max(1) + system.l2.capacity_bytes(),
         extra_ns: extra_ns(system, budgets)?,
         allocator: settings.allocator,
+        unit_bytes: settings.allocator.unit_bytes(settings.pages.bytes()),
     })
 }
 

@@ -4,7 +4,7 @@ use hetier_traces::{ArrayId, Class, Directory, Object};
 
 use super::footprint::Footprint;
 use crate::Error;
-use crate::allocator::{Allocator, Block, padded};
+use crate::allocator::{Allocator, Block};
 use crate::placement::{Choice, Newborn, Placement};
 use crate::system::WRITTEN;
 
@@ -140,10 +140,11 @@ impl Objects {
     /// Position of the tier among the mode's.
     fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, thread: usize) -> usize {
         let [fast, _, ..] = self.budgets[..] else { return 0 };
-        let reusable = padded(bytes) - self.allocator.growth(fast.tier, bytes, thread);
+        let bytes = self.allocator.block_bytes(bytes);
+        let reusable = bytes - self.allocator.growth(fast.tier, bytes, thread);
         let free = fast.bytes.saturating_sub(self.allocator.resident(fast.tier));
         let fast_room = free.saturating_add(reusable);
-        match self.placement.choose(Newborn { class, array, bytes: padded(bytes), fast_room }) {
+        match self.placement.choose(Newborn { class, array, bytes, fast_room }) {
             Choice::Fast => 0,
             Choice::Slow => 1,
         }
@@ -173,13 +174,14 @@ impl Objects {
         let block = entry.block();
         let Some(array) = directory.array(object.array) else { return Ok(None) };
         let bytes = array.capacity_bytes;
+        let held_bytes = self.allocator.block_bytes(bytes);
         self.allocator.free(block, bytes);
         let choice = if self.budgets[0].tier == block.tier { Choice::Fast } else { Choice::Slow };
         if self.budgets.len() > 1 {
-            self.placement.died(object.array, array.class, padded(bytes), choice);
+            self.placement.died(object.array, array.class, held_bytes, choice);
         }
         self.footprint.died(at, class_position(array.class), bytes, self.allocator.total_resident());
-        Ok(self.allocator.unmaps().then_some((block, padded(bytes))))
+        Ok(self.allocator.unmaps().then_some((block, held_bytes)))
     }
 
     fn entry(&mut self, object: Object) -> &mut Entry {

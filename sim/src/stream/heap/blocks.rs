@@ -3,7 +3,7 @@
 //! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
 //! So everything here is kept per block, and an object is a number that points to one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::{Index, IndexMut};
 
 use super::objects::Objects;
@@ -93,6 +93,8 @@ pub struct Blocks {
     blocks: Vec<Block>,
     /// Blocks whose pages left the process; caches may hold lines of them still.
     retired: VecDeque<u32>,
+    /// First places of those whose numbers serve again, by how many there are.
+    spare: BTreeMap<u16, Vec<u32>>,
 }
 
 impl Index<u32> for Blocks {
@@ -119,6 +121,7 @@ impl Blocks {
             objects: Objects::new(objects),
             blocks: Vec::with_capacity(blocks.min(objects as usize)),
             retired: VecDeque::new(),
+            spare: BTreeMap::new(),
         }
     }
 
@@ -173,13 +176,21 @@ impl Blocks {
         let block = Block::new(line, shape, tier);
         if let Some(retired) = self.retired.pop_front() {
             if self[retired].is_forgotten() {
-                self[retired] = block;
+                let Block { place, places, .. } = std::mem::replace(&mut self[retired], block);
+                if places > 0 {
+                    self.spare.entry(places).or_default().push(place);
+                }
                 return retired;
             }
             self.retired.push_back(retired);
         }
         self.blocks.push(block);
         self.blocks.len() as u32 - 1
+    }
+
+    /// So many places of a block that is gone, by the first of them.
+    pub fn spare(&mut self, places: u16) -> Option<u32> {
+        self.spare.get_mut(&places)?.pop()
     }
 
     /// Gives up a block whose pages left the process.
@@ -206,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_retired_blocks_serve_again_once_no_cache_holds_them() {
+    fn numbers_and_places_of_retired_blocks_serve_again_once_no_cache_holds_them() {
         let mut blocks = Blocks::new(4, 1);
         let (held, shared) = (blocks.add(0, 0, 0), blocks.add(64, 0, 0));
         blocks[held].holders = 1;
@@ -215,8 +226,11 @@ mod tests {
         blocks.retire(shared);
 
         assert_eq!([2, 3].map(|line| blocks.add(line, 0, 0)), [2, 3]);
+        (blocks[shared].place, blocks[shared].places) = (70, 6);
         blocks[shared].shared = 0;
+        assert_eq!(blocks.spare(6), None);
         assert_eq!([5, 6].map(|line| blocks.add(line, 1, 0)), [4, shared]);
         assert_eq!((blocks[shared].line(), blocks[shared].shape), (6, 1));
+        assert_eq!([blocks.spare(5), blocks.spare(6), blocks.spare(6)], [None, Some(70), None]);
     }
 }

@@ -24,10 +24,13 @@ use blocks::{Blocks, NONE};
 /// Sizes that a block can name.
 const MOST_SIZES: usize = 1 << u8::BITS;
 
-/// Sizes that blocks have.
+/// A size that objects have.
 #[derive(Clone, Copy, Debug)]
 struct Size {
+    /// Bytes of an object, padded to lines.
     bytes: u64,
+    /// Bytes of the block that holds it.
+    block_bytes: u64,
 }
 
 /// A change of what is held.
@@ -120,13 +123,15 @@ impl Heap {
     /// # Errors
     /// - [`Error::Unsupported`] if objects have more sizes than blocks can name.
     pub fn new(program: &Program, parts: HeapParts, cache_lines: u64) -> Result<(Self, Vec<Shape>), Error> {
+        let page_lines = parts.pages.bytes() / hetier_traces::LINE_BYTES;
+        let allocator = Allocator::new(parts.kind, parts.tiers.len(), page_lines);
         let mut sizes: Vec<Size> = Vec::new();
         let mut array_sizes = Vec::with_capacity(program.arrays.len());
         for array in program.arrays.iter().filter(|array| array.first.is_some()) {
             let bytes = padded(array.capacity_bytes);
             let found = sizes.iter().position(|size| size.bytes == bytes);
             let number = found.unwrap_or_else(|| {
-                sizes.push(Size { bytes });
+                sizes.push(Size { bytes, block_bytes: allocator.block_bytes(bytes) });
                 sizes.len() - 1
             });
             array_sizes.push(number as u8);
@@ -141,11 +146,10 @@ impl Heap {
         }
         let shapes = sizes.iter().map(|size| Shape::new(size.bytes / hetier_traces::LINE_BYTES, cache_lines));
         let shapes = shapes.collect();
-        let page_lines = parts.pages.bytes() / hetier_traces::LINE_BYTES;
         let heap = Self {
             blocks: Blocks::new(program.objects, parts.blocks),
             kind: parts.kind,
-            allocator: Allocator::new(parts.kind, parts.tiers.len(), page_lines),
+            allocator,
             free: vec![Vec::new(); parts.tiers.len() * sizes.len() * parts.pools],
             pools: parts.pools,
             pool: 0,
@@ -244,7 +248,7 @@ impl Heap {
         let array = array as usize;
         let class = self.arrays[array].class;
         let size = usize::from(self.array_sizes[array]);
-        let bytes = self.sizes[size].bytes;
+        let bytes = self.sizes[size].block_bytes;
         let id = self.arrays[array].id;
         let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, id, bytes, size) };
         let list = self.list(tier, size, self.pool);
@@ -271,7 +275,7 @@ impl Heap {
         }
         let entry = &self.blocks[block];
         let (size, class) = (usize::from(entry.shape), entry.class);
-        let bytes = self.sizes[size].bytes;
+        let bytes = self.sizes[size].block_bytes;
         let tier = usize::from(entry.tier);
         let array = array.map_or_else(|| self.array_of(object), |array| array as usize);
         let live = self.arrays[array].capacity_bytes;
@@ -297,11 +301,17 @@ impl Heap {
     pub fn small(&mut self, array: u32, count: u64, is_birth: bool) {
         let facts = &self.arrays[array as usize];
         let (class, bytes) = (facts.class as usize, facts.capacity_bytes * count);
+        let block_bytes = self.allocator.block_bytes(facts.capacity_bytes);
         if !is_birth {
             self.held.live[class] = self.held.live[class].saturating_sub(bytes);
             self.held.total = self.held.total.saturating_sub(bytes);
             let live = &mut self.small_live[array as usize];
-            *live = live.saturating_sub(count);
+            let dead = count.min(*live);
+            *live -= dead;
+            if self.kind == AllocatorKind::Map {
+                self.small_most[array as usize] = *live;
+                self.held.resident -= block_bytes * dead;
+            }
             return;
         }
         self.held.live[class] += bytes;
@@ -312,7 +322,7 @@ impl Heap {
         *live += count;
         let growth = live.saturating_sub(*most);
         *most += growth;
-        self.held.resident += padded(facts.capacity_bytes) * growth;
+        self.held.resident += block_bytes * growth;
         self.peak.total = self.peak.total.max(self.held.total);
         self.peak.resident = self.peak.resident.max(self.held.resident);
     }
@@ -388,9 +398,10 @@ impl Heap {
             // Pages that begin in the block are its own.
             faults = (start + lines).div_ceil(PAGE_LINES) - start.div_ceil(PAGE_LINES);
         }
+        let spare = self.blocks.spare(self.scratch.len() as u16);
         let entry = &mut self.blocks[block];
-        entry.place = memory.settle(&self.scratch);
         entry.places = self.scratch.len() as u16;
+        entry.place = memory.settle(&self.scratch, spare);
         Ok(faults)
     }
 

@@ -181,10 +181,14 @@ impl Memory {
         place.server() % self.sockets
     }
 
-    /// Keeps the places of a block; gives the number of the first.
-    pub fn settle(&mut self, places: &[Place]) -> u32 {
-        self.places.extend_from_slice(places);
-        (self.places.len() - places.len()) as u32
+    /// Keeps the places of a block, in those of one that is gone if there are as many; gives the number of the first.
+    pub fn settle(&mut self, places: &[Place], spare: Option<u32>) -> u32 {
+        let first = spare.unwrap_or(self.places.len() as u32);
+        if spare.is_none() {
+            self.places.extend_from_slice(places);
+        }
+        self.places[first as usize..][..places.len()].copy_from_slice(places);
+        first
     }
 
     /// Whether home memory keeps who reads from afar.
