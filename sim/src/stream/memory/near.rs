@@ -30,11 +30,13 @@ struct Resident {
     dirty: u8,
 }
 
-/// The frame of a page: the page that came last, and the one that it is replacing line by line.
+/// The frame of a page: the page that came last, and what it is replacing line by line.
 #[derive(Clone, Copy, Debug, Default)]
 struct Frame {
     now: Resident,
     before: Resident,
+    /// What is left of still older pages, whichever they are: lines, and the dirty ones of them.
+    rest: [u8; 2],
 }
 
 /// Where a page belongs: the entry of the tags, and what stands there when it is in.
@@ -155,9 +157,13 @@ impl Frame {
         let hits = if self.now.tag == tag {
             lines.saturating_sub(full - self.now.present)
         } else {
-            let is_back = self.before.tag == tag && self.before.present > 0;
-            let back = if is_back { self.before } else { Resident { tag, present: 0, dirty: 0 } };
-            (self.before, self.now) = (self.now, back);
+            if self.before.tag == tag && self.before.present > 0 {
+                (self.before, self.now) = (self.now, self.before);
+            } else {
+                let Resident { present, dirty, .. } = self.before;
+                self.rest = [self.rest[0] + present, self.rest[1] + dirty];
+                (self.before, self.now) = (self.now, Resident { tag, present: 0, dirty: 0 });
+            }
             (u16::from(lines) * u16::from(self.now.present) / u16::from(full)) as u8
         };
         let misses = lines - hits;
@@ -169,24 +175,34 @@ impl Frame {
         Found { hits: hits.into(), clean: (misses - dirty).into(), dirty: dirty.into() }
     }
 
-    /// Lines of the page before make room; gives how many of them are dirty.
+    /// Lines of older pages make room, of all alike; gives how many of them are dirty.
     fn push_out(&mut self, lines: u8) -> u8 {
         let room = PAGE_LINES as u8 - self.now.present.min(PAGE_LINES as u8);
-        let Resident { present, dirty, .. } = self.before;
-        if present == 0 || room == 0 {
+        let ([rest, soiled_rest], Resident { present, dirty, .. }) = (self.rest, self.before);
+        let older = rest + present;
+        if older == 0 || room == 0 {
             return 0;
         }
-        // The last line of the page takes the last of the one before along.
-        let gone = if lines >= room {
-            present
-        } else {
-            (u16::from(lines) * u16::from(present) / u16::from(room)) as u8
-        };
-        let soiled = (u16::from(gone) * u16::from(dirty)).div_ceil(u16::from(present)) as u8;
-        self.before.present -= gone;
-        self.before.dirty -= soiled;
-        soiled.min(lines)
+        // The last line of the page takes the last of those before along.
+        let gone = if lines >= room { older } else { share(lines, older, room) };
+        let of_rest = if rest == 0 { 0 } else { share(gone, rest, older) };
+        let of_before = gone - of_rest;
+        let (cleaned_rest, cleaned) = (dirt(of_rest, soiled_rest, rest), dirt(of_before, dirty, present));
+        self.rest = [rest - of_rest, soiled_rest - cleaned_rest];
+        self.before.present -= of_before;
+        self.before.dirty -= cleaned;
+        (cleaned_rest + cleaned).min(lines)
     }
+}
+
+/// `part` of `of` lines.
+fn share(lines: u8, part: u8, of: u8) -> u8 {
+    (u16::from(lines) * u16::from(part) / u16::from(of)) as u8
+}
+
+/// Dirty ones among so many of `of` lines.
+fn dirt(lines: u8, dirty: u8, of: u8) -> u8 {
+    if lines == 0 { 0 } else { (u16::from(lines) * u16::from(dirty)).div_ceil(u16::from(of)) as u8 }
 }
 
 #[cfg(test)]
@@ -221,6 +237,18 @@ mod tests {
         assert_eq!(near.exchange(second, false, 16).dirty, 16);
         // Half of the first page is left.
         assert_eq!(near.exchange(first, false, 64).hits, 32);
+    }
+
+    #[test]
+    fn dirt_of_a_page_that_two_others_replace_is_written_once() {
+        let mut near = near(1);
+        let [first, second, third] = [0, 3072, 6144].map(|page| near.home(1, page));
+        near.exchange(first, true, 64);
+
+        // Half of the first page is left, and its dirt, when the third comes.
+        assert_eq!(near.exchange(second, true, 32).dirty, 32);
+        assert_eq!(near.exchange(third, false, 64).dirty, 64);
+        assert_eq!(near.exchange(first, false, 64).clean, 64);
     }
 
     #[test]
