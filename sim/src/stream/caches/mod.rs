@@ -1,6 +1,7 @@
 //! Caches of stream fidelity: those of a core as states and transitions, the last level of a socket as objects in order
 //! of use.
 
+pub mod conflicts;
 pub mod pieces;
 pub mod plan;
 pub mod private;

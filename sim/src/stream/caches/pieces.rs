@@ -4,13 +4,15 @@
 //! An object is cut into at least 16 pieces, none larger than 1/64 of the cache; a piece comes and goes as a whole.
 //! Pieces are powers of two, as limbs are, so that a sweep over one limb ends where a piece does: what a second sweep
 //! wants of a piece that is there in part counts as there.
-//! So the cache is fully associative here; conflicts of a set-associative cache are left out, known to be too kind
-//! where a call needs more than about three quarters of the cache.
+//! What comes to the same sets is a matter of chance, so a piece has lost a part of its lines ([`conflicts`](super::conflicts))
+//! before it leaves. If it is used again these come back from the last level, where nothing has happened to them since: that
+//! costs time, and no other core sees it.
 
 use std::hash::{Hash, Hasher};
 
 use hetier_traces::Access;
 
+use super::conflicts::QUARTERS;
 use super::plan::{LanePlan, SweepPlan};
 
 const NONE: u32 = u32::MAX;
@@ -60,12 +62,14 @@ impl Shape {
 }
 
 /// A resident piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Piece {
     slot: u16,
     number: u16,
     lines: u16,
     dirty: u16,
+    /// Quarters that conflicts have pushed out.
+    gone: u8,
 }
 
 /// An object of which a piece is resident.
@@ -92,9 +96,9 @@ pub struct Contents {
 }
 
 impl Hash for Contents {
-    /// One word for each piece: hashing is half the cost of a new transition.
+    /// One word for each piece: hashing is half the cost of a new transition. What is gone of it follows from its depth.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for &Piece { slot, number, lines, dirty } in &self.pieces {
+        for &Piece { slot, number, lines, dirty, .. } in &self.pieces {
             let [slot, number, lines, dirty] = [slot, number, lines, dirty].map(u64::from);
             state.write_u64(slot << 48 | number << 32 | lines << 16 | dirty);
         }
@@ -154,6 +158,8 @@ pub enum EventKind {
 pub struct Served {
     /// Lines found in the second level that the first had lost.
     pub second_level: u64,
+    /// Lines that conflicts had pushed out, and that come back from the last level.
+    pub returned: u64,
     /// Lines fetched from outside.
     pub fetched: u64,
     /// Lanes that those are of.
@@ -174,15 +180,16 @@ struct Node {
 pub struct Cache {
     nodes: Vec<Node>,
     free: Vec<u32>,
-    oldest: u32,
     newest: u32,
+    /// Oldest piece that still has quarter `q`, the lines from the newest to it, and how many those may be.
+    oldest: [u32; QUARTERS],
+    depth: [u64; QUARTERS],
+    limits: [u64; QUARTERS],
     /// Node by slot and piece.
     at: Vec<Vec<u32>>,
     slots: Vec<Slot>,
     /// Resident lines by slot.
     held: Vec<u32>,
-    resident: u64,
-    capacity: u64,
     first_level: u64,
     announces: Announce,
     /// Lines touched so far.
@@ -192,26 +199,27 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Sets a cache of `capacity` lines up with what it holds, behind a first level of `first_level` lines.
-    pub fn new(contents: &Contents, capacity: u64, first_level: u64, announces: Announce) -> Self {
+    /// Sets a cache that loses quarters beyond `limits` lines up with what it holds, behind a first level of `first_level`
+    /// lines.
+    pub fn new(contents: &Contents, limits: [u64; QUARTERS], first_level: u64, announces: Announce) -> Self {
         let at = contents.slots.iter().map(|slot| vec![NONE; slot.shape.pieces()]).collect();
         let mut cache = Self {
             nodes: Vec::with_capacity(contents.pieces.len() + 64),
             free: Vec::new(),
-            oldest: NONE,
             newest: NONE,
+            oldest: [NONE; QUARTERS],
+            depth: [0; QUARTERS],
+            limits,
             at,
             slots: contents.slots.clone(),
             held: vec![0; contents.slots.len()],
-            resident: 0,
-            capacity,
             first_level,
             announces,
             clock: first_level + 1,
             events: Vec::new(),
         };
         for piece in &contents.pieces {
-            cache.grow(piece.slot, u32::from(piece.lines));
+            cache.held[usize::from(piece.slot)] += u32::from(piece.lines);
             cache.push(*piece, 0);
         }
         cache
@@ -223,16 +231,6 @@ impl Cache {
         self.held.push(0);
         self.at.push(vec![NONE; shape.pieces()]);
         self.slots.len() as u16 - 1
-    }
-
-    fn grow(&mut self, slot: u16, lines: u32) {
-        self.resident += u64::from(lines);
-        self.held[usize::from(slot)] += lines;
-    }
-
-    fn lose(&mut self, slot: u16, lines: u32) {
-        self.resident -= u64::from(lines);
-        self.held[usize::from(slot)] -= lines;
     }
 
     /// Runs a sweep; `slots` gives the slot of each operand of the macro, `None` for those not tracked.
@@ -286,26 +284,30 @@ impl Cache {
         }
         let is_write = lane.access.is_write();
         let node = self.at[usize::from(slot)][usize::from(number)];
-        let held = if node == NONE { 0 } else { u32::from(self.nodes[node as usize].piece.lines) };
-        let fetched = lines.saturating_sub(held);
-        let found = lines - fetched;
         if node != NONE {
             let is_near = self.clock - self.nodes[node as usize].stamp <= self.first_level;
-            served.second_level += if is_near { 0 } else { u64::from(found) };
+            let Piece { lines: held, gone, .. } = self.nodes[node as usize].piece;
+            let found = lines.min(held.into());
+            let returned = found.saturating_sub(u32::from(held) * (QUARTERS as u32 - u32::from(gone)) / QUARTERS as u32);
+            served.second_level += if is_near { 0 } else { u64::from(found - returned) };
+            served.returned += u64::from(returned);
         }
+        let held = if node == NONE { 0 } else { u32::from(self.nodes[node as usize].piece.lines) };
+        let fetched = lines.saturating_sub(held);
         if fetched > 0 {
             served.fetched += u64::from(fetched);
             self.fetch(slot, (fetched, shape.part(number)), lane.access == Access::Write, first_event);
         }
         let mut piece = if node == NONE {
-            Piece { slot, number, lines: 0, dirty: 0 }
+            Piece { slot, number, ..Piece::default() }
         } else {
             self.unlink(node);
             self.nodes[node as usize].piece
         };
         piece.lines = piece.lines.max(lines as u16);
         piece.dirty = if is_write { piece.dirty.max(lines as u16) } else { piece.dirty };
-        self.grow(slot, fetched);
+        piece.gone = 0;
+        self.held[usize::from(slot)] += fetched;
         self.push(piece, self.clock);
         self.shrink();
     }
@@ -319,7 +321,7 @@ impl Cache {
     fn bypass(&mut self, slot: u16, number: u16, lines: u32, first_event: usize) {
         let node = self.at[usize::from(slot)][usize::from(number)];
         if node != NONE {
-            self.lose(slot, u32::from(self.nodes[node as usize].piece.lines));
+            self.held[usize::from(slot)] -= u32::from(self.nodes[node as usize].piece.lines);
             self.unlink(node);
         }
         let parts = self.slots[usize::from(slot)].shape.part(number);
@@ -355,16 +357,30 @@ impl Cache {
     }
 
     fn shrink(&mut self) {
-        while self.resident > self.capacity && self.oldest != self.newest {
-            let node = self.oldest;
-            self.unlink(node);
-            let piece = self.nodes[node as usize].piece;
-            let held = &mut self.slots[usize::from(piece.slot)];
-            held.dirty_out += u32::from(piece.dirty);
-            held.clean_out += u32::from(piece.lines - piece.dirty);
-            held.parts_out |= held.shape.part(piece.number);
-            self.lose(piece.slot, u32::from(piece.lines));
+        for quarter in 0..QUARTERS {
+            while self.depth[quarter] > self.limits[quarter] && self.oldest[quarter] != self.newest {
+                self.lose(quarter);
+            }
         }
+    }
+
+    /// The oldest piece that has a quarter loses it; with the last one it leaves.
+    fn lose(&mut self, quarter: usize) {
+        let node = self.oldest[quarter];
+        let Node { piece, after, .. } = &mut self.nodes[node as usize];
+        piece.gone = quarter as u8 + 1;
+        self.depth[quarter] -= u64::from(piece.lines);
+        self.oldest[quarter] = *after;
+        if quarter + 1 < QUARTERS {
+            return;
+        }
+        let piece = *piece;
+        self.unlink(node);
+        let held = &mut self.slots[usize::from(piece.slot)];
+        held.dirty_out += u32::from(piece.dirty);
+        held.clean_out += u32::from(piece.lines - piece.dirty);
+        held.parts_out |= held.shape.part(piece.number);
+        self.held[usize::from(piece.slot)] -= u32::from(piece.lines);
     }
 
     fn push(&mut self, piece: Piece, stamp: u64) {
@@ -379,19 +395,29 @@ impl Cache {
                 self.nodes.len() as u32 - 1
             }
         };
-        match self.newest {
-            NONE => self.oldest = place,
-            newest => self.nodes[newest as usize].after = place,
+        if self.newest != NONE {
+            self.nodes[self.newest as usize].after = place;
         }
         self.newest = place;
+        for quarter in usize::from(piece.gone)..QUARTERS {
+            self.depth[quarter] += u64::from(piece.lines);
+            if self.oldest[quarter] == NONE {
+                self.oldest[quarter] = place;
+            }
+        }
         self.at[usize::from(piece.slot)][usize::from(piece.number)] = place;
     }
 
     fn unlink(&mut self, place: u32) {
         let Node { piece, before, after, .. } = self.nodes[place as usize];
-        match before {
-            NONE => self.oldest = after,
-            before => self.nodes[before as usize].after = after,
+        for quarter in usize::from(piece.gone)..QUARTERS {
+            self.depth[quarter] -= u64::from(piece.lines);
+            if self.oldest[quarter] == place {
+                self.oldest[quarter] = after;
+            }
+        }
+        if before != NONE {
+            self.nodes[before as usize].after = after;
         }
         match after {
             NONE => self.newest = before,
@@ -451,10 +477,37 @@ fn overlap(lane: &LanePlan, shape: Shape, number: u16) -> u32 {
 mod tests {
     use super::*;
 
+    fn reading(cache: &mut Cache, slot: u16, lines: u64) -> Served {
+        let (first_line, access) = (0, Access::Read);
+        let (extent_lines, touched_lines, accesses) = (lines, lines, lines);
+        let lane =
+            LanePlan { operand: 0, access, first_line, extent_lines, touched_lines, accesses, bypasses: false };
+        cache.sweep(&SweepPlan { lanes: vec![lane], compute_fs: 0 }, &[Some(slot)])
+    }
+
+    #[test]
+    fn what_conflicts_push_out_comes_back_from_the_last_level_until_all_of_it_has_left() {
+        // Quarters are gone at 600, 800 and 1024 lines; a piece is 16 lines.
+        let limits = [600, 800, 1024, 1024];
+        for (others, expected) in [(300, (0, 0)), (400, (64, 0)), (600, (128, 0)), (800, (0, 256))] {
+            let mut cache = Cache::new(&Contents::default(), limits, 32, Announce::Late);
+            let slots = [256, others].map(|lines| cache.claim(Shape::new(lines, 1024)));
+            reading(&mut cache, slots[0], 256);
+            reading(&mut cache, slots[1], others);
+
+            let served = reading(&mut cache, slots[0], 256);
+
+            // Its first pieces come back while the last of them are lost in turn.
+            let found = (served.returned, served.fetched);
+            assert!(found.0.abs_diff(expected.0) <= 16 && found.1.abs_diff(expected.1) <= 16, "{others}: {found:?}");
+            assert_eq!(served.returned + served.fetched + served.second_level, 256);
+        }
+    }
+
     #[test]
     fn limb_after_limb_of_a_ciphertext_fetches_every_line_once() {
         // Six limbs of 32 lines: a sixteenth of the object is 12 lines, of which limbs are no multiple.
-        let mut cache = Cache::new(&Contents::default(), 1024, 32, Announce::Late);
+        let mut cache = Cache::new(&Contents::default(), [1024; QUARTERS], 32, Announce::Late);
         let slot = cache.claim(Shape::new(192, 1024));
         let fetched = (0..6).map(|limb| {
             let lane = LanePlan {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::conflicts::QUARTERS;
 use super::pieces::{Announce, Cache, Contents, Event, EventKind, Parts, Shape};
 use super::plan::MacroPlan;
 
@@ -91,6 +92,8 @@ pub struct Segment {
     pub compute_fs: u64,
     /// Lines from the second level.
     pub second_level: u32,
+    /// Lines back from the last level, where conflicts in the second had pushed them.
+    pub returned: u32,
     /// Lanes whose lines are fetched.
     pub lanes: u32,
     /// Events `first .. first + count` of the arena.
@@ -113,12 +116,14 @@ pub struct Transition {
     pub segments: u32,
     /// Number of segments.
     pub segment_count: u32,
-    /// Femtoseconds of sweeps that stay inside the private caches, arithmetic or second level, whichever is longer.
+    /// Femtoseconds of sweeps that no other core sees, arithmetic or caches, whichever is longer.
     pub inside_fs: u64,
     /// Arithmetic in `inside_fs`.
     pub inside_compute_fs: u64,
     /// Lines from the second level, segments included.
     pub second_level: u64,
+    /// Lines back from the last level, segments included.
+    pub returned: u64,
     /// Lines fetched.
     pub fetched: u64,
 }
@@ -163,10 +168,14 @@ impl Hasher for Mixer {
 pub struct Geometry {
     /// Lines of the second level.
     pub lines: u64,
+    /// Depths at which quarters of what it holds are gone.
+    pub limits: [u64; QUARTERS],
     /// Lines of the first level.
     pub first_level_lines: u64,
     /// Femtoseconds per line from the second level, in a stream.
     pub second_level_fs: u64,
+    /// The same from the last level.
+    pub last_level_fs: u64,
 }
 
 /// A segment in the making.
@@ -174,6 +183,7 @@ pub struct Geometry {
 struct Part {
     compute_fs: u64,
     second_level: u32,
+    returned: u32,
     /// Lanes that fetch, at once.
     lanes: u32,
     /// Sweeps in it.
@@ -200,6 +210,7 @@ impl Part {
     fn absorb(&mut self, next: Self) {
         self.compute_fs += next.compute_fs;
         self.second_level += next.second_level;
+        self.returned += next.returned;
         self.lanes = self.lanes.max(next.lanes);
         self.sweeps += 1;
         for event in next.events {
@@ -226,6 +237,7 @@ struct Walk {
     inside_fs: u64,
     inside_compute_fs: u64,
     second_level: u64,
+    returned: u64,
     fetched: u64,
 }
 
@@ -316,6 +328,7 @@ impl Private {
                 walk.parts.push(Part {
                     compute_fs: 0,
                     second_level: 0,
+                    returned: 0,
                     lanes: 0,
                     sweeps: 1,
                     events: events[during..].to_vec(),
@@ -340,32 +353,35 @@ impl Private {
         operands: &[Whereabouts],
         announces: Announce,
     ) -> Walk {
-        let Geometry { lines, first_level_lines, second_level_fs } = self.geometry;
-        let mut cache = Cache::new(contents, lines, first_level_lines, announces);
+        let Geometry { limits, first_level_lines, second_level_fs, last_level_fs, .. } = self.geometry;
+        let mut cache = Cache::new(contents, limits, first_level_lines, announces);
         let places = self.seat(&mut cache, operands);
         let mut slots = vec![None; 64];
         for (place, operand) in places.iter().zip(&self.signatures[signature as usize].operands) {
             slots[usize::from(*operand) % 64] = Some(*place);
         }
-        let (mut inside_fs, mut inside_compute_fs, mut second_level, mut fetched) = (0, 0, 0, 0);
+        let (mut inside_fs, mut inside_compute_fs) = (0, 0);
+        let (mut second_level, mut returned, mut fetched) = (0, 0, 0);
         let mut parts: Vec<Part> = Vec::new();
         for sweep in &call.sweeps {
             let before = cache.events.len();
             let mut served = cache.sweep(sweep, &slots);
             served.second_level += sweep.revisits(first_level_lines);
             second_level += served.second_level;
+            returned += served.returned;
             fetched += served.fetched;
             if cache.events.len() == before {
-                inside_fs += sweep.compute_fs.max(served.second_level * second_level_fs);
+                let hold_fs = served.second_level * second_level_fs + served.returned * last_level_fs;
+                inside_fs += sweep.compute_fs.max(hold_fs);
                 inside_compute_fs += sweep.compute_fs;
             } else {
-                let second_level = served.second_level as u32;
+                let (second_level, returned) = (served.second_level as u32, served.returned as u32);
                 let events = cache.events[before..].to_vec();
                 let (compute_fs, lanes) = (sweep.compute_fs, served.lanes);
-                parts.push(Part { compute_fs, second_level, lanes, sweeps: 1, events });
+                parts.push(Part { compute_fs, second_level, returned, lanes, sweeps: 1, events });
             }
         }
-        Walk { cache, places, parts, inside_fs, inside_compute_fs, second_level, fetched }
+        Walk { cache, places, parts, inside_fs, inside_compute_fs, second_level, returned, fetched }
     }
 
     fn blank(&mut self, walk: &Walk) -> Transition {
@@ -380,6 +396,7 @@ impl Private {
             inside_fs: walk.inside_fs,
             inside_compute_fs: walk.inside_compute_fs,
             second_level: walk.second_level,
+            returned: walk.returned,
             fetched: walk.fetched,
         }
     }
@@ -405,11 +422,11 @@ impl Private {
         parts: &[Part],
         contents: Contents,
     ) -> u32 {
-        for Part { compute_fs, second_level, lanes, events, .. } in parts {
+        for Part { compute_fs, second_level, returned, lanes, events, .. } in parts {
             let (first, count) = (self.events.len() as u32, events.len() as u32);
             self.events.extend_from_slice(events);
-            let (compute_fs, second_level, lanes) = (*compute_fs, *second_level, *lanes);
-            let segment = Segment { compute_fs, second_level, lanes, first, count };
+            let (compute_fs, second_level, returned) = (*compute_fs, *second_level, *returned);
+            let segment = Segment { compute_fs, second_level, returned, lanes: *lanes, first, count };
             self.segments.push(segment);
         }
         transition.segment_count = parts.len() as u32;

@@ -1,22 +1,18 @@
 //! The last-level cache of a socket as objects in order of use.
 //!
-//! A set-associative cache does not forget a line exactly when the lines used since fill its capacity: with hashed
-//! sets of `w` ways a line survives while fewer than `w` younger ones share its set, a Poisson variable. So an object
-//! leaves in four quarters, each with a depth of its own: the quantiles of that distribution (for 11 ways about
-//! 0.63, 0.87, 1.07 and 1.37 of the capacity). Each depth is a pointer into one list, so a use costs a few steps. Which
+//! An object leaves in four quarters, each at a depth of its own ([`conflicts`](super::conflicts); for 11 ways about 0.67,
+//! 0.88, 1.07 and 1.35 of the capacity). Each depth is a pointer into one list, so a use costs a few steps. Which
 //! parts of an object are here is kept as a set, so that a limb is not found in the place of another. An object that is
 //! large against the cache, as keys can be, is kept in chunks, because a use of one end says nothing of the other.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
+use super::conflicts::{QUARTERS, depths};
 use super::pieces::Parts;
 use super::private::Mixer;
 
 const NONE: u32 = u32::MAX;
-
-/// Parts in which an object leaves.
-const QUARTERS: usize = 4;
 
 /// Objects of more than one part in so many of the cache are kept in chunks. At 8 and 16 ciphertexts of reduced instances
 /// are, and agree no better with line fidelity.
@@ -110,12 +106,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// An empty cache of `lines` lines in sets of `ways`.
-    pub fn new(lines: u64, ways: usize) -> Self {
-        let limit = |quarter: usize| {
-            let survival = 1.0 - (quarter as f64 + 0.5) / QUARTERS as f64;
-            (lines as f64 * poisson_rate(ways, survival) / ways as f64).round() as u64
-        };
+    /// An empty cache of `sets` sets of `ways` lines.
+    pub fn new(sets: u64, ways: u64) -> Self {
         Self {
             of_block: Vec::new(),
             of_chunk: HashMap::default(),
@@ -124,8 +116,8 @@ impl Shared {
             newest: NONE,
             oldest: [NONE; QUARTERS],
             depth: [0; QUARTERS],
-            limits: std::array::from_fn(limit),
-            large_lines: lines / LARGE_PART,
+            limits: depths(sets, ways),
+            large_lines: sets * ways / LARGE_PART,
             large: HashSet::default(),
         }
     }
@@ -399,36 +391,13 @@ impl Shared {
     }
 }
 
-/// The rate at which a Poisson variable is below `ways` with probability `survival`.
-fn poisson_rate(ways: usize, survival: f64) -> f64 {
-    let below = |rate: f64| {
-        let mut term = (-rate).exp();
-        let mut sum = term;
-        for count in 1..ways {
-            term *= rate / count as f64;
-            sum += term;
-        }
-        sum
-    };
-    let (mut low, mut high) = (0.0, 4.0 * ways as f64 + 8.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if below(middle) > survival {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn lines_are_conserved_between_inserts_takes_and_losses() {
-        let mut cache = Shared::new(1000, 11);
+        let mut cache = Shared::new(91, 11);
         let mut leaving = Vec::new();
         for block in 0..50 {
             cache.insert(block, Lines { lines: 100, dirty: 100, parts: ALL }, 100, &mut leaving);
@@ -445,7 +414,7 @@ mod tests {
     #[test]
     fn survival_over_distance_follows_the_poisson_distribution_of_the_ways() {
         // P(Poisson(11) < 11) = 0.460: at a distance of exactly the capacity about half survives.
-        let mut cache = Shared::new(11_000, 11);
+        let mut cache = Shared::new(1000, 11);
         let mut leaving = Vec::new();
         for block in 0..=110 {
             cache.insert(block, Lines { lines: 100, dirty: 0, parts: ALL }, 100, &mut leaving);
@@ -457,7 +426,7 @@ mod tests {
 
     #[test]
     fn occupancy_stays_near_the_capacity() {
-        let mut cache = Shared::new(11_000, 11);
+        let mut cache = Shared::new(1000, 11);
         let mut leaving = Vec::new();
         for block in 0..1000 {
             cache.insert(block, Lines { lines: 100, dirty: 0, parts: ALL }, 100, &mut leaving);
@@ -469,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_partial_take_leaves_the_rest_with_its_share_of_dirt() {
-        let mut cache = Shared::new(1000, 11);
+        let mut cache = Shared::new(91, 11);
         cache.insert(7, Lines { lines: 100, dirty: 40, parts: ALL }, 100, &mut Vec::new());
 
         assert_eq!(cache.take(7, 25, ALL), (25, 10));
@@ -478,7 +447,7 @@ mod tests {
 
     #[test]
     fn using_one_end_of_a_large_object_lets_the_other_grow_old() {
-        let mut cache = Shared::new(1000, 11);
+        let mut cache = Shared::new(91, 11);
         let mut leaving = Vec::new();
         cache.insert(7, Lines { lines: 640, dirty: 0, parts: ALL }, 640, &mut leaving);
         for other in 0..40 {
@@ -495,7 +464,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_there_are_not_found() {
-        let mut cache = Shared::new(1000, 11);
+        let mut cache = Shared::new(91, 11);
         cache.insert(7, Lines { lines: 100, dirty: 100, parts: 0b0011 }, 200, &mut Vec::new());
 
         assert_eq!(cache.take(7, 50, 0b0100), (0, 0));

@@ -108,7 +108,8 @@ impl Engine<'_> {
         is_shared: bool,
     ) {
         self.caches.l2.hits += transition.second_level;
-        self.caches.l2.misses += transition.fetched;
+        self.caches.l2.misses += transition.fetched + transition.returned;
+        self.caches.l3.hits += transition.returned;
         self.leave(number, transition, blocks.len());
         // 4. Stores leave no other copy.
         if is_shared && site.written != 0 {
@@ -214,7 +215,8 @@ impl Engine<'_> {
         self.cores[number].lanes = segment.lanes;
         self.cores[number].on_the_way.clear();
         let mut toll = Toll { source: Source::CACHE.0, ..Toll::default() };
-        toll.hold_fs = u64::from(segment.second_level) * self.times.second_level;
+        toll.hold_fs = u64::from(segment.second_level) * self.times.second_level
+            + u64::from(segment.returned) * self.times.last_level;
         for event in segment.first as usize..(segment.first + segment.count) as usize {
             let event = self.private.events[event];
             let block = self.cores[number].slots[usize::from(event.slot)];

@@ -14,6 +14,7 @@ use hetier_traces::{Class, Trace};
 
 use super::behaviour::{Behaviour, CacheTimes};
 
+use super::caches::conflicts::{depths, even};
 use super::caches::plan::MacroPlan;
 use super::caches::private::{Geometry, Private, Signature};
 use super::caches::shared::{Leaving, Shared};
@@ -174,10 +175,16 @@ impl<'p> Engine<'p> {
         let (names, name_of) = primitive_names(trace);
         let (sites, signatures) = sites(program, &plans, &name_of);
         let lines = |geometry: &crate::system::Geometry| (geometry.sets * geometry.ways) as u64;
+        let (sets, ways) = (system.l2.sets as u64, system.l2.ways as u64);
+        let limits = if heap.has_random_pages() { depths(sets, ways) } else { even(sets, ways) };
+        // What conflicts spare beyond the capacity is not kept: all cores together would hold more than there is room for.
+        let limits = limits.map(|limit| limit.min(sets * ways));
         let geometry = Geometry {
             lines: lines(&system.l2),
+            limits,
             first_level_lines: lines(&system.l1),
             second_level_fs: behaviour.caches.second_level,
+            last_level_fs: behaviour.caches.last_level,
         };
         let used = sockets.iter().max().map_or(1, |last| last + 1);
         let cores: Vec<Core<'p>> = sockets.iter().map(|socket| Core::new(*socket)).collect();
@@ -197,7 +204,7 @@ impl<'p> Engine<'p> {
             sites,
             private: Private::new(geometry, shapes, signatures),
             name_of,
-            shared: (0..used).map(|_| Shared::new(lines(&system.l3), system.l3.ways)).collect(),
+            shared: (0..used).map(|_| Shared::new(system.l3.sets as u64, system.l3.ways as u64)).collect(),
             heap,
             memory,
             queue: Queue::new(cores.len()),

@@ -196,6 +196,11 @@ impl Heap {
         (self.sizes[usize::from(shape)].bytes / hetier_traces::LINE_BYTES) as u32
     }
 
+    /// Whether pages of 4 KiB lie anywhere: those of an object are not side by side.
+    pub fn has_random_pages(&self) -> bool {
+        self.pages == Pages::Random4k
+    }
+
     /// Whether pages have 2 MiB.
     pub fn has_huge_pages(&self) -> bool {
         self.pages == Pages::Random2m
