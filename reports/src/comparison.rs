@@ -315,7 +315,10 @@ fn mean(results: &[RunResult]) -> Column {
 
 /// What part of the calls was simulated, and the standard error that comes of it.
 fn sampling(results: &[RunResult]) -> [Column; 2] {
-    let error = |result: &RunResult| Some(result.sampling_error_seconds? / result.simulated_seconds);
+    let error = |result: &RunResult| {
+        let share = result.sampling_error_seconds? / result.simulated_seconds;
+        share.is_finite().then_some(share)
+    };
     [
         column("calls simulated (%)", results, |result| Entry::percent(result.sampled_share)),
         column("sampling error (1σ, %)", results, |result| Entry::percent(error(result))),

@@ -246,7 +246,7 @@ fn objects_mapped_for_themselves_take_whole_pages_of_the_tier_that_they_are_plac
     let _ = synthetic::encrypt(&mut builder, 40, 1088);
     let settings = Settings {
         mode: Some("app-direct".to_owned()),
-        placement: Some("first-touch".to_owned()),
+        placement: "first-touch".to_owned(),
         allocator: AllocatorKind::Map,
         dram: DramSize::Bytes(10 * 4096),
         ..Settings::default()
@@ -259,6 +259,18 @@ fn objects_mapped_for_themselves_take_whole_pages_of_the_tier_that_they_are_plac
     for result in [line, stream] {
         let held = result.devices.values().map(|tier| tier.read_bytes.min(1)).sum::<u64>();
         assert_eq!((result.peak_footprint_bytes, held), (40 * 4096, 2), "both tiers are read");
+    }
+}
+
+#[test]
+fn a_trace_without_calls_takes_no_time_and_all_of_it_is_simulated() {
+    let (line, stream) =
+        run(&Builder::new("empty").trace, &small_machine(176), "dram-only", DramSize::System);
+
+    assert_eq!(stream.sampled_share, Some(1.0));
+    for result in [line, stream] {
+        let seconds = [result.simulated_seconds, result.whole_run_seconds];
+        assert_eq!(seconds.map(f64::to_bits), [0; 2], "{seconds:?}");
     }
 }
 

@@ -205,7 +205,9 @@ impl Pool {
     /// What each array gets of so many bytes: whole elements.
     fn quotas<'p>(&'p self, planned: &'p [Planned], level: u64) -> impl Iterator<Item = (usize, u64)> + 'p {
         let mut sums = vec![0; self.instants];
-        self.members.iter().map(move |&number| (number, give(&planned[number].array, self.blocks, level, &mut sums)))
+        self.members
+            .iter()
+            .map(move |&number| (number, give(&planned[number].array, self.blocks, level, &mut sums)))
     }
 }
 

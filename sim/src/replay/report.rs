@@ -247,8 +247,11 @@ pub(crate) fn overhead(charges: &Charges, multiplies: u64, ciphertexts: u64) -> 
 
 /// Seconds of the inference and of the whole run.
 fn times(phases: &[PhaseResult]) -> (f64, f64) {
-    let server = phases.iter().filter(|phase| phase.stage == Stage::Server).map(|phase| phase.seconds);
-    (server.sum(), phases.iter().map(|phase| phase.seconds).sum())
+    // From 0, because the sum of no floating-point numbers is -0.
+    phases.iter().fold((0.0, 0.0), |(inference, whole), phase| {
+        let served = if phase.stage == Stage::Server { phase.seconds } else { 0.0 };
+        (inference + served, whole + phase.seconds)
+    })
 }
 
 fn devices(system: &System, settings: &Resolved, measured: &Measured<'_>) -> BTreeMap<String, TierResult> {

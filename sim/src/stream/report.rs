@@ -40,9 +40,12 @@ pub(super) fn result(run: Run<'_>, facts: &Facts, engine: &Engine<'_>, near_byte
     )
 }
 
-/// Share of the calls that was simulated.
+/// Share of the calls that was simulated: of none, all.
 fn sampled_share(engine: &Engine<'_>) -> f64 {
-    engine.calls as f64 / (engine.calls + engine.sampling.skipped).max(1) as f64
+    match engine.calls + engine.sampling.skipped {
+        0 => 1.0,
+        calls => engine.calls as f64 / calls as f64,
+    }
 }
 
 /// Calls of multiply-accumulates.

@@ -288,7 +288,8 @@ impl Cache {
             let is_near = self.clock - self.nodes[node as usize].stamp <= self.first_level;
             let Piece { lines: held, gone, .. } = self.nodes[node as usize].piece;
             let found = lines.min(held.into());
-            let returned = found.saturating_sub(u32::from(held) * (QUARTERS as u32 - u32::from(gone)) / QUARTERS as u32);
+            let returned =
+                found.saturating_sub(u32::from(held) * (QUARTERS as u32 - u32::from(gone)) / QUARTERS as u32);
             served.second_level += if is_near { 0 } else { u64::from(found - returned) };
             served.returned += u64::from(returned);
         }
@@ -480,8 +481,15 @@ mod tests {
     fn reading(cache: &mut Cache, slot: u16, lines: u64) -> Served {
         let (first_line, access) = (0, Access::Read);
         let (extent_lines, touched_lines, accesses) = (lines, lines, lines);
-        let lane =
-            LanePlan { operand: 0, access, first_line, extent_lines, touched_lines, accesses, bypasses: false };
+        let lane = LanePlan {
+            operand: 0,
+            access,
+            first_line,
+            extent_lines,
+            touched_lines,
+            accesses,
+            bypasses: false,
+        };
         cache.sweep(&SweepPlan { lanes: vec![lane], compute_fs: 0 }, &[Some(slot)])
     }
 
@@ -499,7 +507,10 @@ mod tests {
 
             // Its first pieces come back while the last of them are lost in turn.
             let found = (served.returned, served.fetched);
-            assert!(found.0.abs_diff(expected.0) <= 16 && found.1.abs_diff(expected.1) <= 16, "{others}: {found:?}");
+            assert!(
+                found.0.abs_diff(expected.0) <= 16 && found.1.abs_diff(expected.1) <= 16,
+                "{others}: {found:?}"
+            );
             assert_eq!(served.returned + served.fetched + served.second_level, 256);
         }
     }
