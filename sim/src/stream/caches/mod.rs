@@ -2,6 +2,7 @@
 //! of use.
 
 pub mod conflicts;
+pub mod contents;
 pub mod pieces;
 pub mod plan;
 pub mod private;

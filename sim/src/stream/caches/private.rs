@@ -9,7 +9,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::conflicts::QUARTERS;
-use super::pieces::{Announce, Cache, Contents, Event, EventKind, Parts, Shape};
+use super::contents::{Contents, Parts, Shape};
+use super::pieces::{Announce, Cache, Event, EventKind};
 use super::plan::MacroPlan;
 
 /// Slots that keys can name.

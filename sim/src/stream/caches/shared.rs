@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 
 use super::conflicts::{QUARTERS, depths};
-use super::pieces::Parts;
+use super::contents::Parts;
 use super::private::Mixer;
 
 const NONE: u32 = u32::MAX;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::regions::Share;
 use super::under_way::UnderWay;
 use crate::core::{Source, Tempo};
-use crate::stream::caches::pieces::Parts;
+use crate::stream::caches::contents::Parts;
 
 /// A simulated core.
 pub(in crate::stream) struct Core<'p> {

@@ -3,7 +3,8 @@
 use super::cores::Core;
 use super::{Engine, SiteFacts};
 use crate::Error;
-use crate::stream::caches::pieces::{Event, EventKind, Parts};
+use crate::stream::caches::contents::Parts;
+use crate::stream::caches::pieces::{Event, EventKind};
 use crate::stream::caches::shared::{ALL, Lines};
 use crate::stream::heap::blocks::NONE;
 use crate::stream::memory::Client;

@@ -89,7 +89,7 @@ pub(super) struct Parts<'p> {
     pub plans: Vec<MacroPlan>,
     pub behaviour: Behaviour,
     pub heap: Heap,
-    pub shapes: Vec<super::caches::pieces::Shape>,
+    pub shapes: Vec<super::caches::contents::Shape>,
     pub memory: Memory,
     /// Socket of each thread.
     pub sockets: Vec<usize>,

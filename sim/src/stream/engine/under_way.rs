@@ -11,7 +11,8 @@ use super::call::MOST;
 use super::cores::Core;
 use super::{Engine, SiteFacts};
 use crate::Error;
-use crate::stream::caches::pieces::{EventKind, Parts};
+use crate::stream::caches::contents::Parts;
+use crate::stream::caches::pieces::EventKind;
 use crate::stream::caches::private::{Segment, Transition};
 use crate::stream::heap::blocks::NONE;
 

@@ -8,7 +8,7 @@ mod objects;
 
 use hetier_traces::{ArrayId, Class};
 
-use super::caches::pieces::Shape;
+use super::caches::contents::Shape;
 use super::memory::near::PAGE_LINES;
 use super::memory::{Memory, Place};
 use super::program::{ArrayFacts, Program};
