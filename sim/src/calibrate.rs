@@ -33,12 +33,13 @@
 //!   306 with one): reads, writes and moves take turns, and no source says how long a read waits.
 //! - Non-temporal stores of one thread or a few are too fast (7.5 GB/s of one, to DRAM as to six DIMMs): a buffer is free
 //!   as soon as memory has its line. Many threads and lone stores are held to measurements above.
-//! - One DIMM serves any number of readers alike (6.9 GB/s): many streams of a real one lose its read buffer.
+//! - One DIMM serves four readers and 24 alike (6.9 GB/s): many streams of a real one lose its read buffer.
 //! - Reads for ownership do not run ahead of a fence, so store + clwb with a fence after each line is too slow.
 //! - Remote store + clwb in order collapses with threads on six DIMMs (1.9 to 0.7 GB/s for 4 to 24). No measurement says
-//!   so. The state that a read for ownership leaves in home memory is written just before the line itself, so that both
-//!   meet in one DIMM's queue and whole lines come apart. In random order (4.7 GB/s), without state in memory (7.5) and
-//!   with evictions instead of clwb (2.5 with any number of threads) they do not.
+//!   so. Probably the state that a read for ownership leaves in home memory is written just before the line itself, so
+//!   that both meet in one DIMM's queue and whole lines come apart; it was not followed line by line. In random order
+//!   (4.7 GB/s), without state in memory (7.5) and with evictions instead of clwb (2.3 to 2.5) they do not (`hetier probe
+//!   bandwidth --op clwb --access 256 --remote`, 24 threads; `link.directory` in a copy of the system file).
 //!
 //! # What holds DRAM below its pins
 //!
