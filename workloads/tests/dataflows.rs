@@ -105,8 +105,8 @@ fn seal_copies_before_it_works_in_place() {
 #[test]
 fn products_of_ciphertexts() {
     for k in 1..=4 {
-        // Growth to three polynomials: R 2k W 3k.
-        let grow = [2 * k, 3 * k];
+        // The destination is zeros, then the first factor (R 2k W 4k), then grows to three polynomials (R 2k W 3k).
+        let grow = [4 * k, 7 * k];
         let plus = |[r, w]: [u64; 2]| [grow[0] + r, grow[1] + w];
 
         assert_eq!(limbs(at(Operation::Multiply, k, Dataflow::Fused)), [4 * k, 3 * k]);
@@ -119,7 +119,7 @@ fn products_of_ciphertexts() {
             limbs(at(Operation::Multiply, k, Dataflow::Seal345)),
             plus([(4 + 16 + 3) * k, (4 + 3 + 8 + 3) * k])
         );
-        assert_eq!(scratch(at(Operation::Multiply, k, Dataflow::Seal345)), 9 * k);
+        assert_eq!(scratch(at(Operation::Multiply, k, Dataflow::Seal345)), 9 * k + 2 * k);
         // Copy R 2k W 2k, passes R 5k W 4k, back R 3k W 3k.
         assert_eq!(limbs(at(Operation::Square, k, Dataflow::Seal345)), plus([10 * k, 9 * k]));
     }

@@ -220,9 +220,11 @@ impl Body for MultiplyPlainAccumulate {
     }
 }
 
-/// `resize` from two polynomials to three: a new object, the old one copied, the tail filled with zeros.
-fn grow<R: Ring>(call: &Call<'_>, ring: &mut R, from: u8, to: u8) -> Result<(), Error> {
-    ring.step(Step::new(Formula::Copy, 0, &[whole(call, from, 2)], &[whole(call, to, 2)]))?;
+/// What a product in place begins with, in a destination that is not a factor: `copy` is assigned the first factor, then
+/// `resize` goes from two polynomials to three: a new object, the old one copied, the tail filled with zeros.
+fn grow<R: Ring>(call: &Call<'_>, ring: &mut R, from: u8, copy: u8, to: u8) -> Result<(), Error> {
+    assign(call, ring, whole(call, from, 2), whole(call, copy, 2))?;
+    ring.step(Step::new(Formula::Copy, 0, &[whole(call, copy, 2)], &[whole(call, to, 2)]))?;
     let tail = call.shape.run(to, 2 * call.level(), call.level());
     ring.step(Step::new(Formula::Zero, 0, &[], &[tail]))
 }
@@ -238,9 +240,9 @@ impl Body for Multiply {
             Dataflow::Fused => Vec::new(),
             Dataflow::Seal4 => {
                 let bytes = 8 * u64::from(call.shape.degree().min(TILE_WORDS));
-                vec![Parameter { class: Class::Scratch, role: Role::Output, bytes }]
+                vec![call.scratch(2 * k), Parameter { class: Class::Scratch, role: Role::Output, bytes }]
             }
-            Dataflow::Seal345 => [3 * k, 2 * k, 2 * k, k, k].map(|limbs| call.scratch(limbs)).to_vec(),
+            Dataflow::Seal345 => [2 * k, 3 * k, 2 * k, 2 * k, k, k].map(|limbs| call.scratch(limbs)).to_vec(),
         };
         let operands = [call.ciphertext(Role::Input, 2), call.ciphertext(Role::Input, 2)];
         operands.into_iter().chain([call.ciphertext(Role::Output, 3)]).chain(scratch).collect()
@@ -267,10 +269,10 @@ fn tensor<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
 
 /// In place in the grown first factor, tile by tile inside each limb.
 fn tensor_tiled<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-    grow(call, ring, 0, 2)?;
+    grow(call, ring, 0, 3, 2)?;
     let degree = call.shape.degree();
     let words = degree.min(TILE_WORDS);
-    let temporary = Span { operand: 3, offset: 0, words };
+    let temporary = Span { operand: 4, offset: 0, words };
     for limb in 0..call.level() {
         for tile in 0..degree / words {
             let part = |operand, component| {
@@ -290,13 +292,13 @@ fn tensor_tiled<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
 
 /// Whole polynomials: copies of both factors, four products, each added to a temporary, which is copied back.
 fn tensor_passes<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-    let (shape, sum, left, right) = (&call.shape, 3, 4, 5);
-    grow(call, ring, 0, 2)?;
+    let (shape, sum, left, right) = (&call.shape, 4, 5, 6);
+    grow(call, ring, 0, 3, 2)?;
     ring.step(Step::new(Formula::Copy, 0, &[whole(call, 2, 2)], &[whole(call, left, 2)]))?;
     ring.step(Step::new(Formula::Copy, 0, &[whole(call, 1, 2)], &[whole(call, right, 2)]))?;
     ring.step(Step::new(Formula::Zero, 0, &[], &[whole(call, sum, 3)]))?;
     for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        let product = 6 + i as u8;
+        let product = 7 + i as u8;
         each_limb(call, ring, 1, |_, limb| {
             let reads = [shape.component(left, i, limb), shape.component(right, j, limb)];
             Step::new(Formula::Multiply, limb, &reads, &[shape.limb(product, limb)])
@@ -321,8 +323,9 @@ impl Body for Square {
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
         let k = call.level();
         let scratch = match call.dataflow {
-            Dataflow::Fused | Dataflow::Seal4 => Vec::new(),
-            Dataflow::Seal345 => vec![call.scratch(3 * k), call.scratch(3 * k)],
+            Dataflow::Fused => Vec::new(),
+            Dataflow::Seal4 => vec![call.scratch(2 * k)],
+            Dataflow::Seal345 => [2 * k, 3 * k, 3 * k].map(|limbs| call.scratch(limbs)).to_vec(),
         };
         [call.ciphertext(Role::Input, 2), call.ciphertext(Role::Output, 3)]
             .into_iter()
@@ -347,7 +350,7 @@ impl Body for Square {
 }
 
 fn square_in_place<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-    grow(call, ring, 0, 1)?;
+    grow(call, ring, 0, 2, 1)?;
     let shape = &call.shape;
     let x = |component, limb| shape.component(1, component, limb);
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Square, j, &[x(1, j)], &[x(2, j)]))?;
@@ -357,16 +360,17 @@ fn square_in_place<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> 
 }
 
 fn square_apart<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-    grow(call, ring, 0, 1)?;
-    ring.step(Step::new(Formula::Copy, 0, &[whole(call, 1, 2)], &[whole(call, 2, 2)]))?;
+    let (inputs, sums) = (3, 4);
+    grow(call, ring, 0, 2, 1)?;
+    ring.step(Step::new(Formula::Copy, 0, &[whole(call, 1, 2)], &[whole(call, inputs, 2)]))?;
     let shape = &call.shape;
     let (a, x) = (
-        |component, limb| shape.component(2, component, limb),
-        |component, limb| shape.component(3, component, limb),
+        |component, limb| shape.component(inputs, component, limb),
+        |component, limb| shape.component(sums, component, limb),
     );
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Square, j, &[a(0, j)], &[x(0, j)]))?;
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Multiply, j, &[a(0, j), a(1, j)], &[x(1, j)]))?;
     each_limb(call, ring, 1, |_, j| Step::new(Formula::DoubleAssign, j, &[], &[x(1, j)]))?;
     each_limb(call, ring, 1, |_, j| Step::new(Formula::Square, j, &[a(1, j)], &[x(2, j)]))?;
-    ring.step(Step::new(Formula::Copy, 0, &[whole(call, 3, 3)], &[whole(call, 1, 3)]))
+    ring.step(Step::new(Formula::Copy, 0, &[whole(call, sums, 3)], &[whole(call, 1, 3)]))
 }
