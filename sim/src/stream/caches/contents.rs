@@ -95,13 +95,13 @@ impl Hash for Contents {
 
 impl Contents {
     /// Resident lines of every slot, and the parts that they are of.
-    pub fn residents(&self) -> Box<[(u32, Parts)]> {
+    pub fn residents(&self) -> Vec<(u32, Parts)> {
         let mut lines = vec![(0, 0); self.slots.len()];
         for piece in &self.pieces {
             let sum = &mut lines[usize::from(piece.slot)];
             let part = self.slots[usize::from(piece.slot)].shape.part(piece.number);
             *sum = (sum.0 + u32::from(piece.lines), sum.1 | part);
         }
-        lines.into()
+        lines
     }
 }

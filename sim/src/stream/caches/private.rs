@@ -14,7 +14,7 @@ use super::pieces::{Announce, Cache, Event, EventKind};
 use super::plan::MacroPlan;
 
 /// Slots that keys can name.
-const MOST_SLOTS: u16 = 2048;
+pub const MOST_SLOTS: u16 = 2048;
 
 /// Tracked operands that a key can hold.
 pub const MOST_OPERANDS: usize = 9;
@@ -32,48 +32,61 @@ const LINEAR: usize = 12;
 /// No slot.
 pub const GONE: u16 = u16::MAX;
 
-/// Where an operand of a call is.
+/// Where an operand of a call is, as keys name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whereabouts {
-    /// Resident, in part at least.
-    Slot(u16),
-    /// Not resident; objects of this shape number.
-    Absent(u8),
-    /// The same object as an earlier tracked operand of the call.
-    Same(u8),
-}
+pub struct Whereabouts(u16);
+
+/// First number that says of what shape an object is that is not resident.
+const SHAPES: u16 = MOST_SLOTS;
+
+/// First number that says with which earlier operand an object is one.
+const EARLIER: u16 = MOST_SLOTS + 1024;
 
 impl Whereabouts {
-    const fn code(self) -> u128 {
-        match self {
-            Self::Slot(slot) => slot as u128,
-            Self::Absent(shape) => (MOST_SLOTS + shape as u16) as u128,
-            Self::Same(operand) => (MOST_SLOTS + 1024 + operand as u16) as u128,
-        }
+    /// Resident, in part at least.
+    #[inline]
+    pub const fn slot(slot: u16) -> Self {
+        Self(slot)
+    }
+
+    /// Not resident; objects of this shape number.
+    pub const fn absent(shape: u8) -> Self {
+        Self(SHAPES + shape as u16)
+    }
+
+    /// The same object as an earlier tracked operand of the call.
+    pub const fn same(operand: usize) -> Self {
+        Self(EARLIER + operand as u16)
     }
 }
 
 /// A call as seen from a private cache: signature and whereabouts of its operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
 impl Key {
-    /// Starts with the number of a [`Signature`], below 2²⁰.
+    /// The number of a [`Signature`], below 2²⁰, and where its operands are.
     #[inline]
-    pub const fn new(signature: u32) -> Self {
-        Self(signature as u128)
+    pub fn of(signature: u32, operands: &[Whereabouts]) -> Self {
+        let mut key = Self(signature.into());
+        if operands.len() > MOST_OPERANDS {
+            operands.iter().for_each(|operand| key.mix(*operand));
+        } else {
+            operands.iter().for_each(|operand| key.push(*operand));
+        }
+        key
     }
 
     /// Adds the next operand of a call with more than [`MOST_OPERANDS`]: 128 bits of hash (FNV-1a's prime).
-    pub const fn mix(&mut self, whereabouts: Whereabouts) {
-        let hashed = (self.0 ^ whereabouts.code()).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+    const fn mix(&mut self, whereabouts: Whereabouts) {
+        let hashed = (self.0 ^ whereabouts.0 as u128).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         self.0 = hashed | 1 << 127;
     }
 
     /// Adds the next operand.
     #[inline]
-    pub const fn push(&mut self, whereabouts: Whereabouts) {
-        self.0 = self.0 << 12 | whereabouts.code();
+    const fn push(&mut self, whereabouts: Whereabouts) {
+        self.0 = self.0 << 12 | whereabouts.0 as u128;
     }
 }
 
@@ -134,7 +147,8 @@ struct State {
     contents: Arc<Contents>,
     entries: Vec<(Key, u32)>,
     more: HashMap<Key, u32, BuildHasherDefault<Mixer>>,
-    resident: Box<[(u32, Parts)]>,
+    /// First in the arena of residents, and number of slots.
+    residents: (u32, u32),
 }
 
 /// A fast hash of words: rotate, add, multiply by an odd constant (2⁶⁴ ÷ golden ratio). Not meant against attacks.
@@ -270,6 +284,8 @@ pub struct Private {
     pub events: Vec<Event>,
     /// Slots of tracked operands, and of what is left, by its new slot.
     pub places: Vec<u16>,
+    /// Resident lines of every slot of a state, and the parts that they are of.
+    residents: Vec<(u32, Parts)>,
     stored: usize,
 }
 
@@ -286,6 +302,7 @@ impl Private {
             segments: Vec::new(),
             events: Vec::new(),
             places: Vec::new(),
+            residents: Vec::new(),
             stored: 0,
         };
         private.intern(Contents::default());
@@ -406,10 +423,10 @@ impl Private {
     fn seat(&self, cache: &mut Cache, operands: &[Whereabouts]) -> Vec<u16> {
         let mut places: Vec<u16> = Vec::with_capacity(operands.len());
         for operand in operands {
-            places.push(match *operand {
-                Whereabouts::Slot(slot) => slot,
-                Whereabouts::Absent(shape) => cache.claim(self.shapes[usize::from(shape)]),
-                Whereabouts::Same(earlier) => places[usize::from(earlier)],
+            places.push(match operand.0 {
+                slot if slot < SHAPES => slot,
+                shape if shape < EARLIER => cache.claim(self.shapes[usize::from(shape - SHAPES)]),
+                earlier => places[usize::from(earlier - EARLIER)],
             });
         }
         places
@@ -453,10 +470,17 @@ impl Private {
         &self.transitions[number as usize]
     }
 
+    /// Where a call left its operands, by the first and number that say so in the arena of places.
+    #[inline]
+    pub fn left(&self, (first, count): (u32, u32)) -> &[u16] {
+        &self.places[first as usize..(first + count) as usize]
+    }
+
     /// Resident lines of a slot, and the parts that they are of.
     #[inline]
     pub fn resident(&self, state: u32, slot: u16) -> (u32, Parts) {
-        self.states[state as usize].resident.get(usize::from(slot)).copied().unwrap_or_default()
+        let (first, count) = self.states[state as usize].residents;
+        if u32::from(slot) < count { self.residents[first as usize + usize::from(slot)] } else { (0, 0) }
     }
 
     fn intern(&mut self, contents: Contents) -> u32 {
@@ -465,10 +489,11 @@ impl Private {
         }
         let number = self.states.len() as u32;
         let contents = Arc::new(contents);
-        let resident = contents.residents();
+        let residents = (self.residents.len() as u32, contents.slots.len() as u32);
+        self.residents.extend(contents.residents());
         self.stored += contents.pieces.len() + 64;
         self.numbers.insert(Arc::clone(&contents), number);
-        self.states.push(State { contents, entries: Vec::new(), more: HashMap::default(), resident });
+        self.states.push(State { contents, entries: Vec::new(), more: HashMap::default(), residents });
         number
     }
 

@@ -8,83 +8,107 @@ use super::{Engine, SiteFacts};
 use crate::Error;
 use crate::core::Source;
 use crate::stream::caches::pieces::EventKind;
-use crate::stream::caches::private::{Key, MOST_OPERANDS, Segment, Transition, Whereabouts};
-use crate::stream::heap::blocks::NONE;
+use crate::stream::caches::private::{GONE, Key, Segment, Transition, Whereabouts};
+use crate::stream::heap::blocks::{Block, NONE};
 
 /// Tracked operands of one call.
 pub(super) const MOST: usize = 16;
+
+/// Tracked operands of a call: their blocks, and what the private caches know of them.
+struct Operands {
+    blocks: [u32; MOST],
+    whereabouts: [Whereabouts; MOST],
+    /// Whether other cores hold what is written.
+    is_shared: bool,
+}
 
 impl Engine<'_> {
     /// Runs a call on the objects named, from the core's clock on.
     #[inline]
     pub(super) fn call(&mut self, number: usize, site: SiteFacts, objects: &[u32]) -> Result<(), Error> {
         self.calls += 1;
-        self.cores[number].calls += 1;
-        self.tallies[site.callee as usize].calls += 1;
-        let me = 1_u128 << number;
-        let mut blocks = [NONE; MOST];
-        let mut others = 0;
-        if objects.len() > MOST {
-            return Err(self.crowded(site, objects.len()));
-        }
         // 1. Where are the operands?
-        let mut key = Key::new(site.signature);
-        let mut whereabouts = [Whereabouts::Slot(0); MOST];
-        let is_wide = objects.len() > MOST_OPERANDS;
-        for (at, object) in objects.iter().enumerate() {
-            let block = self.heap.blocks.of(*object);
-            if block == NONE {
-                return Err(self.dead(*object));
-            }
-            let entry = &self.heap.blocks[block];
-            if site.written >> (at % 64) & 1 == 1 {
-                others |= entry.holders & !me;
-            }
-            whereabouts[at] = if entry.holders & me != 0 {
-                self.slot(number, at, block).map_or(Whereabouts::Absent(entry.shape), Whereabouts::Slot)
-            } else {
-                let earlier = blocks[..at].iter().position(|earlier| *earlier == block);
-                earlier.map_or(Whereabouts::Absent(entry.shape), |earlier| Whereabouts::Same(earlier as u8))
-            };
-            blocks[at] = block;
-            if is_wide { key.mix(whereabouts[at]) } else { key.push(whereabouts[at]) }
-        }
-        let blocks = &blocks[..objects.len()];
+        let whereabouts = [Whereabouts::slot(0); MOST];
+        let mut operands = Operands { blocks: [NONE; MOST], whereabouts, is_shared: false };
+        self.locate(number, site, objects, &mut operands)?;
+        let Operands { blocks, whereabouts, is_shared } = operands;
+        let (blocks, whereabouts) = (&blocks[..objects.len()], &whereabouts[..objects.len()]);
         // 2. What do the private caches make of it?
+        let key = Key::of(site.signature, whereabouts);
         let transition = match self.private.find(self.cores[number].state, key) {
             Some(transition) => *transition,
-            None => self.learn(number, key, site, &whereabouts[..blocks.len()])?,
+            None => self.learn(number, key, site, whereabouts)?,
         };
-        self.seat(number, &transition, blocks);
+        let (core, tally) = (&mut self.cores[number], &mut self.tallies[site.callee as usize]);
+        let places = &self.private.places[transition.places as usize..];
+        for ((block, place), whereabouts) in blocks.iter().zip(places).zip(whereabouts) {
+            // Those that were there stay where they were.
+            if *whereabouts != Whereabouts::slot(*place) {
+                core.slots.set(*place, *block);
+                self.heap.blocks[*block].holders |= core.bit;
+            }
+        }
         // 3. Time, and traffic beyond the private caches.
         let plan = &self.plans[site.callee as usize];
-        let (accesses, overhead_fs) = (plan.accesses, plan.overhead_fs);
-        let tempo = self.jitter.tempo(number, self.cores[number].calls);
-        let (compute_fs, inside_fs) = (tempo.of(plan.compute_fs), tempo.of(transition.inside_fs));
-        self.accesses += accesses;
-        self.cores[number].tempo = tempo;
-        self.cores[number].compute_fs += compute_fs;
-        let mut elapsed_fs = self.cores[number].carry_fs + overhead_fs + inside_fs;
-        if overhead_fs > 0 {
-            self.stall(number, site.callee, Source::OVERHEAD.0, overhead_fs / 1000);
-        }
-        let inside_stall = inside_fs.saturating_sub(tempo.of(transition.inside_compute_fs));
-        if inside_stall > 0 {
-            self.stall(number, site.callee, Source::CACHE.0, inside_stall / 1000);
+        self.accesses += plan.accesses;
+        tally.calls += 1;
+        core.calls += 1;
+        core.tempo = self.jitter.tempo(number, core.calls);
+        core.compute_fs += core.tempo.of(plan.compute_fs);
+        let inside_fs = core.tempo.of(transition.inside_fs);
+        let mut elapsed_fs = core.carry_fs + plan.overhead_fs + inside_fs;
+        let inside_stall_fs = inside_fs.saturating_sub(core.tempo.of(transition.inside_compute_fs));
+        for (source, fs) in [(Source::OVERHEAD, plan.overhead_fs), (Source::CACHE, inside_stall_fs)] {
+            core.stalls[usize::from(source.0)] += fs / 1000;
+            tally.stalls[usize::from(source.0)] += fs / 1000;
         }
         if self.is_long(&transition) {
             self.put_under_way(number, site, transition, blocks);
             self.spend(number, site, elapsed_fs);
             return Ok(());
         }
-        let segments =
-            transition.segments as usize..(transition.segments + transition.segment_count) as usize;
-        for segment in segments {
-            let segment = self.private.segments[segment];
+        for segment in transition.segments..transition.segments + transition.segment_count {
+            let segment = self.private.segments[segment as usize];
             elapsed_fs += self.segment(number, site, segment, elapsed_fs / 1000)?;
         }
         self.spend(number, site, elapsed_fs);
-        self.end_call(number, site, &transition, blocks, others != 0);
+        self.end_call(number, site, &transition, blocks, is_shared);
+        Ok(())
+    }
+
+    /// Finds the blocks of a call's operands, and where in the core's private caches they are; the core is the last that
+    /// uses them.
+    #[inline]
+    fn locate(
+        &mut self,
+        number: usize,
+        site: SiteFacts,
+        objects: &[u32],
+        operands: &mut Operands,
+    ) -> Result<(), Error> {
+        if objects.len() > MOST {
+            return Err(self.crowded(site, objects.len()));
+        }
+        let core = &self.cores[number];
+        let left = self.private.left(core.left);
+        for (at, object) in objects.iter().enumerate() {
+            let block = self.heap.blocks.of(*object);
+            if block == NONE {
+                return Err(self.dead(*object));
+            }
+            let entry = &mut self.heap.blocks[block];
+            entry.used = [number as u8, entry.used[0]];
+            if site.written >> (at % 64) & 1 == 1 {
+                operands.is_shared |= entry.holders & !core.bit != 0;
+            }
+            // Most are where the same operand of the call before was left.
+            let before = left.get(at).copied().unwrap_or(GONE);
+            operands.whereabouts[at] = match core.slots.block(before) == block {
+                true => Whereabouts::slot(before),
+                false => search(core, &operands.blocks[..at], block, entry),
+            };
+            operands.blocks[at] = block;
+        }
         Ok(())
     }
 
@@ -115,19 +139,6 @@ impl Engine<'_> {
         if is_shared && site.written != 0 {
             self.own(number, site.written, blocks);
         }
-    }
-
-    /// Slot of a block in a core's private caches: of the same operand of the call before, if it has not moved.
-    #[inline]
-    fn slot(&self, number: usize, operand: usize, block: u32) -> Option<u16> {
-        let Core { slots, left: (first, count), .. } = &self.cores[number];
-        if operand < *count as usize {
-            let slot = self.private.places[*first as usize + operand];
-            if slots.get(usize::from(slot)) == Some(&block) {
-                return Some(slot);
-            }
-        }
-        slots.iter().position(|held| *held == block).map(|slot| slot as u16)
     }
 
     #[cold]
@@ -175,32 +186,7 @@ impl Engine<'_> {
         let first = transition.places as usize + operands;
         let order = &self.private.places[first..first + transition.remain as usize];
         std::mem::swap(&mut core.slots, &mut self.seats);
-        core.slots.clear();
-        core.slots.extend(order.iter().map(|slot| self.seats[usize::from(*slot)]));
-    }
-
-    /// Puts the operands into their slots.
-    #[inline]
-    fn seat(&mut self, number: usize, transition: &Transition, blocks: &[u32]) {
-        let core = &mut self.cores[number];
-        let places = &self.private.places[transition.places as usize..];
-        for (block, place) in blocks.iter().zip(places) {
-            let place = usize::from(*place);
-            if core.slots.len() <= place {
-                core.slots.resize(place + 1, NONE);
-            }
-            core.slots[place] = *block;
-            let entry = &mut self.heap.blocks[*block];
-            entry.holders |= 1 << number;
-            entry.before = entry.last;
-            entry.last = number as u8;
-        }
-    }
-
-    #[inline]
-    fn stall(&mut self, number: usize, callee: u32, source: u8, ps: u64) {
-        self.cores[number].stalls[usize::from(source)] += ps;
-        self.tallies[callee as usize].stalls[usize::from(source)] += ps;
+        core.slots.reorder(&self.seats, order);
     }
 
     /// Femtoseconds of a segment that starts `elapsed_ps` into the call.
@@ -211,41 +197,30 @@ impl Engine<'_> {
         segment: Segment,
         elapsed_ps: u64,
     ) -> Result<u64, Error> {
-        let now_ps = self.cores[number].clock_ps + elapsed_ps;
-        self.cores[number].lanes = segment.lanes;
-        self.cores[number].on_the_way.clear();
-        let mut toll = Toll { source: Source::CACHE.0, ..Toll::default() };
+        let core = &mut self.cores[number];
+        core.on_the_way.clear();
+        let compute_fs = core.tempo.of(segment.compute_fs);
+        let now_ps = core.clock_ps + elapsed_ps;
+        let mut toll = Toll::new(number, core, site.primitive, segment.lanes, now_ps);
         toll.hold_fs = u64::from(segment.second_level) * self.times.second_level
             + u64::from(segment.returned) * self.times.last_level;
-        for event in segment.first as usize..(segment.first + segment.count) as usize {
-            let event = self.private.events[event];
-            let block = self.cores[number].slots[usize::from(event.slot)];
+        for event in segment.first..segment.first + segment.count {
+            let event = self.private.events[event as usize];
+            let block = self.cores[number].slots.block(event.slot);
             // Another core has made these lines void.
             if block == NONE {
                 continue;
             }
-            let what = (block, event);
             match event.kind {
-                EventKind::Fetch => self.fetch(number, site, what, now_ps, &mut toll)?,
-                EventKind::Bypass => self.bypass(number, site, what, now_ps, &mut toll)?,
-                EventKind::Evict | EventKind::Leave => self.evict(number, site, what, now_ps),
+                EventKind::Fetch => self.fetch(block, event, &mut toll)?,
+                EventKind::Bypass => self.bypass(block, event, &mut toll)?,
+                EventKind::Evict | EventKind::Leave => self.evict(block, event, &toll),
             }
         }
-        let client = self.client(number, site, toll.class, now_ps);
-        toll.done_ps = toll.done_ps.max(self.memory.end_writes(client));
+        toll.done_ps = toll.done_ps.max(self.memory.end_writes(toll.client));
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
-        let compute_fs = self.cores[number].tempo.of(segment.compute_fs);
         let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
-        let stalled_ps = (busy_fs - compute_fs) / 1000;
-        if stalled_ps > 0 {
-            self.stall(number, site.callee, toll.source, stalled_ps);
-            self.class_stalls[usize::from(toll.class)] += stalled_ps;
-        }
-        if toll.fault_ps > 0 {
-            self.stall(number, site.callee, Source::FAULT.0, toll.fault_ps);
-        }
-        self.stall(number, site.callee, Source::TRANSLATION.0, toll.walk_fs / 1000);
-        self.caches.page_walks += toll.walks;
+        self.charge(number, site, &toll, (busy_fs - compute_fs) / 1000);
         let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
         if toll.has_read {
             self.memory.end_fetches();
@@ -254,20 +229,47 @@ impl Engine<'_> {
         Ok(total_fs)
     }
 
+    /// Books what a segment waited.
+    #[inline]
+    fn charge(&mut self, number: usize, site: SiteFacts, toll: &Toll, stalled_ps: u64) {
+        let (core, tally) = (&mut self.cores[number], &mut self.tallies[site.callee as usize]);
+        let waits = [
+            (toll.source, stalled_ps),
+            (Source::FAULT.0, toll.fault_ps),
+            (Source::TRANSLATION.0, toll.walk_fs / 1000),
+        ];
+        for (source, ps) in waits {
+            core.stalls[usize::from(source)] += ps;
+            tally.stalls[usize::from(source)] += ps;
+        }
+        self.class_stalls[usize::from(toll.client.class)] += stalled_ps;
+        self.caches.page_walks += toll.walks;
+    }
+
     /// Says when the blocks that a segment fetched are complete: cores that follow cannot overtake.
     fn mark_ready(&mut self, number: usize, segment: Segment, ready_ps: u64) {
-        for event in segment.first as usize..(segment.first + segment.count) as usize {
-            let event = self.private.events[event];
-            let block = self.cores[number].slots[usize::from(event.slot)];
+        let core = &mut self.cores[number];
+        for event in &self.private.events[segment.first as usize..(segment.first + segment.count) as usize] {
+            let block = core.slots.block(event.slot);
             if event.kind == EventKind::Fetch && block != NONE {
-                if self.cores[number].is_in_parts {
-                    self.cores[number].on_the_way.push((block, event.parts, ready_ps));
+                if core.is_in_parts {
+                    core.on_the_way.push((block, event.parts, ready_ps));
                 }
                 let entry = &mut self.heap.blocks[block];
                 entry.ready_ps = entry.ready_ps.max(ready_ps);
             }
         }
     }
+}
+
+/// Where a block is that is not where the call before left the same operand; `earlier` are those of the operands before it.
+fn search(core: &Core<'_>, earlier: &[u32], block: u32, entry: &Block) -> Whereabouts {
+    let found = if entry.holders & core.bit == 0 {
+        earlier.iter().position(|earlier| *earlier == block).map(Whereabouts::same)
+    } else {
+        core.slots.find(block).map(Whereabouts::slot)
+    };
+    found.unwrap_or(Whereabouts::absent(entry.shape))
 }
 
 /// Classes are kept as their position, which is their discriminant.

@@ -6,24 +6,86 @@ use super::regions::Share;
 use super::under_way::UnderWay;
 use crate::core::{Source, Tempo};
 use crate::stream::caches::contents::Parts;
+use crate::stream::caches::private::MOST_SLOTS;
+use crate::stream::heap::blocks::NONE;
+
+/// Which block each slot of a core's private caches stands for. A cache of more than 2,048 objects is not followed to the
+/// last: those beyond count as void.
+#[derive(Clone, Debug)]
+pub(in crate::stream) struct Slots {
+    /// [`NONE`] for lines that another core has made void.
+    blocks: Box<[u32; MOST_SLOTS as usize]>,
+    /// Those from here on mean nothing.
+    count: usize,
+}
+
+impl Slots {
+    /// No slot.
+    pub fn new() -> Self {
+        Self { blocks: Box::new([NONE; MOST_SLOTS as usize]), count: 0 }
+    }
+
+    /// Number of slots.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The block of a slot; [`NONE`] if it has none.
+    #[inline]
+    pub fn block(&self, slot: u16) -> u32 {
+        self.blocks.get(usize::from(slot)).copied().unwrap_or(NONE)
+    }
+
+    /// Slot of a block. Those used last come first.
+    #[inline]
+    pub fn find(&self, block: u32) -> Option<u16> {
+        self.blocks[..self.count].iter().position(|held| *held == block).map(|slot| slot as u16)
+    }
+
+    /// Gives a slot a block.
+    #[inline]
+    pub fn set(&mut self, slot: u16, block: u32) {
+        if let Some(held) = self.blocks.get_mut(usize::from(slot)) {
+            *held = block;
+            self.count = self.count.max(usize::from(slot) + 1);
+        }
+    }
+
+    /// Takes a slot's block away.
+    #[inline]
+    pub fn clear(&mut self, slot: u16) {
+        if let Some(held) = self.blocks.get_mut(usize::from(slot)) {
+            *held = NONE;
+        }
+    }
+
+    /// Takes the blocks that others had, in an order by their slots there.
+    #[inline]
+    pub fn reorder(&mut self, others: &Self, order: &[u16]) {
+        for (block, slot) in self.blocks.iter_mut().zip(order) {
+            *block = others.block(*slot);
+        }
+        self.count = order.len().min(self.blocks.len());
+    }
+}
 
 /// A simulated core.
 pub(in crate::stream) struct Core<'p> {
     pub socket: usize,
+    /// The core as a set.
+    pub bit: u128,
     pub clock_ps: u64,
     /// Femtoseconds not yet in `clock_ps`, below 1000.
     pub carry_fs: u64,
     /// State of the private caches.
     pub state: u32,
     /// Block by slot of the private caches.
-    pub slots: Vec<u32>,
+    pub slots: Slots,
     /// Where the latest call left its operands: first and number in the arena of places.
     pub left: (u32, u32),
     pub compute_fs: u64,
     /// Of the present call.
     pub tempo: Tempo,
-    /// Lanes that fetch in the present segment.
-    pub lanes: u32,
     pub stalls: [u64; Source::COUNT],
     /// Calls, whether simulated or counted by others.
     pub calls: u64,
@@ -40,17 +102,17 @@ pub(in crate::stream) struct Core<'p> {
 }
 
 impl Core<'_> {
-    pub fn new(socket: usize) -> Self {
+    pub fn new(number: usize, socket: usize) -> Self {
         Self {
             socket,
+            bit: 1 << number,
             clock_ps: 0,
             carry_fs: 0,
             state: 0,
-            slots: Vec::new(),
+            slots: Slots::new(),
             left: (0, 0),
             compute_fs: 0,
             tempo: Tempo::default(),
-            lanes: 0,
             stalls: [0; Source::COUNT],
             calls: 0,
             under_way: None,

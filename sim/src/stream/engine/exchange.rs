@@ -1,18 +1,24 @@
 //! Lines between a core's private caches and all beyond: other cores, last levels, memory.
 
+use super::Engine;
 use super::cores::Core;
-use super::{Engine, SiteFacts};
 use crate::Error;
+use crate::core::Source;
 use crate::stream::caches::contents::Parts;
 use crate::stream::caches::pieces::{Event, EventKind};
 use crate::stream::caches::shared::{ALL, Lines};
-use crate::stream::heap::blocks::NONE;
 use crate::stream::memory::Client;
 use crate::system::Inclusion;
 
-/// What a segment's traffic cost so far.
-#[derive(Clone, Copy, Debug, Default)]
+/// For whom a segment's lines move, and what that cost so far.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Toll {
+    /// The core, and the class of the object fetched last.
+    pub client: Client,
+    /// The core as a set.
+    pub bit: u128,
+    /// Whether its call runs in parts.
+    pub is_in_parts: bool,
     /// Femtoseconds that lines hold the core's buffers for loads.
     pub hold_fs: u64,
     /// The same of its buffers for what is fetched to be stored to.
@@ -21,8 +27,6 @@ pub(super) struct Toll {
     pub done_ps: u64,
     /// Source of most of the time, by [`Source`].
     pub source: u8,
-    /// Class of the object fetched last.
-    pub class: u8,
     /// Picoseconds of page faults.
     pub fault_ps: u64,
     /// Femtoseconds of translation.
@@ -33,34 +37,45 @@ pub(super) struct Toll {
     pub has_read: bool,
 }
 
-impl Engine<'_> {
-    pub(super) fn client(&self, number: usize, site: SiteFacts, class: u8, now_ps: u64) -> Client {
-        let Core { socket, lanes, .. } = self.cores[number];
-        Client { core: number, socket, lanes, class, primitive: site.primitive, now_ps, is_noted: false }
+impl Toll {
+    /// Nothing so far, for a core from an instant on.
+    #[inline]
+    pub fn new(number: usize, core: &Core<'_>, primitive: u16, lanes: u32, now_ps: u64) -> Self {
+        let Core { socket, bit, is_in_parts, .. } = *core;
+        Self {
+            client: Client { core: number, socket, lanes, class: 0, primitive, now_ps, is_noted: false },
+            bit,
+            is_in_parts,
+            hold_fs: 0,
+            own_fs: 0,
+            done_ps: 0,
+            source: Source::CACHE.0,
+            fault_ps: 0,
+            walk_fs: 0,
+            walks: 0,
+            has_read: false,
+        }
     }
+}
 
+impl Engine<'_> {
     /// Lines come into the private caches: from other cores, the last levels, or memory.
-    pub(super) fn fetch(
-        &mut self,
-        number: usize,
-        site: SiteFacts,
-        (block, event): (u32, Event),
-        now_ps: u64,
-        toll: &mut Toll,
-    ) -> Result<(), Error> {
+    pub(super) fn fetch(&mut self, block: u32, event: Event, toll: &mut Toll) -> Result<(), Error> {
         let entry = &self.heap.blocks[block];
-        let others = entry.holders & !(1 << number);
+        let others = entry.holders & !toll.bit;
         let held_fs = toll.hold_fs;
-        toll.class = entry.class;
+        toll.client.class = entry.class;
         let mut left = event.lines;
         if others != 0 {
-            left -= self.forward(number, block, others, event, toll);
+            left -= self.forward(block, others, event, toll);
         }
-        left = self.take_last_levels(number, block, event, left, toll);
+        if left > 0 {
+            left = self.take_last_levels(block, event, left, toll);
+        }
         let found = event.lines - left;
         if found > 0 {
             let found_fs = toll.hold_fs - held_fs;
-            self.follow(number, (block, event), others, (found, found_fs), now_ps, toll);
+            self.follow(block, event, others, (found, found_fs), toll);
         }
         // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
         let [known_fs, walked_fs] = self.translation_fs;
@@ -69,8 +84,8 @@ impl Engine<'_> {
             toll.has_read = true;
             toll.walks += u64::from(left).div_ceil(self.heap.page_lines());
             let lines = Lines { lines: left, dirty: 0, parts: event.parts };
-            let stores = u64::from(left) * u64::from(event.marked) / u64::from(event.lines);
-            self.read_memory(number, site, block, (lines, stores), now_ps, toll)?;
+            let stores = u64::from(share(left, event.marked, event.lines));
+            self.read_memory(block, (lines, stores), toll)?;
         }
         // Lines fetched for stores have buffers of their own.
         if event.marked > 0 && self.times.stores != 0 {
@@ -83,15 +98,8 @@ impl Engine<'_> {
     }
 
     /// Takes lines from the last levels, the own socket's first; gives how many are still wanted.
-    fn take_last_levels(
-        &mut self,
-        number: usize,
-        block: u32,
-        event: Event,
-        asked: u32,
-        toll: &mut Toll,
-    ) -> u32 {
-        let (home, sockets) = (self.cores[number].socket, self.shared.len());
+    fn take_last_levels(&mut self, block: u32, event: Event, asked: u32, toll: &mut Toll) -> u32 {
+        let (home, sockets) = (toll.client.socket, self.shared.len());
         let mut left = asked;
         for step in 0..sockets {
             if left == 0 {
@@ -110,17 +118,9 @@ impl Engine<'_> {
 
     /// One who follows another core's fetch closely goes at that core's pace, which is memory's: the same lines, `found` of
     /// which cost `found_fs` otherwise, are on their way to both, and hold the buffers of both.
-    fn follow(
-        &self,
-        number: usize,
-        (block, event): (u32, Event),
-        others: u128,
-        (found, found_fs): (u32, u64),
-        now_ps: u64,
-        toll: &mut Toll,
-    ) {
-        let (found, entry) = (u64::from(found), &self.heap.blocks[block]);
-        if self.cores[number].is_in_parts {
+    fn follow(&self, block: u32, event: Event, others: u128, (found, found_fs): (u32, u64), toll: &mut Toll) {
+        let (found, entry, now_ps) = (u64::from(found), &self.heap.blocks[block], toll.client.now_ps);
+        if toll.is_in_parts {
             if let Some((parts, ready_ps)) = self.coming(others, block, event.parts, now_ps) {
                 let lines = found * u64::from(parts.count_ones()) / u64::from(event.parts.count_ones());
                 let paced_fs = (lines * self.memory.pace_fs(entry.place)).min((ready_ps - now_ps) * 1000);
@@ -149,14 +149,17 @@ impl Engine<'_> {
     }
 
     /// Takes lines from the private caches of other cores; gives how many.
-    fn forward(&mut self, number: usize, block: u32, others: u128, event: Event, toll: &mut Toll) -> u32 {
-        let (held, parts) = self.held_by(others, block);
-        let most = match parts & event.parts {
-            _ if self.cores[number].is_in_parts => self.held_of(others, block, event.parts),
-            found if found == parts => held,
-            found => held * found.count_ones() / parts.count_ones(),
+    fn forward(&mut self, block: u32, others: u128, event: Event, toll: &mut Toll) -> u32 {
+        let most = if toll.is_in_parts {
+            self.held_of(others, block, event.parts)
+        } else {
+            let (held, parts) = self.held_by(others, block);
+            match parts & event.parts {
+                found if found == parts => held,
+                found => held * found.count_ones() / parts.count_ones(),
+            }
         };
-        let is_local = others & self.socket_cores[self.cores[number].socket] != 0;
+        let is_local = others & self.socket_cores[toll.client.socket] != 0;
         let lines = most.min(event.lines);
         let line_fs = if is_local { self.times.forwarded } else { self.times.remote_forwarded };
         toll.hold_fs += u64::from(lines) * line_fs;
@@ -168,16 +171,14 @@ impl Engine<'_> {
     /// it holds it still: its lines are the most recent.
     #[inline]
     pub(super) fn held_by(&self, cores: u128, block: u32) -> (u32, Parts) {
-        let entry = &self.heap.blocks[block];
-        let (last, before) = (usize::from(entry.last), usize::from(entry.before));
-        let other = match () {
-            () if cores >> last & 1 == 1 => last,
-            () if cores >> before & 1 == 1 => before,
+        let [last, before] = self.heap.blocks[block].used;
+        let core = match () {
+            () if contains(cores, last) => last.into(),
+            () if contains(cores, before) => before.into(),
             () => cores.trailing_zeros() as usize,
         };
-        let core = &self.cores[other];
-        let slot = core.slots.iter().position(|held| *held == block);
-        slot.map_or((0, 0), |slot| self.holds(core, slot as u16))
+        let core = &self.cores[core];
+        core.slots.find(block).map_or((0, 0), |slot| self.holds(core, slot))
     }
 
     /// Finds lines in a last level; a victim cache gives them away.
@@ -206,25 +207,21 @@ impl Engine<'_> {
         taken
     }
 
+    #[inline(never)]
     fn read_memory(
         &mut self,
-        number: usize,
-        site: SiteFacts,
         block: u32,
         (lines, stores): (Lines, u64),
-        now_ps: u64,
         toll: &mut Toll,
     ) -> Result<(), Error> {
-        let socket = self.cores[number].socket;
-        self.touch(block, socket, toll)?;
+        let mut client = toll.client;
+        self.touch(block, client.socket, toll)?;
         let entry = &mut self.heap.blocks[block];
-        let (place, places, class) = (entry.place, entry.places, entry.class);
-        let is_new_reader = !entry.is_remote
+        let (place, places) = (entry.place, entry.places);
+        client.is_noted = !entry.is_remote
             && self.memory.has_memory_directory()
-            && self.memory.is_remote(place, places, socket);
-        entry.is_remote |= is_new_reader;
-        let mut client = self.client(number, site, class, now_ps);
-        client.is_noted = is_new_reader;
+            && self.memory.is_remote(place, places, client.socket);
+        entry.is_remote |= client.is_noted;
         let all = u64::from(lines.lines);
         toll.done_ps = toll.done_ps.max(self.memory.end_writes(client));
         let cost = self.memory.read(place, places, (all, all - stores), client);
@@ -232,7 +229,7 @@ impl Engine<'_> {
         toll.done_ps = toll.done_ps.max(cost.done_ps);
         toll.source = cost.tier;
         if self.inclusion == Inclusion::Inclusive {
-            self.keep(number, site, block, lines, now_ps);
+            self.keep(block, lines, client);
         }
         Ok(())
     }
@@ -249,89 +246,78 @@ impl Engine<'_> {
     }
 
     /// Lines leave the private caches.
-    pub(super) fn evict(
-        &mut self,
-        number: usize,
-        site: SiteFacts,
-        (block, event): (u32, Event),
-        now_ps: u64,
-    ) {
+    pub(super) fn evict(&mut self, block: u32, event: Event, toll: &Toll) {
         let entry = &mut self.heap.blocks[block];
         if event.kind == EventKind::Leave {
-            entry.holders &= !(1 << number);
-            self.cores[number].slots[usize::from(event.slot)] = NONE;
+            entry.holders &= !toll.bit;
+            self.cores[toll.client.core].slots.clear(event.slot);
         }
         // Lines that came in dirty leave in proportion; those stored to since are in `marked` already.
         let carried = share(entry.carried, event.lines, event.lines + event.stays).min(event.lines);
         entry.carried -= carried;
         let dirty = event.marked + share(carried, event.lines - event.marked, event.lines);
-        let others = entry.holders & !(1 << number);
-        let shape = entry.shape;
-        let total = self.heap.lines(shape);
+        let others = entry.holders & !toll.bit;
         match self.inclusion {
-            // A clean line that another core still holds needs no second copy.
             Inclusion::Victim => {
-                let shared = if others == 0 { 0 } else { self.held_by(others, block).0.min(total) };
-                let clean = event.lines - dirty;
-                let lines = match shared {
-                    _ if others != 0 && self.cores[number].is_in_parts => {
-                        event.lines - self.held_of(others, block, event.parts).min(clean)
-                    }
-                    0 => event.lines,
-                    shared if shared == total => dirty,
-                    _ => event.lines - share(clean, shared, total),
-                };
-                let lines = Lines { lines, dirty, parts: event.parts };
-                self.keep(number, site, block, lines, now_ps);
+                let spared = if others == 0 { 0 } else { self.spared(block, event, dirty, others, toll) };
+                let lines = Lines { lines: event.lines - spared, dirty, parts: event.parts };
+                self.keep(block, lines, toll.client);
             }
             Inclusion::Inclusive => {
-                let socket = self.cores[number].socket;
-                let stays = self.shared[socket].soil(block, dirty);
+                let stays = self.shared[toll.client.socket].soil(block, dirty);
                 if dirty > stays {
-                    self.write_memory(number, site, block, dirty - stays, now_ps);
+                    self.write_memory(block, dirty - stays, toll.client);
                 }
             }
         }
     }
 
+    /// Clean lines among those that leave of which other cores hold copies: the last level needs no second one.
+    fn spared(&self, block: u32, event: Event, dirty: u32, others: u128, toll: &Toll) -> u32 {
+        let clean = event.lines - dirty;
+        if toll.is_in_parts {
+            return self.held_of(others, block, event.parts).min(clean);
+        }
+        let total = self.heap.lines(self.heap.blocks[block].shape);
+        let shared = self.held_by(others, block).0;
+        if shared >= total { clean } else { share(clean, shared, total) }
+    }
+
     /// Puts lines into the last level of the core's socket and writes what has to leave it.
-    fn keep(&mut self, number: usize, site: SiteFacts, block: u32, lines: Lines, now_ps: u64) {
-        let socket = self.cores[number].socket;
+    fn keep(&mut self, block: u32, lines: Lines, client: Client) {
+        if lines.lines == 0 {
+            return;
+        }
+        let Client { socket, .. } = client;
         let mut leaving = std::mem::take(&mut self.leaving);
         let entry = &mut self.heap.blocks[block];
-        entry.shared |= u8::from(lines.lines > 0) << socket;
+        entry.shared |= 1 << socket;
         let shape = entry.shape;
-        self.shared[socket].insert(block, lines, self.heap.lines(shape), &mut leaving);
-        for left in leaving.drain(..) {
+        let most = self.heap.lines(shape);
+        self.shared[socket].insert(block, lines, most, &mut leaving);
+        for left in &leaving {
             if left.is_last {
                 self.heap.blocks[left.block].shared &= !(1 << socket);
             }
             if left.dirty > 0 {
-                self.write_memory(number, site, left.block, left.dirty, now_ps);
+                self.write_memory(left.block, left.dirty, client);
             }
         }
+        leaving.clear();
         self.leaving = leaving;
     }
 
-    fn write_memory(&mut self, number: usize, site: SiteFacts, block: u32, lines: u32, now_ps: u64) {
+    fn write_memory(&mut self, block: u32, lines: u32, client: Client) {
         let entry = &mut self.heap.blocks[block];
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
-        let client = self.client(number, site, class, now_ps);
-        self.memory.write(place, places, u64::from(lines), client);
+        self.memory.write(place, places, u64::from(lines), Client { class, ..client });
     }
 
     /// Non-temporal stores: to memory, and no cache keeps a copy.
-    pub(super) fn bypass(
-        &mut self,
-        number: usize,
-        site: SiteFacts,
-        (block, event): (u32, Event),
-        now_ps: u64,
-        toll: &mut Toll,
-    ) -> Result<(), Error> {
-        let socket = self.cores[number].socket;
-        self.touch(block, socket, toll)?;
+    #[inline(never)]
+    pub(super) fn bypass(&mut self, block: u32, event: Event, toll: &mut Toll) -> Result<(), Error> {
+        self.touch(block, toll.client.socket, toll)?;
         for socket in 0..self.shared.len() {
             self.take_out(socket, block, event.lines, event.parts);
         }
@@ -339,15 +325,14 @@ impl Engine<'_> {
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
         toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(place);
-        let mut client = self.client(number, site, class, now_ps);
-        client.is_noted = self.memory.has_memory_directory();
+        let client = Client { class, is_noted: self.memory.has_memory_directory(), ..toll.client };
         self.memory.write(place, places, u64::from(event.lines), client);
         Ok(())
     }
 
     /// Makes a core the only holder of what it wrote.
     pub(super) fn own(&mut self, number: usize, written: u64, blocks: &[u32]) {
-        let me = 1_u128 << number;
+        let me = self.cores[number].bit;
         for (at, block) in blocks.iter().enumerate() {
             if written >> (at % 64) & 1 == 0 {
                 continue;
@@ -373,10 +358,17 @@ impl Engine<'_> {
     /// its own.
     fn drop_private(&mut self, other: usize, block: u32) {
         let core = &mut self.cores[other];
-        let Some(slot) = core.slots.iter().position(|held| *held == block) else { return };
-        core.slots[slot] = NONE;
-        self.caches.invalidated_lines += u64::from(self.holds(&self.cores[other], slot as u16).0);
+        let Some(slot) = core.slots.find(block) else { return };
+        core.slots.clear(slot);
+        self.caches.invalidated_lines += u64::from(self.holds(&self.cores[other], slot).0);
     }
+}
+
+/// Whether a core is in a set; a shift of 128 bits takes three times as long.
+#[inline]
+const fn contains(cores: u128, core: u8) -> bool {
+    let half = if core < 64 { cores as u64 } else { (cores >> 64) as u64 };
+    half >> (core % 64) & 1 == 1
 }
 
 /// `part` of `of` lines; most objects have none to share, and a division takes as long as all else here.

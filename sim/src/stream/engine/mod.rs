@@ -32,7 +32,7 @@ use crate::replay::engine::primitive_names;
 use crate::replay::{Footprint, Schedule};
 use crate::result::CacheResult;
 use crate::system::{Charges, Inclusion, System};
-use cores::Core;
+use cores::{Core, Slots};
 use queue::{NEVER, Queue};
 use regions::Dealt;
 
@@ -130,7 +130,7 @@ pub(super) struct Engine<'p> {
     pub(super) accesses: u64,
     pub(super) leaving: Vec<Leaving>,
     /// Blocks by slot as they were during a call.
-    pub(super) seats: Vec<u32>,
+    pub(super) seats: Slots,
     /// Live and resident bytes over time.
     pub footprint: Footprint,
     pub(super) footprint_due: u32,
@@ -187,7 +187,8 @@ impl<'p> Engine<'p> {
             last_level_fs: behaviour.caches.last_level,
         };
         let used = sockets.iter().max().map_or(1, |last| last + 1);
-        let cores: Vec<Core<'p>> = sockets.iter().map(|socket| Core::new(*socket)).collect();
+        let numbered = sockets.iter().enumerate();
+        let cores: Vec<Core<'p>> = numbered.map(|(number, socket)| Core::new(number, *socket)).collect();
         let page = heap.page_lines();
         let of_socket = |socket| {
             let own = sockets.iter().enumerate().filter(|(_, of)| **of == socket);
@@ -219,7 +220,7 @@ impl<'p> Engine<'p> {
             caches: CacheResult::default(),
             accesses: 0,
             leaving: Vec::new(),
-            seats: Vec::new(),
+            seats: Slots::new(),
             footprint: Footprint::default(),
             footprint_due: 0,
             schedule,
@@ -373,10 +374,10 @@ impl<'p> Engine<'p> {
             return Ok(());
         }
         let words = std::mem::take(&mut self.cores[number].words);
-        let at = self.cores[number].at;
-        let result = self.step(number, &words, at);
+        let from = self.cores[number].at;
+        let result = self.step(number, &words, from);
         if let Ok(at) = result {
-            self.look_ahead(&words, at);
+            self.look_ahead(&words, (from, at));
         }
         let core = &mut self.cores[number];
         core.words = words;
@@ -387,12 +388,13 @@ impl<'p> Engine<'p> {
     }
 
     /// Brings what is known of the next call's blocks into the host's caches: until a core's next turn comes, all others
-    /// have had theirs.
+    /// have had theirs. What the call before it used is there.
     #[inline]
-    fn look_ahead(&self, words: &[u32], at: usize) {
+    fn look_ahead(&self, words: &[u32], (from, at): (usize, usize)) {
+        let (used, next) = (&words[from..at], self.next_operands(words, at));
+        let new = next.iter().rev().zip(used.iter().rev()).filter(|(next, used)| next != used);
         let shape = |object: &u32| self.heap.blocks.at(*object).map_or(0, |block| block.shape);
-        let objects = self.next_operands(words, at);
-        std::hint::black_box(objects.iter().fold(0, |seen, object| seen ^ shape(object)));
+        std::hint::black_box(new.fold(0, |seen, (next, _)| seen ^ shape(next)));
     }
 
     /// Operands of the next call in words from a position on; none if there is no call.

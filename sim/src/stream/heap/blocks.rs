@@ -35,10 +35,8 @@ pub struct Block {
     pub shape: u8,
     /// Tier among those of the mode.
     pub tier: u8,
-    /// The core that used it last.
-    pub last: u8,
-    /// The core that used it before that.
-    pub before: u8,
+    /// The core that used it last, and the one that did before that.
+    pub used: [u8; 2],
     /// Whether home memory says that a remote socket may hold it.
     pub is_remote: bool,
     /// Sockets whose last-level cache holds lines of it, as a bit set.
@@ -60,8 +58,7 @@ impl Block {
             class: 0,
             shape,
             tier,
-            last: 0,
-            before: 0,
+            used: [0; 2],
             is_remote: false,
             shared: 0,
         }

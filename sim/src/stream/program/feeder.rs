@@ -65,8 +65,14 @@ pub(in crate::stream) struct Odometer {
     levels: Vec<(usize, i64, i64)>,
     /// Current index of each field.
     indices: Vec<i64>,
-    /// What one step of the innermost level adds to each index.
+    /// What a step of each level adds to each index, with the levels inside it going back to their beginning.
     steps: Vec<i64>,
+    /// The words of the present iteration.
+    words: Vec<u32>,
+    /// What a step of each level adds to each word.
+    word_steps: Vec<u32>,
+    /// Whether words are looked up in tables as well.
+    has_tables: bool,
 }
 
 impl<'p> Feeder<'p> {
@@ -258,7 +264,6 @@ impl Odometer {
             }
         }
         self.indices.clear();
-        self.steps.clear();
         for ((_, field), coefficients) in template.fields.iter().zip(&template.coefficients) {
             let start = field.form.value(scope);
             let (mut least, mut most) = (start, start);
@@ -269,50 +274,78 @@ impl Odometer {
             field.check(least)?;
             field.check(most)?;
             self.indices.push(start);
-            self.steps.push(self.levels.last().map_or(0, |level| coefficients[level.0]));
         }
+        self.set_steps(template);
+        self.words.clear();
+        self.words.extend_from_slice(&template.words);
+        self.write(template, |_| true);
         Ok(())
+    }
+
+    /// Works out what a step of each level adds.
+    fn set_steps(&mut self, template: &Template) {
+        let words = template.words.len();
+        self.steps.clear();
+        self.word_steps.clear();
+        self.word_steps.resize(self.levels.len() * words, 0);
+        for (at, &(level, ..)) in self.levels.iter().enumerate() {
+            let inner = &self.levels[at + 1..];
+            for (number, coefficients) in template.coefficients.iter().enumerate() {
+                let back: i64 =
+                    inner.iter().map(|(level, length, _)| coefficients[*level] * (length - 1)).sum();
+                let step = coefficients[level] - back;
+                self.steps.push(step);
+                let (position, field) = &template.fields[number];
+                if let Map::Linear { stride, .. } = field.map {
+                    self.word_steps[at * words + position] = (stride * step) as u32;
+                }
+            }
+        }
+        self.has_tables = template.fields.iter().any(|(_, field)| matches!(field.map, Map::Table(_)));
+    }
+
+    /// Writes the words of fields that are chosen by how they are mapped.
+    fn write(&mut self, template: &Template, is_chosen: impl Fn(&Map) -> bool) {
+        let fields = template.fields.iter().zip(&self.indices);
+        for ((position, field), index) in fields.filter(|((_, field), _)| is_chosen(&field.map)) {
+            self.words[*position] = match &field.map {
+                Map::Linear { base, stride } => (base + stride * index) as u32,
+                Map::Table(table) => table[*index as usize],
+                Map::Small => 0,
+            };
+        }
     }
 
     /// Moves to the next iteration; false if there is none.
     #[inline]
     fn advance(&mut self, template: &Template) -> bool {
-        let Some((innermost, outer)) = self.levels.split_last_mut() else { return false };
-        innermost.2 += 1;
-        if innermost.2 < innermost.1 {
-            self.indices.iter_mut().zip(&self.steps).for_each(|(index, step)| *index += step);
-            return true;
-        }
-        innermost.2 = 0;
-        let back = innermost.1 - 1;
-        self.indices.iter_mut().zip(&self.steps).for_each(|(index, step)| *index -= step * back);
-        for (level, length, place) in outer.iter_mut().rev() {
-            let wraps = *place + 1 == *length;
-            let by = if wraps { -*place } else { 1 };
-            for (index, coefficients) in self.indices.iter_mut().zip(&template.coefficients) {
-                *index += coefficients[*level] * by;
-            }
-            *place += by;
-            if !wraps {
+        for (level, (_, length, place)) in self.levels.iter_mut().enumerate().rev() {
+            *place += 1;
+            if *place < *length {
+                self.step(level, template);
                 return true;
             }
+            *place = 0;
         }
         false
+    }
+
+    /// Takes a step of a level.
+    #[inline]
+    fn step(&mut self, level: usize, template: &Template) {
+        let steps = &self.word_steps[level * self.words.len()..];
+        self.words.iter_mut().zip(steps).for_each(|(word, step)| *word = word.wrapping_add(*step));
+        if self.has_tables {
+            let steps = &self.steps[level * self.indices.len()..];
+            self.indices.iter_mut().zip(steps).for_each(|(index, step)| *index += step);
+            self.write(template, |map| matches!(map, Map::Table(_)));
+        }
     }
 
     /// Writes iterations until the limit; false after the last.
     pub(super) fn spin(&mut self, template: &Template, out: &mut Vec<u32>, limit: usize) -> bool {
         while out.len() < limit {
-            let start = out.len();
-            out.extend_from_slice(&template.words);
-            let words = &mut out[start..];
-            for ((position, field), index) in template.fields.iter().zip(&self.indices) {
-                words[*position] = match &field.map {
-                    Map::Linear { base, stride } => (base + stride * index) as u32,
-                    Map::Table(table) => table[*index as usize],
-                    Map::Small => 0,
-                };
-            }
+            out.extend_from_slice(&self.words);
             if !self.advance(template) {
                 return false;
             }
