@@ -1,7 +1,10 @@
 //! Classes in order of use per byte: keys, tables and scratch first; ciphertexts take what is left.
 //!
 //! The peaks of all classes are known from the trace, so room for a class that comes first is kept free even if its
-//! objects are born late.
+//! objects are born late. Blocks of the class that wait in a pool are such room, unless a ciphertext of the same size takes
+//! them.
+
+use std::collections::HashMap;
 
 use hetier_traces::{ArrayId, Class};
 
@@ -24,6 +27,34 @@ struct ByClass {
     wanted: [u64; ORDER.len()],
     /// Bytes that it has in fast memory.
     held: [u64; ORDER.len()],
+    /// Bytes of blocks in fast memory that it has freed and that wait in a pool.
+    idle: [u64; ORDER.len()],
+    /// Ranks of the classes that freed those, by size, the last one last; nothing where freed memory does not wait.
+    freed: HashMap<u64, Vec<usize>>,
+    /// Whether freed blocks wait for requests of exactly their size.
+    is_pool: bool,
+}
+
+impl ByClass {
+    /// Bytes of fast memory that the classes before a rank do not have yet, in use or waiting. Classes of one size use
+    /// the same blocks by turns, so what one has beyond its share is another's.
+    fn kept(&self, rank: usize) -> u64 {
+        let sum = |bytes: &[u64]| bytes[..rank].iter().sum::<u64>();
+        sum(&self.wanted).saturating_sub(sum(&self.held) + sum(&self.idle))
+    }
+
+    /// Takes the block that was freed last of a size; gives the rank of the class that had it.
+    fn reuse(&mut self, bytes: u64) -> Option<usize> {
+        let rank = self.freed.get_mut(&bytes)?.pop()?;
+        self.idle[rank] -= bytes;
+        Some(rank)
+    }
+
+    /// Leaves a block of a class to whoever asks for its size next.
+    fn leave(&mut self, rank: usize, bytes: u64) {
+        self.idle[rank] += bytes;
+        self.freed.entry(bytes).or_default().push(rank);
+    }
 }
 
 fn rank(class: Class) -> usize {
@@ -33,17 +64,29 @@ fn rank(class: Class) -> usize {
 impl Placement for ByClass {
     fn choose(&mut self, newborn: Newborn) -> Choice {
         let rank = rank(newborn.class);
-        let kept: u64 = (0..rank).map(|first| self.wanted[first].saturating_sub(self.held[first])).sum();
-        if newborn.bytes.saturating_add(kept) > newborn.fast_room {
+        let (bytes, mut room) = (newborn.bytes, newborn.fast_room);
+        let reused = if newborn.is_reused { self.reuse(bytes) } else { None };
+        if newborn.is_reused {
+            room -= bytes.min(room);
+        }
+        let growth = if newborn.is_reused { 0 } else { bytes };
+        if growth.saturating_add(self.kept(rank)) > room {
+            if let Some(owner) = reused {
+                self.leave(owner, bytes);
+            }
             return Choice::Slow;
         }
-        self.held[rank] += newborn.bytes;
+        self.held[rank] += bytes;
         Choice::Fast
     }
 
     fn died(&mut self, _: ArrayId, class: Class, bytes: u64, choice: Choice) {
         if choice == Choice::Fast {
-            self.held[rank(class)] -= bytes;
+            let rank = rank(class);
+            self.held[rank] -= bytes;
+            if self.is_pool {
+                self.leave(rank, bytes);
+            }
         }
     }
 }
@@ -53,5 +96,11 @@ pub(super) fn build(foresight: &Foresight<'_>) -> Result<Box<dyn Placement>, Err
         let position = Class::ALL.iter().position(|other| *other == class);
         foresight.peak_by_class[position.expect("ALL lists every class")]
     };
-    Ok(Box::new(ByClass { wanted: ORDER.map(peak), held: [0; ORDER.len()] }))
+    Ok(Box::new(ByClass {
+        wanted: ORDER.map(peak),
+        held: [0; ORDER.len()],
+        idle: [0; ORDER.len()],
+        freed: HashMap::new(),
+        is_pool: foresight.allocator.is_pool(),
+    }))
 }

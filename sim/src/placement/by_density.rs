@@ -366,8 +366,13 @@ mod tests {
     #[test]
     fn quotas_are_kept_and_come_back_with_the_dead() {
         let mut policy = ByDensity { quotas: vec![(0, 0), (128, 0)] };
-        let newborn =
-            |array, fast_room| Newborn { class: Class::Scratch, array: ArrayId(array), bytes: 64, fast_room };
+        let newborn = |array, fast_room| Newborn {
+            class: Class::Scratch,
+            array: ArrayId(array),
+            bytes: 64,
+            fast_room,
+            is_reused: false,
+        };
 
         assert_eq!(policy.choose(newborn(0, 1000)), Choice::Slow);
         assert_eq!(policy.choose(newborn(1, 63)), Choice::Slow);

@@ -29,6 +29,8 @@ pub struct Newborn {
     pub bytes: u64,
     /// Bytes of fast memory that the process may still take for it; what its allocator can reuse counts.
     pub fast_room: u64,
+    /// Whether its allocator has a block of that size there.
+    pub is_reused: bool,
 }
 
 /// Where an object goes.

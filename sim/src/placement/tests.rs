@@ -1,7 +1,7 @@
 use super::*;
 
 fn newborn(class: Class, bytes: u64, fast_room: u64) -> Newborn {
-    Newborn { class, array: ArrayId(0), bytes, fast_room }
+    Newborn { class, array: ArrayId(0), bytes, fast_room, is_reused: false }
 }
 
 fn foresight(trace: &Trace) -> Foresight<'_> {
@@ -95,4 +95,31 @@ fn ciphertexts_leave_room_for_keys_that_come_later() {
     // With the keys in place nothing is kept free any more.
     policy.died(ArrayId(0), Class::Ciphertext, 40, Choice::Fast);
     assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 40)), Choice::Fast);
+}
+
+#[test]
+fn blocks_that_scratch_left_in_the_pool_are_the_room_kept_for_it() {
+    let mut peaks = [0; Class::ALL.len()];
+    peaks[Class::ALL.iter().position(|class| *class == Class::Scratch).unwrap()] = 60;
+    let known = Foresight { peak_by_class: peaks, ..foresight(&Trace::default()) };
+    let with = |allocator| build("by-class", &Foresight { allocator, ..known }).unwrap();
+
+    for (allocator, expected) in [(AllocatorKind::SealPool, Choice::Fast), (AllocatorKind::Map, Choice::Slow)]
+    {
+        let mut policy = with(allocator);
+        assert_eq!(policy.choose(newborn(Class::Scratch, 60, 100)), Choice::Fast);
+        policy.died(ArrayId(0), Class::Scratch, 60, Choice::Fast);
+
+        // 40 of 100 bytes were never taken.
+        let room = if allocator.is_pool() { 40 } else { 99 };
+        assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, room)), expected, "{allocator:?}");
+    }
+
+    // A ciphertext of the same size would take the block, and scratch would have to have another.
+    let mut policy = with(AllocatorKind::SealPool);
+    policy.choose(newborn(Class::Scratch, 60, 100));
+    policy.died(ArrayId(0), Class::Scratch, 60, Choice::Fast);
+    let taking = |room| Newborn { is_reused: true, ..newborn(Class::Ciphertext, 60, room) };
+    assert_eq!(policy.choose(taking(60 + 59)), Choice::Slow);
+    assert_eq!(policy.choose(taking(60 + 60)), Choice::Fast);
 }

@@ -141,10 +141,10 @@ impl Objects {
     fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, thread: usize) -> usize {
         let [fast, _, ..] = self.budgets[..] else { return 0 };
         let bytes = self.allocator.block_bytes(bytes);
-        let reusable = bytes - self.allocator.growth(fast.tier, bytes, thread);
+        let is_reused = self.allocator.growth(fast.tier, bytes, thread) == 0;
         let free = fast.bytes.saturating_sub(self.allocator.resident(fast.tier));
-        let fast_room = free.saturating_add(reusable);
-        match self.placement.choose(Newborn { class, array, bytes, fast_room }) {
+        let fast_room = free.saturating_add(if is_reused { bytes } else { 0 });
+        match self.placement.choose(Newborn { class, array, bytes, fast_room, is_reused }) {
             Choice::Fast => 0,
             Choice::Slow => 1,
         }

@@ -80,6 +80,10 @@ pub struct Heap {
     /// Live and most live elements of small arrays.
     small_live: Vec<u64>,
     small_most: Vec<u64>,
+    /// Bytes of small objects in fast memory, by array.
+    small_fast: Vec<u64>,
+    /// Bytes of all of them.
+    small_fast_total: u64,
     /// Live bytes at the last [`Heap::note`].
     noted: [u64; Class::ALL.len()],
     scratch: Vec<Place>,
@@ -169,6 +173,8 @@ impl Heap {
             peak: Held::default(),
             small_live: vec![0; program.arrays.len()],
             small_most: vec![0; program.arrays.len()],
+            small_fast: vec![0; program.arrays.len()],
+            small_fast_total: 0,
             noted: [0; Class::ALL.len()],
             scratch: Vec::new(),
             ciphertexts: 0,
@@ -316,6 +322,7 @@ impl Heap {
             if self.kind == AllocatorKind::Map {
                 self.small_most[array as usize] = *live;
                 self.held.resident -= block_bytes * dead;
+                self.unplace_small(array as usize, block_bytes * dead);
             }
             return;
         }
@@ -330,14 +337,42 @@ impl Heap {
         self.held.resident += block_bytes * growth;
         self.peak.total = self.peak.total.max(self.held.total);
         self.peak.resident = self.peak.resident.max(self.held.resident);
+        if growth > 0 && self.tiers.len() > 1 {
+            self.place_small(array as usize, block_bytes * growth);
+        }
+    }
+
+    /// Asks the policy where small objects go: they take room of what it has to deal out.
+    fn place_small(&mut self, array: usize, bytes: u64) {
+        let ArrayFacts { class, id, .. } = self.arrays[array];
+        let newborn = Newborn { class, array: id, bytes, fast_room: self.fast_room(), is_reused: false };
+        if self.placement.choose(newborn) == Choice::Fast {
+            self.small_fast[array] += bytes;
+            self.small_fast_total += bytes;
+        }
+    }
+
+    /// Small objects of an array lose their pages, those in fast memory first.
+    fn unplace_small(&mut self, array: usize, bytes: u64) {
+        let bytes = bytes.min(self.small_fast[array]);
+        if bytes > 0 {
+            let ArrayFacts { class, id, .. } = self.arrays[array];
+            self.small_fast[array] -= bytes;
+            self.small_fast_total -= bytes;
+            self.placement.died(id, class, bytes, Choice::Fast);
+        }
+    }
+
+    /// Bytes of fast memory that nothing holds.
+    fn fast_room(&self) -> u64 {
+        self.limits[0].saturating_sub(self.allocator.resident(0) + self.small_fast_total)
     }
 
     /// Asks the policy for a tier.
     fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, size: usize) -> usize {
-        let reusable = if self.free[self.list(0, size, self.pool)].is_empty() { 0 } else { bytes };
-        let room = self.limits[0].saturating_sub(self.allocator.resident(0));
-        let fast_room = room.saturating_add(reusable);
-        match self.placement.choose(Newborn { class, array, bytes, fast_room }) {
+        let is_reused = !self.free[self.list(0, size, self.pool)].is_empty();
+        let fast_room = self.fast_room().saturating_add(if is_reused { bytes } else { 0 });
+        match self.placement.choose(Newborn { class, array, bytes, fast_room, is_reused }) {
             Choice::Fast => 0,
             Choice::Slow => 1,
         }
