@@ -194,8 +194,8 @@ impl Directory {
     }
 
     /// The objects behind elements that lie `stretch.stride` apart, as few stretches of arrays as their views allow;
-    /// false, after some or none, if one is undefined or outside.
-    pub(crate) fn stretches(&self, stretch: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+    /// false, after some or none, if one is undefined or outside or `take` refuses.
+    pub(crate) fn stretches(&self, stretch: Stretch, take: &mut impl FnMut(Stretch) -> bool) -> bool {
         let last = i128::from(stretch.start) + i128::from(stretch.stride) * (i128::from(stretch.count) - 1);
         let (Some(entry), Some(elements)) = (self.entry(stretch.array), self.elements(stretch.array)) else {
             return false;
@@ -204,15 +204,17 @@ impl Directory {
             return stretch.count == 0;
         }
         match entry {
-            Entry::Array(_) => {
-                take(stretch);
-                true
-            }
+            Entry::Array(_) => take(stretch),
             Entry::View(resolved) => self.view_stretches(resolved, stretch, take),
         }
     }
 
-    fn view_stretches(&self, view: &Resolved, mut rest: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+    fn view_stretches(
+        &self,
+        view: &Resolved,
+        mut rest: Stretch,
+        take: &mut impl FnMut(Stretch) -> bool,
+    ) -> bool {
         while rest.count > 0 {
             let at = view.ends.partition_point(|&end| end <= rest.start);
             let segment = &view.view.segments[at];
