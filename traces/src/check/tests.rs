@@ -52,6 +52,53 @@ fn clipped_windows_are_left_to_expansion_unless_always_outside() {
     assert!(check_body(body(10)).is_err());
 }
 
+/// Uses index `v0 + offset` of ten elements under `v0 in 0..20` and another range.
+fn guarded(inner: Range, offset: i64) -> Result<()> {
+    let body = vec![use_index(Affine::variable(0).plus_constant(offset))];
+    check_body(looped(vec![Range::count(20)], vec![looped(vec![inner], body)]))
+}
+
+fn affine(from: Affine, to: Affine) -> Range {
+    Range::Affine { from: vec![from], to: vec![to] }
+}
+
+#[test]
+fn index_inside_a_range_that_is_empty_where_it_would_be_outside_is_accepted() {
+    let guard = affine(Affine::variable(0), Affine::constant(10));
+    let lists = (0..20).map(|list| if list < 10 { vec![0] } else { vec![] }).collect();
+    let listed = Range::Listed { lists, select: Affine::variable(0) };
+
+    assert!(guarded(guard.clone(), 0).is_ok());
+    assert!(guarded(listed, 0).is_ok());
+    // Outside for every value all the same.
+    assert!(matches!(guarded(guard, 10), Err(Error::OutOfRange { found: 29, .. })));
+}
+
+#[test]
+fn index_inside_a_range_that_is_never_empty_is_refused_where_it_is_outside() {
+    let window = affine(Affine::variable(0), Affine::variable(0).plus_constant(1));
+
+    assert!(guarded(window, 0).is_err());
+    assert!(guarded(Range::count(1), 0).is_err());
+    assert!(guarded(Range::Listed { lists: vec![vec![3]], select: Affine::constant(0) }, 0).is_err());
+}
+
+#[test]
+fn what_only_later_iterations_do_is_refused_only_if_there_are_some() {
+    let body = |to: Affine| {
+        let inner = Body::Loop {
+            nest: vec![affine(Affine::constant(0), to)],
+            first: vec![use_index(Affine::variable(0))],
+            body: vec![use_index(Affine::variable(0).plus_constant(1))],
+        };
+        check_body(looped(vec![Range::count(10)], vec![inner]))
+    };
+
+    assert!(body(Affine::constant(1)).is_ok());
+    assert!(body(Affine::constant(10).plus(0, -1)).is_ok());
+    assert!(body(Affine::constant(2)).is_err());
+}
+
 #[test]
 fn bodies_of_a_loop_with_a_first_iteration_may_leave_it_out() {
     let index = Affine::variable(0).plus_constant(-1);
