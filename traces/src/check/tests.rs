@@ -185,6 +185,23 @@ fn lanes_stay_inside_their_parameter() {
 }
 
 #[test]
+fn parameters_are_at_most_as_large_as_an_array_element() {
+    let with = |bytes, lane| {
+        let mut defined = copy();
+        defined.parameters[0].bytes = bytes;
+        defined.sweeps[0].lanes[0] = lane;
+        macros::check(&defined)
+    };
+    // Its last block would begin beyond 64 bits.
+    let beyond = ordered(1 << 62, Order::Strided { block_bytes: 1 << 60, stride_bytes: i64::MAX as u64 });
+    let plain = Lane::sequential(0, Access::Read, 0, 8);
+
+    assert!(with(i64::MAX as u64, plain.clone()).is_ok());
+    assert!(with(i64::MAX as u64 + 1, plain).is_err());
+    assert!(with(u64::MAX, beyond).is_err());
+}
+
+#[test]
 fn orders_fit_their_ranges() {
     let strided = |block_bytes, stride_bytes| Order::Strided { block_bytes, stride_bytes };
     let automorphism = |element| Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 };
@@ -234,6 +251,21 @@ fn views_stay_inside_their_arrays_and_have_one_class() {
     assert!(view(vec![segment(2, 0, 1, 1)]).is_err());
     assert!(view(vec![]).is_err());
     assert!(view(vec![segment(0, 0, 1, 1), segment(1, 0, 1, 1)]).is_err());
+}
+
+#[test]
+fn views_lie_behind_one_another_up_to_the_depth_of_bodies() {
+    let chain = |depth: u32| {
+        let view = |behind| {
+            let segments = vec![Segment { array: ArrayId(behind), start: 0, stride: 1, count: 4 }];
+            Definition::View(View { label: "v".into(), segments })
+        };
+        check(&trace(std::iter::once(array("a", 4)).chain((0..depth).map(view)).collect(), vec![]))
+    };
+
+    assert!(chain(64).is_ok());
+    assert!(matches!(chain(65), Err(Error::OutOfRange { found: 65, most: 64, .. })));
+    assert!(chain(100_000).is_err());
 }
 
 fn other() -> Definition {
