@@ -5,9 +5,11 @@
 //! is clipped, listed, thinned or guarded so, only an index that is outside for every value is refused, and
 //! [expansion](mod@crate::expand) finds the rest. Lifetimes are left to expansion as well.
 //!
+//! Numbers of lists are checked like indices; one outside that is not seen picks no list.
+//!
 //! Refused although no iteration does it, because intervals do not see it: an index that is outside for every value, in a
-//! loop that never runs; the number of a list, or a form beyond 64 bits, at values of clipped or listed variables that do
-//! not come together. No lowering writes such bodies.
+//! loop that never runs; a form beyond 64 bits at values of clipped or listed variables that do not come together. No
+//! lowering writes such bodies.
 
 mod macros;
 mod ranges;
@@ -164,7 +166,7 @@ impl Pass<'_> {
             }
             Range::Listed { lists, select } => {
                 let select = self.form(select, variables)?;
-                if let Some(found) = select.outside(lists.len() as i128) {
+                if let Some(found) = select.refused(lists.len() as i128) {
                     return Err(self.outside("number of a list", found, 0, lists.len() as i128 - 1));
                 }
                 if lists.iter().any(|list| !list.is_sorted_by(|a, b| a < b)) {

@@ -20,18 +20,26 @@ impl Interval {
         Self { low, high, is_exact }
     }
 
-    /// The values of the lists that `select` may pick; `select` must lie inside.
+    /// The values of the lists that `select` may pick.
     pub fn of_lists(lists: &[Vec<u32>], select: Self) -> Self {
         let picked = || {
-            let (first, count) = (select.low.max(0) as usize, (select.high - select.low + 1).max(0) as usize);
-            lists.iter().skip(first).take(count).flatten().map(|value| i128::from(*value))
+            let (first, last) = (select.low.max(0) as usize, select.high.min(lists.len() as i128 - 1));
+            lists
+                .iter()
+                .take((last + 1).max(0) as usize)
+                .skip(first)
+                .flatten()
+                .map(|value| i128::from(*value))
         };
         let is_exact = select.low == select.high;
         Self { low: picked().min().unwrap_or(0), high: picked().max().unwrap_or(-1), is_exact }
     }
 
-    /// Fewest values that one of those lists has.
+    /// Fewest values that one of those lists has; none if there might be no list.
     pub fn fewest_of_lists(lists: &[Vec<u32>], select: Self) -> i128 {
+        if select.outside(lists.len() as i128).is_some() {
+            return 0;
+        }
         let (first, count) = (select.low.max(0) as usize, (select.high - select.low + 1).max(0) as usize);
         lists.iter().skip(first).take(count).map(|list| list.len() as i128).min().unwrap_or(0)
     }

@@ -126,6 +126,21 @@ fn lists_ascend_and_are_selected_inside() {
 }
 
 #[test]
+fn the_number_of_a_list_may_leave_the_lists_where_a_clipped_variable_does_not_go() {
+    // Ten channels in blocks of four: the last block ends with the tenth.
+    let rest = Affine::constant(10).plus(0, -4);
+    let blocks = Range::Affine { from: vec![Affine::constant(0)], to: vec![Affine::constant(4), rest] };
+    let body = |inner: Range, select| {
+        let listed = Range::Listed { lists: vec![vec![0]; 10], select };
+        check_body(looped(vec![Range::count(3), inner, listed], vec![]))
+    };
+
+    assert!(body(blocks.clone(), Affine::variable(1).plus(0, 4)).is_ok());
+    assert!(body(Range::count(4), Affine::variable(1).plus(0, 4)).is_err());
+    assert!(body(blocks, Affine::variable(1).plus(0, 4).plus_constant(10)).is_err());
+}
+
+#[test]
 fn seeded_chances_go_up_to_one() {
     let body = |chance| {
         let range = Range::Seeded { of: 5, keep_per_million: chance, select: Affine::constant(0), seed: 1 };
