@@ -48,6 +48,17 @@ const MAX_ITEM_BYTES: u64 = 1 << 30;
 /// Most bytes of a string.
 const MAX_STRING_BYTES: u64 = 1 << 20;
 
+/// Memory that the decoded content of any file may take, and what each byte of the file adds. An empty list takes one
+/// byte of content and 24 of memory, and zstd makes some 16 KiB of content of one stored byte. Recorded networks take up to 100
+/// bytes a byte; lists of weights of which one in a hundred is kept would take some 2,000.
+const DECODED_BYTES: u64 = 64 << 20;
+const DECODED_BYTES_PER_BYTE: u64 = 4 << 10;
+
+/// Most memory that the decoded content of the first bytes of a file may take.
+const fn most_decoded(file_bytes: u64) -> u64 {
+    file_bytes.saturating_mul(DECODED_BYTES_PER_BYTE).saturating_add(DECODED_BYTES)
+}
+
 /// Kinds of chunks.
 const HEADER_CHUNK: u8 = 1;
 const ITEMS_CHUNK: u8 = 2;

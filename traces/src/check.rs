@@ -1,9 +1,15 @@
 //! Checks a stream of items against the rules of the grammar, without unrolling loops.
 //!
-//! Indices are bounded by interval arithmetic. Where every variable of an index has constant bounds this is exact and
-//! an index outside its array is refused; where a variable is clipped, listed or thinned, only an index that is
-//! outside for every value is refused, and [expansion](mod@crate::expand) finds the rest. Lifetimes are left to
-//! expansion as well.
+//! Indices are bounded by interval arithmetic. Where every variable of an index has constant bounds, and no range further
+//! in that depends on one of them may be empty, this is exact and an index outside its array is refused. Where a variable
+//! is clipped, listed, thinned or guarded so, only an index that is outside for every value is refused, and
+//! [expansion](mod@crate::expand) finds the rest. Lifetimes are left to expansion as well.
+//!
+//! Numbers of lists are checked like indices; one outside that is not seen picks no list.
+//!
+//! Refused although no iteration does it, because intervals do not see it: an index that is outside for every value, in a
+//! loop that never runs; a form beyond 64 bits at values of clipped or listed variables that do not come together. No
+//! lowering writes such bodies.
 
 mod macros;
 mod ranges;
@@ -105,32 +111,44 @@ impl Pass<'_> {
         match body {
             Body::Call { callee, operands } => self.call(*callee, operands, variables),
             Body::Loop { nest, first, body } => {
-                let mut inside = self.nest(nest, variables)?;
+                let (mut inside, fewest) = self.nest(nest, variables)?;
                 if !first.is_empty() {
                     // Neither body sees every combination of values.
-                    inside.blur(nest.len());
+                    inside.blur_from(variables.len());
+                    all(first, &inside)?;
+                    if fewest < 2 {
+                        inside.blur_from(0);
+                    }
                 }
-                all(first, &inside)?;
                 all(body, &inside)
             }
-            Body::Parallel { nest, body, .. } => all(body, &self.nest(nest, variables)?),
+            Body::Parallel { nest, body, .. } => all(body, &self.nest(nest, variables)?.0),
             Body::Fork { branches, .. } => branches.iter().try_for_each(|branch| all(branch, variables)),
             Body::Alloc(elements) | Body::Free(elements) => self.elements(elements, variables),
         }
     }
 
-    fn nest(&self, nest: &[Range], variables: &Variables) -> Result<Variables> {
-        let mut inside = variables.clone();
+    /// The variables inside a nest, and how many iterations it has at least.
+    fn nest(&self, nest: &[Range], variables: &Variables) -> Result<(Variables, i128)> {
+        let (mut inside, mut iterations) = (variables.clone(), 1_i128);
         for range in nest {
-            let interval = self.range(range, &inside)?;
-            inside.push(interval).map_err(|count| {
+            let (interval, fewest) = self.range(range, &inside)?;
+            let added = match range {
+                Range::Affine { from, to } => inside.push(interval, fewest, from.iter().chain(to)),
+                Range::Listed { select, .. } | Range::Seeded { select, .. } => {
+                    inside.push(interval, fewest, std::iter::once(select))
+                }
+            };
+            added.map_err(|count| {
                 self.outside("number of loop variables", count as i128, 0, crate::MAX_VARIABLES as i128)
             })?;
+            iterations = iterations.saturating_mul(fewest.max(0));
         }
-        Ok(inside)
+        Ok((inside, iterations))
     }
 
-    fn range(&self, range: &Range, variables: &Variables) -> Result<Interval> {
+    /// The values of a range, and how many it has at least.
+    fn range(&self, range: &Range, variables: &Variables) -> Result<(Interval, i128)> {
         match range {
             Range::Affine { from, to } => {
                 if from.is_empty() || to.is_empty() {
@@ -138,13 +156,17 @@ impl Pass<'_> {
                         self.malformed("found a range without bounds, need at least one on each side")
                     );
                 }
-                let from = from.iter().map(|form| self.form(form, variables)).collect::<Result<Vec<_>>>()?;
-                let to = to.iter().map(|form| self.form(form, variables)).collect::<Result<Vec<_>>>()?;
-                Ok(Interval::between(&from, &to))
+                let intervals = |forms: &[Affine]| {
+                    forms.iter().map(|form| self.form(form, variables)).collect::<Result<Vec<_>>>()
+                };
+                let interval = Interval::between(&intervals(from)?, &intervals(to)?);
+                let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (from, to)));
+                let fewest = pairs.map(|(from, to)| variables.least_difference(from, to)).min();
+                Ok((interval, fewest.unwrap_or(0)))
             }
             Range::Listed { lists, select } => {
                 let select = self.form(select, variables)?;
-                if let Some(found) = select.outside(lists.len() as i128) {
+                if let Some(found) = select.refused(lists.len() as i128) {
                     return Err(self.outside("number of a list", found, 0, lists.len() as i128 - 1));
                 }
                 if lists.iter().any(|list| !list.is_sorted_by(|a, b| a < b)) {
@@ -152,7 +174,7 @@ impl Pass<'_> {
                         self.malformed("found a list that does not ascend, need strictly ascending values")
                     );
                 }
-                Ok(Interval::of_lists(lists, select))
+                Ok((Interval::of_lists(lists, select), Interval::fewest_of_lists(lists, select)))
             }
             Range::Seeded { of, keep_per_million, select, .. } => {
                 self.form(select, variables)?;
@@ -163,7 +185,8 @@ impl Pass<'_> {
                 if *of > MAX_ELEMENTS {
                     return Err(self.outside("number of candidates", (*of).into(), 0, MAX_ELEMENTS.into()));
                 }
-                Ok(Interval { low: 0, high: i128::from(*of) - 1, is_exact: chance == million })
+                let (of, is_exact) = (i128::from(*of), chance == million);
+                Ok((Interval { low: 0, high: of - 1, is_exact }, if is_exact { of } else { 0 }))
             }
         }
     }

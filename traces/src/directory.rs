@@ -1,7 +1,7 @@
 //! Arrays and views by number: finds the object behind an element.
 
 use crate::error::{Error, Result};
-use crate::grammar::{Array, ArrayId, Class, Definition, MAX_ELEMENTS, Segment, View};
+use crate::grammar::{Array, ArrayId, Class, Definition, MAX_DEPTH, MAX_ELEMENTS, Segment, View};
 
 /// One element of one array: something that occupies memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,8 @@ struct Resolved {
     ends: Vec<u64>,
     class: Class,
     least_capacity: u64,
+    /// Views on the way to the deepest array, this one included.
+    depth: usize,
 }
 
 impl Directory {
@@ -65,7 +67,7 @@ impl Directory {
     ///
     /// # Errors
     /// - [`Error::OutOfRange`] for an empty or oversized array or view, a used length beyond the capacity, or a
-    ///   segment that leaves the array it refers to.
+    ///   segment that leaves the array it refers to, or more than [`MAX_DEPTH`] views behind one another.
     /// - [`Error::Malformed`] for a view of several classes.
     /// - [`Error::UndefinedArray`] for a segment of an array not yet defined.
     pub fn push(&mut self, definition: Definition) -> Result<ArrayId> {
@@ -82,7 +84,7 @@ impl Directory {
     fn check_view(&self, view: View) -> Result<Entry> {
         let place = || format!("view {}", view.label);
         let mut ends = Vec::with_capacity(view.segments.len());
-        let (mut total, mut class, mut least_capacity) = (0_u64, None, u64::MAX);
+        let (mut total, mut class, mut least_capacity, mut depth) = (0_u64, None, u64::MAX, 1);
         for segment in &view.segments {
             let elements = self.elements(segment.array).ok_or_else(|| Error::UndefinedArray {
                 place: place(),
@@ -100,13 +102,24 @@ impl Directory {
                 });
             }
             class = found;
+            depth = depth.max(1 + self.depth(segment.array));
             least_capacity = least_capacity.min(self.least_capacity(segment.array).unwrap_or(u64::MAX));
+        }
+        if depth > MAX_DEPTH {
+            return Err(outside(&place(), "views behind one another", depth as i128, 1, MAX_DEPTH as i128));
         }
         match class {
             Some(class) if total <= MAX_ELEMENTS => {
-                Ok(Entry::View(Box::new(Resolved { view, ends, class, least_capacity })))
+                Ok(Entry::View(Box::new(Resolved { view, ends, class, least_capacity, depth })))
             }
             _ => Err(outside(&place(), "elements", total.into(), 1, MAX_ELEMENTS.into())),
+        }
+    }
+
+    fn depth(&self, id: ArrayId) -> usize {
+        match self.entry(id) {
+            Some(Entry::View(view)) => view.depth,
+            Some(Entry::Array(_)) | None => 0,
         }
     }
 
@@ -194,8 +207,8 @@ impl Directory {
     }
 
     /// The objects behind elements that lie `stretch.stride` apart, as few stretches of arrays as their views allow;
-    /// false, after some or none, if one is undefined or outside.
-    pub(crate) fn stretches(&self, stretch: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+    /// false, after some or none, if one is undefined or outside or `take` refuses.
+    pub(crate) fn stretches(&self, stretch: Stretch, take: &mut impl FnMut(Stretch) -> bool) -> bool {
         let last = i128::from(stretch.start) + i128::from(stretch.stride) * (i128::from(stretch.count) - 1);
         let (Some(entry), Some(elements)) = (self.entry(stretch.array), self.elements(stretch.array)) else {
             return false;
@@ -204,15 +217,17 @@ impl Directory {
             return stretch.count == 0;
         }
         match entry {
-            Entry::Array(_) => {
-                take(stretch);
-                true
-            }
+            Entry::Array(_) => take(stretch),
             Entry::View(resolved) => self.view_stretches(resolved, stretch, take),
         }
     }
 
-    fn view_stretches(&self, view: &Resolved, mut rest: Stretch, take: &mut impl FnMut(Stretch)) -> bool {
+    fn view_stretches(
+        &self,
+        view: &Resolved,
+        mut rest: Stretch,
+        take: &mut impl FnMut(Stretch) -> bool,
+    ) -> bool {
         while rest.count > 0 {
             let at = view.ends.partition_point(|&end| end <= rest.start);
             let segment = &view.view.segments[at];

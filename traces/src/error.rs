@@ -73,6 +73,18 @@ pub enum Error {
         /// Element.
         index: u64,
     },
+    /// Loops that would be walked one iteration at a time for too long.
+    #[error(
+        "{phase}: counting what its loops do: found {found} steps or more to take one by one, need at most {most} in a trace (loops are multiplied where no bound or list inside changes from one iteration to the next)"
+    )]
+    TooManySteps {
+        /// Phase.
+        phase: String,
+        /// Steps taken and about to be taken.
+        found: u64,
+        /// Most that are taken.
+        most: u64,
+    },
     /// A damaged or truncated binary trace.
     #[error("reading trace at byte {offset}: {found}")]
     Damaged {

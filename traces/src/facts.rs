@@ -1,8 +1,10 @@
 //! Facts of a trace alone: objects, footprint, bytes, line accesses, primitives and arithmetic.
 //!
 //! Facts are computed on the folded form: counts are multiplied by the iterations of loops, and only variables that
-//! shape inner loops (clipped windows, pruned lists) are enumerated. A network of 10⁹ calls takes milliseconds.
+//! shape inner loops (clipped windows, pruned lists) are enumerated, iterations that do the same at once. A network of 10⁹
+//! calls takes milliseconds. What has to be walked one by one has a budget (`budget.rs`), beyond which a trace is refused.
 
+mod budget;
 mod counts;
 mod footprint;
 mod residency;
@@ -148,6 +150,7 @@ pub struct Collector {
     macros: Vec<Macro>,
     costs: Vec<counts::MacroCost>,
     live: footprint::Footprint<footprint::Delta>,
+    budget: budget::Budget,
     facts: Facts,
     step: usize,
 }
@@ -162,6 +165,7 @@ impl Collector {
             macros: Vec::new(),
             costs: Vec::new(),
             live: footprint::Footprint::new(threads),
+            budget: budget::Budget::new(),
             facts: Facts { threads, ..Facts::default() },
             step: 0,
         }
@@ -172,6 +176,8 @@ impl Collector {
     /// # Errors
     /// - [`Error::BodyOutsidePhase`], and the errors of [`Directory::push`] and [`compile`].
     /// - [`Error::UndefinedMacro`], [`Error::UndefinedArray`], [`Error::Dead`], [`Error::Alive`] for a wrong body.
+    /// - [`Error::TooManySteps`] for loops that cannot be multiplied and are too long to be walked.
+    /// - [`Error::OutOfRange`] for objects behind views, too many of which live unlike their neighbours.
     pub fn push(&mut self, item: &Item) -> Result<()> {
         match item {
             Item::Array(array) => {
@@ -184,17 +190,18 @@ impl Collector {
                 self.live.add_view(id, view, &self.directory)?;
             }
             Item::Macro(defined) => {
-                self.costs.push(counts::MacroCost::of(defined));
+                self.costs.push(counts::MacroCost::of(defined, &mut self.budget)?);
                 self.macros.push(defined.clone());
             }
             Item::PhaseStart(head) => self.start_phase(head),
             Item::Body(body) => {
                 let nodes = compile(std::slice::from_ref(body), 0)?;
                 let (activity, lifetimes) =
-                    counts::activity(&nodes, &self.directory, &self.macros, &self.costs)?;
+                    counts::activity(&nodes, &self.directory, &self.macros, &self.costs, &mut self.budget)?;
                 let phase = self.facts.phases.last_mut().ok_or(Error::BodyOutsidePhase)?;
                 phase.activity.add(&activity);
-                let (peak, end) = self.live.apply(&nodes, &self.directory, &phase.name)?;
+                let (peak, end) =
+                    self.live.apply(&nodes, &self.directory, (&phase.name, &mut self.budget))?;
                 self.live.note(&lifetimes);
                 self.record((peak.bytes(), end.bytes()));
             }
@@ -205,6 +212,7 @@ impl Collector {
     fn start_phase(&mut self, head: &PhaseHead) {
         let live = self.live.live().bytes().total();
         self.step = 0;
+        self.budget.start_phase(&head.name);
         *self.facts.operations.entry(head.operation.clone()).or_default() += 1;
         self.facts.phases.push(PhaseFacts {
             name: head.name.clone(),

@@ -19,7 +19,7 @@ pub const MAX_LANES: usize = 8;
 /// Most loop variables that may be in scope at one place.
 pub const MAX_VARIABLES: usize = 32;
 
-/// Most bodies that may enclose one another.
+/// Most bodies that may enclose one another, and most views that may lie behind one another.
 pub const MAX_DEPTH: usize = 64;
 
 /// Most elements of one array or view.

@@ -145,6 +145,21 @@ impl Nest {
         self.levels[level].steps.enter(scope, self.base + level)
     }
 
+    /// Puts one level's variable at value number `place`; false if there are fewer.
+    pub(crate) fn enter_level_at(&self, scope: &mut Scope, level: usize, place: u64) -> bool {
+        self.levels[level].steps.enter_at(scope, self.base + level, place)
+    }
+
+    /// Whether one level's values are successive integers.
+    pub(crate) fn is_contiguous(&self, level: usize) -> bool {
+        self.levels[level].steps.is_contiguous()
+    }
+
+    /// Draws that one pass over a level, or its length, costs.
+    pub(crate) fn level_draws(&self, level: usize) -> u64 {
+        self.levels[level].steps.draws()
+    }
+
     /// Puts one level's variable at its next value; false if there is none.
     pub(crate) fn step_level(&self, scope: &mut Scope, level: usize) -> bool {
         self.levels[level].steps.step(scope, self.base + level)

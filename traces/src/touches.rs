@@ -54,6 +54,14 @@ impl Lane {
         }
     }
 
+    /// Pieces that [`Lane::line_touches`] looks at one by one.
+    pub(crate) fn counted_pieces(&self) -> u64 {
+        match &self.order {
+            Order::Sequential | Order::Rotated { .. } | Order::Strided { .. } => 1,
+            Order::Permuted { .. } | Order::Indexed { .. } | Order::Seeded { .. } => self.piece_count(),
+        }
+    }
+
     /// Piece number `step`, below [`Lane::piece_count`]: its first byte inside the object and its length.
     pub fn piece(&self, step: u64) -> (u64, u64) {
         match &self.order {

@@ -2,8 +2,10 @@
 //! trace against the shaped one.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use hetier_traces::{Trace, equal};
+use hetier_traces::{Body, Range, Trace, check, equal};
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
+use hetier_workloads::layer::transformer::{DepthwiseConvolution, GraphConvolution};
+use hetier_workloads::layer::{Shape, Window};
 use hetier_workloads::network::{Entry, Images, MobileNetV2, Network, Pruning, ResNet, Strided, Weights};
 use hetier_workloads::program::{Client, Kernel, Liveness, Options, Packing, Zeros};
 use hetier_workloads::ring::Seed;
@@ -90,6 +92,53 @@ fn zero_weights_are_copied_or_skipped_without_a_change_of_the_answer() {
     let pruned = Weights::Pruned { weights: Box::new(Weights::Seeded(3)), pruning };
     for zeros in [Zeros::Copy, Zeros::Skip] {
         verify(&mobilenet(&pruned), &Options { zeros, ..Options::he_transformer(IMAGES) });
+    }
+}
+
+/// A convolution to five channels and a depthwise one, every third weight of which is zero.
+fn with_known_zeros() -> Network {
+    let weights = |name: &str, count: usize| {
+        let value = |at: usize| if at.is_multiple_of(3) { 0.0 } else { (at % 7) as f64 / 20.0 - 0.12 };
+        (name.to_owned(), (0..count).map(value).collect())
+    };
+    let known = [weights("wide.weights", 5 * 2 * 9), weights("depthwise.weights", 5 * 9)];
+    let known = Weights::Given(known.into());
+    let window = Window::new(3, 1, 1);
+    let mut network = Network::new("zeros", Shape::new(2, 4, 4));
+    let wide = GraphConvolution::new("wide", (2, 5), window, &known).unwrap();
+    network.then("wide", wide).unwrap();
+    network.then("depthwise", DepthwiseConvolution::new("depthwise", 5, window, &known).unwrap()).unwrap();
+    network
+}
+
+/// Lists of all ranges in some bodies.
+fn listed(bodies: &[Body]) -> usize {
+    let of = |nest: &[Range]| -> usize {
+        let lists = |range: &Range| if let Range::Listed { lists, .. } = range { lists.len() } else { 0 };
+        nest.iter().map(lists).sum()
+    };
+    let in_body = |body: &Body| match body {
+        Body::Loop { nest, first, body } => of(nest) + listed(first) + listed(body),
+        Body::Parallel { nest, body, .. } => of(nest) + listed(body),
+        _ => 0,
+    };
+    bodies.iter().map(in_body).sum()
+}
+
+#[test]
+fn known_zeros_are_listed_once_for_each_weight_and_change_no_answer() {
+    for zeros in [Zeros::Copy, Zeros::Skip] {
+        let lists = 5 * 2 * 9 + 5 * 9;
+        let lists = if zeros == Zeros::Copy { 2 * lists } else { lists };
+        for block in [1, 2] {
+            let options = Options { zeros, block, ..Options::he_transformer(IMAGES) };
+            let program = with_known_zeros().lower(&parameters(), &options).unwrap();
+            let trace = shape(&program).unwrap();
+
+            check(&trace).unwrap();
+            assert_eq!(trace.phases.iter().map(|phase| listed(&phase.body)).sum::<usize>(), lists);
+            verify(&with_known_zeros(), &options);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes to items. Every number is checked against its type, every list grows only as its bytes arrive.
 
 use super::{MAX_STRING_BYTES, encode};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::grammar::{
     Access, Affine, Arithmetic, Array, ArrayId, Body, Class, Elements, Header, Item, Lane, MAX_DEPTH, Macro,
     MacroId, Operand, Order, Parameter, PhaseHead, Range, Role, Rule, Segment, Stage, Sweep, View, Work,
@@ -15,8 +15,43 @@ pub(super) trait Source {
     /// The next byte.
     fn byte(&mut self) -> Result<u8>;
 
+    /// Takes note of memory that decoded content occupies, before it does.
+    fn charge(&mut self, bytes: usize) -> Result<()>;
+
     /// An error at the current place.
-    fn damaged(&self, found: String) -> crate::Error;
+    fn damaged(&self, found: String) -> Error;
+}
+
+/// One item's bytes, whose memory is counted.
+struct Counted<'b> {
+    bytes: std::slice::Iter<'b, u8>,
+    decoded: u64,
+}
+
+impl Source for Counted<'_> {
+    fn byte(&mut self) -> Result<u8> {
+        self.bytes.next().copied().ok_or_else(|| self.damaged("found the end inside an item".into()))
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<()> {
+        self.decoded += bytes as u64;
+        Ok(())
+    }
+
+    fn damaged(&self, found: String) -> Error {
+        Error::Damaged { offset: 0, found }
+    }
+}
+
+/// Memory of one encoded item as a reader counts it.
+///
+/// # Errors
+/// Those of reading it.
+pub(super) fn decoded_bytes(raw: &[u8]) -> Result<u64> {
+    let mut source = Counted { bytes: raw.iter(), decoded: 0 };
+    let kind = source.byte()?;
+    item(&mut source, kind)?;
+    Ok(source.decoded)
 }
 
 fn refused<S: Source, T>(source: &S, what: &str, code: impl Into<u64>, most: usize) -> Result<T> {
@@ -82,6 +117,7 @@ fn string(source: &mut impl Source) -> Result<String> {
             source.damaged(format!("found a string of {length} bytes, need at most {MAX_STRING_BYTES}"))
         );
     }
+    source.charge(length as usize)?;
     let bytes = (0..length).map(|_| source.byte()).collect::<Result<Vec<u8>>>()?;
     String::from_utf8(bytes).map_err(|_| source.damaged("found a string that is not UTF-8".into()))
 }
@@ -91,8 +127,11 @@ fn list<S: Source, T>(source: &mut S, mut one: impl FnMut(&mut S) -> Result<T>) 
     let mut elements =
         Vec::with_capacity(usize::try_from(length).unwrap_or(usize::MAX).min(RESERVED_ELEMENTS));
     for _ in 0..length {
+        source.charge(size_of::<T>())?;
         elements.push(one(source)?);
     }
+    // Growth by doubling leaves up to half of the memory unused.
+    elements.shrink_to_fit();
     Ok(elements)
 }
 
@@ -109,6 +148,7 @@ fn numbers(source: &mut impl Source) -> Result<Vec<u32>> {
 pub(super) fn header(source: &mut impl Source) -> Result<Header> {
     let mut header = Header::default();
     for _ in 0..unsigned(source)? {
+        source.charge(2 * size_of::<String>())?;
         let (key, value) = (string(source)?, string(source)?);
         if header.facts.last_key_value().is_some_and(|(last, _)| *last >= key) {
             return Err(source.damaged(format!("found header key {key} out of order")));
@@ -120,6 +160,7 @@ pub(super) fn header(source: &mut impl Source) -> Result<Header> {
 
 /// The rest of an item whose first byte was `kind`.
 pub(super) fn item<S: Source>(source: &mut S, kind: u8) -> Result<Item> {
+    source.charge(size_of::<Item>())?;
     Ok(match kind {
         encode::ARRAY => Item::Array(Array {
             label: string(source)?,

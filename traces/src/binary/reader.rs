@@ -5,7 +5,7 @@ use std::io::Read;
 use super::hash::{ContentHash, Hasher};
 use super::{
     END_CHUNK, HEADER_CHUNK, ITEMS_CHUNK, MAGIC, MAX_CHUNK_BYTES, MAX_ITEM_BYTES, VERSION, decode,
-    decode::Source, hash,
+    decode::Source, hash, most_decoded,
 };
 use crate::error::{Error, Result};
 use crate::grammar::{Header, Item};
@@ -14,6 +14,9 @@ use crate::grammar::{Header, Item};
 const FRAME_BYTES: usize = 13;
 
 /// Reads items one by one. Memory: one chunk and the largest item.
+///
+/// Content that takes far more memory than its file is long is refused before it takes it: at most 64 MiB, and 4 KiB for
+/// each byte of the file read so far.
 ///
 /// The iterator ends after the totals were found and agree, or after the first error.
 #[derive(Debug)]
@@ -120,6 +123,8 @@ struct Chunks<R> {
     kind: u8,
     unhashed: usize,
     item_bytes: u64,
+    /// Memory of everything decoded so far.
+    decoded: u64,
     is_end: bool,
 }
 
@@ -136,6 +141,7 @@ impl<R: Read> Chunks<R> {
             kind: 0,
             unhashed: 0,
             item_bytes: 0,
+            decoded: 0,
             is_end: false,
         };
         let preamble: [u8; 16] = chunks.take()?;
@@ -280,6 +286,19 @@ impl<R: Read> Source for Chunks<R> {
         let byte = self.raw[self.at];
         self.at += 1;
         Ok(byte)
+    }
+
+    #[inline]
+    fn charge(&mut self, bytes: usize) -> Result<()> {
+        self.decoded += bytes as u64;
+        let most = most_decoded(self.offset);
+        if self.decoded <= most {
+            return Ok(());
+        }
+        let (found, read) = (self.decoded, self.offset);
+        Err(self.damaged(format!(
+            "found {found} bytes or more of decoded content in the first {read} bytes of the file, need at most {most}"
+        )))
     }
 
     fn damaged(&self, found: String) -> Error {

@@ -184,6 +184,36 @@ fn absurd_lengths_are_refused_without_memory() {
     assert!(refusal(&framed(&deep)).contains("nested more than 64 deep"));
 }
 
+/// A fork of so many empty branches, each of which takes one byte of content and 24 of memory.
+fn branches(count: usize) -> Item {
+    Item::Body(Body::Fork { nowait: false, branches: vec![vec![]; count] })
+}
+
+#[test]
+fn content_that_takes_far_more_memory_than_its_file_has_bytes_is_neither_read_nor_written() {
+    let most = DECODED_BYTES as usize / size_of::<Vec<Body>>();
+    let read = |count| {
+        let mut raw = Vec::new();
+        encode::item(&mut raw, &branches(count));
+        refusal(&framed(&raw))
+    };
+    let written = |count| {
+        let mut writer = Writer::new(Vec::new(), &Header::default())?;
+        writer.push(&branches(count))?;
+        writer.finish()
+    };
+
+    // An accepted item is missed a phase.
+    assert!(read(most - 100).contains("found a body before the first phase"));
+    let error = read(most + 1_000_000);
+    assert!(error.starts_with("reading trace at byte 4"), "{error}");
+    assert!(error.contains("bytes or more of decoded content in the first "), "{error}");
+    let (bytes, _) = written(most - 100).unwrap();
+    assert!(Reader::new(bytes.as_slice()).unwrap().all(|item| item.is_ok()));
+    let error = written(most + 1_000_000).unwrap_err().to_string();
+    assert!(error.starts_with("writing the trace: found bytes of decoded content "), "{error}");
+}
+
 #[test]
 fn what_a_reader_refuses_for_its_length_is_not_written() {
     let named = |length: u64| {

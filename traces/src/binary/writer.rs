@@ -5,7 +5,7 @@ use std::io::Write;
 use super::hash::{ContentHash, Hasher, hash_item, header_bytes};
 use super::{
     CHUNK_BYTES, END_CHUNK, HEADER_CHUNK, ITEMS_CHUNK, MAGIC, MAX_CHUNK_BYTES, MAX_ITEM_BYTES,
-    MAX_STRING_BYTES, VERSION, encode,
+    MAX_STRING_BYTES, VERSION, decode, encode, most_decoded,
 };
 use crate::error::{Error, Result};
 use crate::grammar::{Header, Item};
@@ -23,6 +23,9 @@ pub struct Writer<W: Write> {
     hasher: Hasher,
     chunks: u32,
     items: u64,
+    /// Bytes given to the output, and memory of the items as a reader counts it.
+    written: u64,
+    decoded: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -35,7 +38,8 @@ impl<W: Write> Writer<W> {
         header.facts.iter().flat_map(|(key, value)| [key, value]).try_for_each(|text| check_string(text))?;
         let header = header_bytes(header);
         check_length("bytes of the header", header.len(), MAX_CHUNK_BYTES.into())?;
-        let mut writer = Self { output, raw: Vec::new(), hasher: Hasher::new(&header), chunks: 0, items: 0 };
+        let (raw, hasher) = (Vec::new(), Hasher::new(&header));
+        let mut writer = Self { output, raw, hasher, chunks: 0, items: 0, written: 0, decoded: 0 };
         let mut preamble = [0; 16];
         preamble[..8].copy_from_slice(&MAGIC);
         preamble[8..10].copy_from_slice(&VERSION.to_le_bytes());
@@ -50,7 +54,8 @@ impl<W: Write> Writer<W> {
     /// [`Checker`](crate::Checker) does that.
     ///
     /// # Errors
-    /// - [`Error::OutOfRange`] for an item or a string in it that is longer than a reader takes.
+    /// - [`Error::OutOfRange`] for an item or a string in it that is longer than a reader takes, or if the items so far
+    ///   take more memory than a reader grants a file of their bytes.
     /// - [`Error::Io`] if the output does.
     pub fn push(&mut self, item: &Item) -> Result<()> {
         check_strings(item)?;
@@ -58,6 +63,7 @@ impl<W: Write> Writer<W> {
         encode::item(&mut self.raw, item);
         check_length("bytes of an item", self.raw.len() - start, MAX_ITEM_BYTES)?;
         hash_item(&mut self.hasher, &self.raw[start..]);
+        self.decoded += decode::decoded_bytes(&self.raw[start..])?;
         self.items += 1;
         let mut raw = std::mem::take(&mut self.raw);
         let whole = raw.len() / CHUNK_BYTES * CHUNK_BYTES;
@@ -66,17 +72,19 @@ impl<W: Write> Writer<W> {
         }
         raw.drain(..whole);
         self.raw = raw;
-        Ok(())
+        if whole > 0 { self.check_decoded() } else { Ok(()) }
     }
 
     /// Writes what is left and the totals; gives the output and the identity of the trace.
     ///
     /// # Errors
+    /// - [`Error::OutOfRange`] if the items take more memory than a reader grants.
     /// - [`Error::Io`] if the output does.
     pub fn finish(mut self) -> Result<(W, ContentHash)> {
         let raw = std::mem::take(&mut self.raw);
         if !raw.is_empty() {
             self.chunk(ITEMS_CHUNK, &raw)?;
+            self.check_decoded()?;
         }
         let hash = self.hasher.clone().finish();
         let mut totals = Vec::new();
@@ -102,7 +110,12 @@ impl<W: Write> Writer<W> {
         self.put(&frame)
     }
 
+    fn check_decoded(&self) -> Result<()> {
+        check_length("bytes of decoded content", self.decoded as usize, most_decoded(self.written))
+    }
+
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.written += bytes.len() as u64;
         self.output.write_all(bytes).map_err(io)
     }
 }

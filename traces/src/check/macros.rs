@@ -14,6 +14,11 @@ pub(super) fn check(defined: &Macro) -> Result<()> {
     if parameters > MAX_PARAMETERS {
         return Err(outside(&place, "number of parameters", parameters, 0, MAX_PARAMETERS));
     }
+    let most = i64::MAX.into();
+    let mut bytes = defined.parameters.iter().map(|parameter| i128::from(parameter.bytes));
+    if let Some(found) = bytes.find(|bytes| *bytes > most) {
+        return Err(outside(&place, "bytes of a parameter", found, 0, most));
+    }
     for (number, sweep) in defined.sweeps.iter().enumerate() {
         let place = format!("{place}, sweep {number}");
         if sweep.lanes.len() > MAX_LANES {

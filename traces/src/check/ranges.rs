@@ -20,14 +20,28 @@ impl Interval {
         Self { low, high, is_exact }
     }
 
-    /// The values of the lists that `select` may pick; `select` must lie inside.
+    /// The values of the lists that `select` may pick.
     pub fn of_lists(lists: &[Vec<u32>], select: Self) -> Self {
         let picked = || {
-            let (first, count) = (select.low.max(0) as usize, (select.high - select.low + 1).max(0) as usize);
-            lists.iter().skip(first).take(count).flatten().map(|value| i128::from(*value))
+            let (first, last) = (select.low.max(0) as usize, select.high.min(lists.len() as i128 - 1));
+            lists
+                .iter()
+                .take((last + 1).max(0) as usize)
+                .skip(first)
+                .flatten()
+                .map(|value| i128::from(*value))
         };
         let is_exact = select.low == select.high;
         Self { low: picked().min().unwrap_or(0), high: picked().max().unwrap_or(-1), is_exact }
+    }
+
+    /// Fewest values that one of those lists has; none if there might be no list.
+    pub fn fewest_of_lists(lists: &[Vec<u32>], select: Self) -> i128 {
+        if select.outside(lists.len() as i128).is_some() {
+            return 0;
+        }
+        let (first, count) = (select.low.max(0) as usize, (select.high - select.low + 1).max(0) as usize);
+        lists.iter().skip(first).take(count).map(|list| list.len() as i128).min().unwrap_or(0)
     }
 
     /// A value outside `0..count` if there might be one.
@@ -54,6 +68,8 @@ impl Interval {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables {
     intervals: Vec<Interval>,
+    /// Of each variable those that its values depend on, itself included, as a bit set.
+    behind: Vec<u32>,
 }
 
 impl Variables {
@@ -66,16 +82,50 @@ impl Variables {
         self.intervals.iter().any(|interval| interval.low > interval.high)
     }
 
-    /// Adds a variable; the number of variables if that is too many.
-    pub fn push(&mut self, interval: Interval) -> Result<(), usize> {
+    /// Adds a variable whose range has at least `fewest` values, by the given forms; the number of variables if that is too
+    /// many.
+    ///
+    /// If the range may be empty, what the forms depend on does not take both of its ends inside.
+    pub fn push<'f>(
+        &mut self,
+        interval: Interval,
+        fewest: i128,
+        forms: impl Iterator<Item = &'f Affine>,
+    ) -> Result<(), usize> {
+        let variables = forms.flat_map(|form| &form.terms).map(|term| usize::from(term.0));
+        let behind = variables.fold(0, |set, variable| set | self.behind.get(variable).unwrap_or(&0));
+        if fewest < 1 {
+            self.blur(behind);
+        }
+        let own = self.intervals.len();
         self.intervals.push(interval);
+        self.behind.push(behind | 1_u32.checked_shl(own as u32).unwrap_or(0));
         if self.intervals.len() > MAX_VARIABLES { Err(self.intervals.len()) } else { Ok(()) }
     }
 
-    /// Marks the last `count` variables as not taking both ends.
-    pub fn blur(&mut self, count: usize) {
-        let kept = self.intervals.len() - count;
-        self.intervals[kept..].iter_mut().for_each(|interval| interval.is_exact = false);
+    /// Marks a set of variables as not taking both ends.
+    pub fn blur(&mut self, set: u32) {
+        let members = self.intervals.iter_mut().take(MAX_VARIABLES).enumerate();
+        members.filter(|(at, _)| set >> at & 1 == 1).for_each(|(_, interval)| interval.is_exact = false);
+    }
+
+    /// Marks all but the first `kept` variables as not taking both ends.
+    pub fn blur_from(&mut self, kept: usize) {
+        self.intervals.iter_mut().skip(kept).for_each(|interval| interval.is_exact = false);
+    }
+
+    /// Least value of `to − from`.
+    pub fn least_difference(&self, from: &Affine, to: &Affine) -> i128 {
+        let coefficient = |form: &Affine, variable: usize| {
+            let term = form.terms.iter().find(|term| usize::from(term.0) == variable);
+            term.map_or(0, |term| i128::from(term.1))
+        };
+        let constant = i128::from(to.constant) - i128::from(from.constant);
+        self.intervals.iter().enumerate().fold(constant, |least, (variable, interval)| {
+            let coefficient = coefficient(to, variable) - coefficient(from, variable);
+            let ends = [interval.low, interval.high].map(|end| coefficient.saturating_mul(end));
+            least.saturating_add(ends[0].min(ends[1]))
+        })
     }
 
     /// The values of a form whose variables are in scope.

@@ -52,6 +52,53 @@ fn clipped_windows_are_left_to_expansion_unless_always_outside() {
     assert!(check_body(body(10)).is_err());
 }
 
+/// Uses index `v0 + offset` of ten elements under `v0 in 0..20` and another range.
+fn guarded(inner: Range, offset: i64) -> Result<()> {
+    let body = vec![use_index(Affine::variable(0).plus_constant(offset))];
+    check_body(looped(vec![Range::count(20)], vec![looped(vec![inner], body)]))
+}
+
+fn affine(from: Affine, to: Affine) -> Range {
+    Range::Affine { from: vec![from], to: vec![to] }
+}
+
+#[test]
+fn index_inside_a_range_that_is_empty_where_it_would_be_outside_is_accepted() {
+    let guard = affine(Affine::variable(0), Affine::constant(10));
+    let lists = (0..20).map(|list| if list < 10 { vec![0] } else { vec![] }).collect();
+    let listed = Range::Listed { lists, select: Affine::variable(0) };
+
+    assert!(guarded(guard.clone(), 0).is_ok());
+    assert!(guarded(listed, 0).is_ok());
+    // Outside for every value all the same.
+    assert!(matches!(guarded(guard, 10), Err(Error::OutOfRange { found: 29, .. })));
+}
+
+#[test]
+fn index_inside_a_range_that_is_never_empty_is_refused_where_it_is_outside() {
+    let window = affine(Affine::variable(0), Affine::variable(0).plus_constant(1));
+
+    assert!(guarded(window, 0).is_err());
+    assert!(guarded(Range::count(1), 0).is_err());
+    assert!(guarded(Range::Listed { lists: vec![vec![3]], select: Affine::constant(0) }, 0).is_err());
+}
+
+#[test]
+fn what_only_later_iterations_do_is_refused_only_if_there_are_some() {
+    let body = |to: Affine| {
+        let inner = Body::Loop {
+            nest: vec![affine(Affine::constant(0), to)],
+            first: vec![use_index(Affine::variable(0))],
+            body: vec![use_index(Affine::variable(0).plus_constant(1))],
+        };
+        check_body(looped(vec![Range::count(10)], vec![inner]))
+    };
+
+    assert!(body(Affine::constant(1)).is_ok());
+    assert!(body(Affine::constant(10).plus(0, -1)).is_ok());
+    assert!(body(Affine::constant(2)).is_err());
+}
+
 #[test]
 fn bodies_of_a_loop_with_a_first_iteration_may_leave_it_out() {
     let index = Affine::variable(0).plus_constant(-1);
@@ -76,6 +123,21 @@ fn lists_ascend_and_are_selected_inside() {
     assert!(check_body(body(vec![vec![1, 2], vec![]], Affine::variable(0))).is_ok());
     assert!(check_body(body(vec![vec![1, 2]], Affine::variable(0))).is_err());
     assert!(check_body(body(vec![vec![1, 1], vec![]], Affine::variable(0))).is_err());
+}
+
+#[test]
+fn the_number_of_a_list_may_leave_the_lists_where_a_clipped_variable_does_not_go() {
+    // Ten channels in blocks of four: the last block ends with the tenth.
+    let rest = Affine::constant(10).plus(0, -4);
+    let blocks = Range::Affine { from: vec![Affine::constant(0)], to: vec![Affine::constant(4), rest] };
+    let body = |inner: Range, select| {
+        let listed = Range::Listed { lists: vec![vec![0]; 10], select };
+        check_body(looped(vec![Range::count(3), inner, listed], vec![]))
+    };
+
+    assert!(body(blocks.clone(), Affine::variable(1).plus(0, 4)).is_ok());
+    assert!(body(Range::count(4), Affine::variable(1).plus(0, 4)).is_err());
+    assert!(body(blocks, Affine::variable(1).plus(0, 4).plus_constant(10)).is_err());
 }
 
 #[test]
@@ -138,6 +200,23 @@ fn lanes_stay_inside_their_parameter() {
 }
 
 #[test]
+fn parameters_are_at_most_as_large_as_an_array_element() {
+    let with = |bytes, lane| {
+        let mut defined = copy();
+        defined.parameters[0].bytes = bytes;
+        defined.sweeps[0].lanes[0] = lane;
+        macros::check(&defined)
+    };
+    // Its last block would begin beyond 64 bits.
+    let beyond = ordered(1 << 62, Order::Strided { block_bytes: 1 << 60, stride_bytes: i64::MAX as u64 });
+    let plain = Lane::sequential(0, Access::Read, 0, 8);
+
+    assert!(with(i64::MAX as u64, plain.clone()).is_ok());
+    assert!(with(i64::MAX as u64 + 1, plain).is_err());
+    assert!(with(u64::MAX, beyond).is_err());
+}
+
+#[test]
 fn orders_fit_their_ranges() {
     let strided = |block_bytes, stride_bytes| Order::Strided { block_bytes, stride_bytes };
     let automorphism = |element| Order::Permuted { rule: Rule::Automorphism { element }, element_bytes: 8 };
@@ -187,6 +266,21 @@ fn views_stay_inside_their_arrays_and_have_one_class() {
     assert!(view(vec![segment(2, 0, 1, 1)]).is_err());
     assert!(view(vec![]).is_err());
     assert!(view(vec![segment(0, 0, 1, 1), segment(1, 0, 1, 1)]).is_err());
+}
+
+#[test]
+fn views_lie_behind_one_another_up_to_the_depth_of_bodies() {
+    let chain = |depth: u32| {
+        let view = |behind| {
+            let segments = vec![Segment { array: ArrayId(behind), start: 0, stride: 1, count: 4 }];
+            Definition::View(View { label: "v".into(), segments })
+        };
+        check(&trace(std::iter::once(array("a", 4)).chain((0..depth).map(view)).collect(), vec![]))
+    };
+
+    assert!(chain(64).is_ok());
+    assert!(matches!(chain(65), Err(Error::OutOfRange { found: 65, most: 64, .. })));
+    assert!(chain(100_000).is_err());
 }
 
 fn other() -> Definition {

@@ -75,12 +75,12 @@ impl World {
     pub fn alloc(&mut self, array: ArrayId, index: i64) -> Result<Option<Object>> {
         let object = self.resolve(array, index)?;
         if object.array == array {
-            return match self.liveness.alloc(object) {
+            return match self.liveness.alloc(object)? {
                 Change::Refused => Err(self.alive(array, object.index)),
                 _ => Ok(Some(object)),
             };
         }
-        match self.liveness.refer(array, index as u64, object) {
+        match self.liveness.refer(array, index as u64, object)? {
             Change::Refused if !self.liveness.is_live(object) => {
                 Err(self.dead("reference", object.array, object.index))
             }
@@ -93,9 +93,9 @@ impl World {
     pub fn free(&mut self, array: ArrayId, index: i64) -> Result<Option<Object>> {
         let object = self.resolve(array, index)?;
         let change = if object.array == array {
-            self.liveness.free(object)
+            self.liveness.free(object)?
         } else {
-            self.liveness.release(array, index as u64, object)
+            self.liveness.release(array, index as u64, object)?
         };
         match change {
             Change::Refused => Err(self.dead("release", array, index as u64)),

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Activity, Traffic, shape};
+use super::budget::Budget;
+use super::shape::Runs;
+use super::{Activity, Traffic};
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::grammar::{ArrayId, Macro};
@@ -21,13 +23,16 @@ pub(super) struct MacroCost {
 }
 
 impl MacroCost {
-    pub fn of(defined: &Macro) -> Self {
+    /// # Errors
+    /// - [`Error::TooManySteps`] if its lanes have too many elements to look at one by one.
+    pub fn of(defined: &Macro, budget: &mut Budget) -> Result<Self> {
         let mut cost = Self {
             traffic: vec![Traffic::default(); defined.parameters.len()],
             lines: vec![[0; 2]; defined.parameters.len()],
             ..Self::default()
         };
         for lane in defined.sweeps.iter().flat_map(|sweep| &sweep.lanes) {
+            budget.spend(lane.counted_pieces())?;
             let lines = [lane.access.is_read(), lane.access.is_write()]
                 .map(|is_taken| u64::from(is_taken) * lane.line_touches());
             cost.line_accesses = cost.line_accesses.saturating_add(lines[0] + lines[1]);
@@ -45,7 +50,7 @@ impl MacroCost {
             let sum = cost.arithmetic.entry(work.kind.name()).or_default();
             *sum = sum.saturating_add(work.count);
         }
-        cost
+        Ok(cost)
     }
 }
 
@@ -55,9 +60,10 @@ pub(super) fn activity(
     directory: &Directory,
     macros: &[Macro],
     costs: &[MacroCost],
+    budget: &mut Budget,
 ) -> Result<(Activity, HashMap<ArrayId, i128>)> {
-    let mut counter = Counter::default();
-    counter.visit(nodes, 1);
+    let mut counter = Counter::new(None, budget);
+    counter.visit(nodes, 1)?;
     let mut activity = Activity::default();
     each_call(nodes, &mut |call| {
         let executions = counter.executions.get(call.site as usize).copied().unwrap_or(0);
@@ -96,13 +102,14 @@ pub(super) fn touches_by_array(
     costs: &[MacroCost],
     directory: &Directory,
     sharing: Sharing,
-) -> BTreeMap<ArrayId, [u64; 2]> {
+    budget: &mut Budget,
+) -> Result<BTreeMap<ArrayId, [u64; 2]>> {
     let touches = Touches { costs, directory, sharing, sums: BTreeMap::new() };
-    let mut counter = Counter { touches: Some(touches), ..Counter::default() };
-    counter.visit(nodes, 1);
+    let mut counter = Counter::new(Some(touches), budget);
+    counter.visit(nodes, 1)?;
     let sums = counter.touches.map(|touches| touches.sums).unwrap_or_default();
     let whole = |sum: i128| u64::try_from(sum.max(0)).unwrap_or(u64::MAX);
-    sums.into_iter().map(|(array, sums)| (array, sums.map(whole))).collect()
+    Ok(sums.into_iter().map(|(array, sums)| (array, sums.map(whole))).collect())
 }
 
 fn add_call(
@@ -160,8 +167,8 @@ fn each_call(nodes: &[Node], take: &mut impl FnMut(&Call) -> Result<()>) -> Resu
 }
 
 /// Counts executions of calls by site. Weights are signed: the body of a first iteration is taken back.
-#[derive(Default)]
 struct Counter<'c> {
+    budget: &'c mut Budget,
     scope: Scope,
     executions: Vec<i128>,
     lifetimes: HashMap<ArrayId, i128>,
@@ -198,8 +205,22 @@ impl Touches<'_> {
     }
 }
 
-impl Counter<'_> {
-    fn visit(&mut self, nodes: &[Node], weight: i128) {
+impl<'c> Counter<'c> {
+    fn new(touches: Option<Touches<'c>>, budget: &'c mut Budget) -> Self {
+        Self {
+            budget,
+            scope: Scope::new(),
+            executions: Vec::new(),
+            lifetimes: HashMap::new(),
+            births: BTreeMap::new(),
+            levels: Vec::new(),
+            parallel: 0..0,
+            touches,
+        }
+    }
+
+    fn visit(&mut self, nodes: &[Node], weight: i128) -> Result<()> {
+        self.budget.spend(nodes.len() as u64)?;
         for node in nodes {
             match node {
                 Node::Call(call) => {
@@ -211,8 +232,8 @@ impl Counter<'_> {
                     let births = self.births.entry(run.array).or_default();
                     *births = births.saturating_add(weight.saturating_mul(run.count.into()));
                 }
-                Node::Free(run) => self.live(run, -weight),
-                Node::Loop(repeated) => self.visit_loop(repeated, weight),
+                Node::Free(run) => self.live(run, weight.saturating_neg()),
+                Node::Loop(repeated) => self.visit_loop(repeated, weight)?,
                 Node::Region(region) => match &region.iterations {
                     Iterations::Nest { nest, body } => {
                         // Who runs an iteration runs the regions inside it alone.
@@ -220,58 +241,57 @@ impl Counter<'_> {
                         if outer.is_empty() {
                             self.parallel = self.levels.len()..self.levels.len() + nest.depth();
                         }
-                        self.visit_nest(nest, 0, region.inside.bounds, weight, body);
+                        self.visit_nest(nest, 0, region.inside.bounds, weight, body)?;
                         self.parallel = outer;
                     }
                     Iterations::Branches(branches) => {
-                        branches.iter().for_each(|branch| self.visit(branch, weight));
+                        branches.iter().try_for_each(|branch| self.visit(branch, weight))?;
                     }
                 },
             }
         }
+        Ok(())
     }
 
-    fn visit_loop(&mut self, repeated: &Loop, weight: i128) {
+    fn visit_loop(&mut self, repeated: &Loop, weight: i128) -> Result<()> {
         let Loop { nest, first, body, inside } = repeated;
-        self.visit_nest(nest, 0, inside.bounds, weight, body);
-        if !first.is_empty() && nest.start(&mut self.scope) {
-            self.visit(body, -weight);
-            self.visit(first, weight);
+        self.visit_nest(nest, 0, inside.bounds, weight, body)?;
+        if !first.is_empty() && self.budget.start(nest, &mut self.scope, 0)? {
+            self.visit(body, weight.saturating_neg())?;
+            self.visit(first, weight)?;
         }
+        Ok(())
     }
 
     /// Visits `body` for all iterations of the ranges from `level` on: multiplies by ranges whose variable shapes
-    /// nothing inside, enumerates the others.
-    fn visit_nest(&mut self, nest: &Nest, level: usize, inside: u32, weight: i128, body: &[Node]) {
+    /// nothing inside, enumerates the others. Of successive iterations of equal shape one is visited for all.
+    fn visit_nest(
+        &mut self,
+        nest: &Nest,
+        level: usize,
+        inside: u32,
+        weight: i128,
+        body: &[Node],
+    ) -> Result<()> {
         if level == nest.depth() {
             return self.visit(body, weight);
         }
         let is_shaping = nest.shapes_inner(level) || inside >> nest.variable(level) & 1 == 1;
         if !is_shaping {
-            let length = i128::from(nest.level_length(&self.scope, level));
+            let length = i128::from(self.budget.length(nest, &self.scope, level)?);
             if length > 0 {
-                self.visit_level((nest, level), inside, (weight, length, true), body);
+                self.visit_level((nest, level), inside, (weight, length, true), body)?;
             }
-            return;
+            return Ok(());
         }
-        // Successive iterations of equal shape are visited as one, in the last of them.
-        let (mut alike, mut is_first) = (0, true);
-        let mut more = nest.enter_level(&mut self.scope, level);
-        while more {
-            let here = self.scope.clone();
-            let shape = shape::of_iteration(&self.scope, (nest, level), body, |_| true);
-            more = nest.step_level(&mut self.scope, level);
-            alike += 1;
-            let goes_on = more
-                && shape.is_some()
-                && shape == shape::of_iteration(&self.scope, (nest, level), body, |_| true);
-            if !goes_on {
-                let next = std::mem::replace(&mut self.scope, here);
-                self.visit_level((nest, level), inside, (weight, alike, is_first), body);
-                self.scope = next;
-                (alike, is_first) = (0, false);
-            }
+        let (mut runs, mut is_first) = (Runs::default(), true);
+        while let Some(times) =
+            runs.next((self.budget, &mut self.scope), (nest, level), body, Some(|_| true))?
+        {
+            self.visit_level((nest, level), inside, (weight, times.into(), is_first), body)?;
+            is_first = false;
         }
+        Ok(())
     }
 
     /// Visits the ranges below a level for `times` of its iterations.
@@ -281,10 +301,11 @@ impl Counter<'_> {
         inside: u32,
         (weight, times, is_first): (i128, i128, bool),
         body: &[Node],
-    ) {
+    ) -> Result<()> {
         self.levels.push(Level { variable: nest.variable(level), times, is_first });
-        self.visit_nest(nest, level + 1, inside, weight.saturating_mul(times), body);
+        self.visit_nest(nest, level + 1, inside, weight.saturating_mul(times), body)?;
         self.levels.pop();
+        Ok(())
     }
 
     /// Counts touches of a call's operands. Ranges around the call that do not choose the operand, from inside out,
@@ -313,7 +334,8 @@ impl Counter<'_> {
     }
 
     fn live(&mut self, run: &Run, weight: i128) {
-        *self.lifetimes.entry(run.array).or_default() += weight.saturating_mul(run.count.into());
+        let change = self.lifetimes.entry(run.array).or_default();
+        *change = change.saturating_add(weight.saturating_mul(run.count.into()));
     }
 
     fn add(&mut self, site: usize, weight: i128) {

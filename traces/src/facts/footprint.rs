@@ -15,8 +15,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{class_index, shape};
-use crate::directory::{Directory, Object};
+use super::budget::Budget;
+use super::class_index;
+use super::shape::{Matters, Runs};
+use crate::directory::{Directory, Object, Stretch};
 use crate::error::{Error, Result};
 use crate::grammar::{ArrayId, Class, View};
 use crate::liveness::{Change as Fate, Liveness};
@@ -109,9 +111,8 @@ impl<C: Change> Footprint<C> {
             }
             let live = self.elements.remove(&segment.array).unwrap_or(0);
             if live == i128::from(array.elements) {
-                for index in 0..array.elements {
-                    self.liveness.alloc(Object { array: segment.array, index });
-                }
+                let all = Stretch { array: segment.array, start: 0, stride: 1, count: array.elements };
+                self.liveness.alloc_all(all)?;
             } else if live != 0 {
                 let rule =
                     "found some elements alive before the view's definition, need it before their allocation";
@@ -124,18 +125,25 @@ impl<C: Change> Footprint<C> {
     /// Counts what a body left alive of arrays that are not followed.
     pub fn note(&mut self, lifetimes: &HashMap<ArrayId, i128>) {
         for (array, change) in lifetimes.iter().filter(|(array, _)| !self.followed.contains(**array)) {
-            *self.elements.entry(*array).or_default() += change;
+            let sum = self.elements.entry(*array).or_default();
+            *sum = sum.saturating_add(*change);
         }
     }
 
     /// Applies bodies; gives live bytes at their largest and after them.
-    pub fn apply(&mut self, nodes: &[Node], directory: &Directory, phase: &str) -> Result<(C, C)> {
+    pub fn apply(
+        &mut self,
+        nodes: &[Node],
+        directory: &Directory,
+        (phase, budget): (&str, &mut Budget),
+    ) -> Result<(C, C)> {
         let mut pass = Pass::<C> {
             threads: self.threads,
             followed: &self.followed,
             liveness: &mut self.liveness,
             directory,
             phase,
+            budget,
             scope: Scope::new(),
             settled: Vec::new(),
         };
@@ -153,6 +161,7 @@ struct Pass<'f, C> {
     liveness: &'f mut Liveness,
     directory: &'f Directory,
     phase: &'f str,
+    budget: &'f mut Budget,
     scope: Scope,
     /// Runs of followed arrays in the nests around whose changes were applied in bulk, with what one execution does.
     settled: Vec<(*const Run, C)>,
@@ -160,8 +169,9 @@ struct Pass<'f, C> {
 
 impl<C: Change> Pass<'_, C> {
     fn bodies(&mut self, nodes: &[Node]) -> Result<Profile<C>> {
-        let mut sum = Profile::default();
+        let mut sum = Profile::<C>::default();
         for node in nodes {
+            self.budget.spend(1 + sum.net.size())?;
             sum.then(&self.node(node)?);
         }
         Ok(sum)
@@ -204,24 +214,42 @@ impl<C: Change> Pass<'_, C> {
         }
         let is_followed = self.has_followed(body) || self.has_followed(first);
         let own = (0..nest.depth()).fold(0_u32, |set, level| set | 1 << nest.variable(level));
-        if !nest.start(&mut self.scope) {
-            return Ok(Profile::default());
-        }
-        let mut sum = self.bodies(first)?.iteration();
-        if !is_followed && inside.lifetime_bounds & own == 0 {
-            let rest = nest.count(&mut self.scope) - 1;
+        let is_uniform = !is_followed && inside.lifetime_bounds & own == 0;
+        let mut sum = Profile::default();
+        if !is_uniform {
+            self.walked(repeated, 0, &mut false, &mut sum)?;
+        } else if self.budget.start(nest, &mut self.scope, 0)? {
+            sum = self.bodies(first)?.iteration();
+            let rest = self.budget.count(nest, &mut self.scope, 0)?.saturating_sub(1);
             sum.then(&self.bodies(body)?.iteration().repeated(rest));
-            return Ok(sum);
-        }
-        while nest.advance(&mut self.scope) {
-            sum.then(&self.bodies(body)?.iteration());
         }
         Ok(sum)
     }
 
+    /// The ranges of a loop from `level` on, iteration by iteration; the very first one is that of `first`.
+    fn walked(
+        &mut self,
+        repeated: &Loop,
+        level: usize,
+        has_begun: &mut bool,
+        sum: &mut Profile<C>,
+    ) -> Result<()> {
+        let Loop { nest, first, body, .. } = repeated;
+        if level == nest.depth() {
+            let nodes = if std::mem::replace(has_begun, true) { body } else { first };
+            sum.then(&self.bodies(nodes)?.iteration());
+            return Ok(());
+        }
+        let mut runs = Runs::default();
+        while runs.next((self.budget, &mut self.scope), (nest, level), &[], None)?.is_some() {
+            self.walked(repeated, level + 1, has_begun, sum)?;
+        }
+        Ok(())
+    }
+
     fn whole_nest(&mut self, nest: &Nest, inside: Inside, body: &[Node]) -> Result<Profile<C>> {
         let before = self.settled.len();
-        self.settle(nest, body);
+        self.settle(nest, body)?;
         let is_followed = self.has_followed(body);
         let profile = self.nest(nest, 0, (inside, is_followed), body);
         self.settled.truncate(before);
@@ -243,27 +271,15 @@ impl<C: Change> Pass<'_, C> {
         let is_uniform =
             !is_followed && !nest.shapes_inner(level) && lifetime_bounds >> nest.variable(level) & 1 == 0;
         if is_uniform {
-            let length = nest.level_length(&self.scope, level);
+            let length = self.budget.length(nest, &self.scope, level)?;
             let once =
                 if length > 0 { self.nest(nest, level + 1, inside, body)? } else { Profile::default() };
             return Ok(once.repeated(length));
         }
-        let mut sum = Profile::default();
-        let mut last: Option<(shape::Shape, Profile<C>)> = None;
-        let mut more = nest.enter_level(&mut self.scope, level);
-        while more {
-            let shape = if is_followed {
-                None
-            } else {
-                shape::of_iteration(&self.scope, (nest, level), body, |inside| inside.has_lifetimes)
-            };
-            let profile = match (&last, &shape) {
-                (Some((known, profile)), Some(shape)) if known == shape => profile.clone(),
-                _ => self.nest(nest, level + 1, inside, body)?,
-            };
-            sum.then(&profile);
-            last = shape.map(|shape| (shape, profile));
-            more = nest.step_level(&mut self.scope, level);
+        let matters: Option<Matters> = (!is_followed).then_some(|inside| inside.has_lifetimes);
+        let (mut sum, mut runs) = (Profile::default(), Runs::default());
+        while let Some(times) = runs.next((self.budget, &mut self.scope), (nest, level), body, matters)? {
+            sum.then(&self.nest(nest, level + 1, inside, body)?.repeated(times));
         }
         Ok(sum)
     }
@@ -301,9 +317,10 @@ impl<C: Change> Pass<'_, C> {
             return Ok(Profile::change(change.clone()));
         }
         let start = run.start.value(&self.scope);
-        if let Some(change) = self.whole_run(run, start, is_alloc) {
+        if let Some(change) = self.whole_run(run, start, is_alloc)? {
             return Ok(Profile::change(change));
         }
+        self.budget.spend(run.count)?;
         let mut sum = Profile::default();
         for step in 0..run.count {
             let index = start.wrapping_add(step as i64);
@@ -325,10 +342,10 @@ impl<C: Change> Pass<'_, C> {
         is_alloc: bool,
     ) -> Result<Profile<C>> {
         let change = match (object.array == id, is_alloc) {
-            (true, true) => self.liveness.alloc(object),
-            (true, false) => self.liveness.free(object),
-            (false, true) => self.liveness.refer(id, index, object),
-            (false, false) => self.liveness.release(id, index, object),
+            (true, true) => self.liveness.alloc(object)?,
+            (true, false) => self.liveness.free(object)?,
+            (false, true) => self.liveness.refer(id, index, object)?,
+            (false, false) => self.liveness.release(id, index, object)?,
         };
         let Some(array) = self.directory.array(object.array) else { return Ok(Profile::default()) };
         let bytes = i128::from(array.capacity_bytes);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::Budget;
 use super::counts::{self, MacroCost, Sharing};
 use super::footprint::{Change, Footprint};
 use crate::directory::{Directory, Stretch};
@@ -63,7 +64,11 @@ impl Change for ByArray {
     }
 
     fn total(&self) -> i128 {
-        self.0.iter().map(|(_, bytes)| bytes).sum()
+        self.0.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    }
+
+    fn size(&self) -> u64 {
+        self.0.len() as u64
     }
 
     fn growth(&self) -> Self {
@@ -114,7 +119,9 @@ impl Change for ByArray {
 /// Those of [`super::Collector::push`].
 pub fn residency(trace: &Trace, threads: u64, cache_bytes: u64) -> Result<Residency> {
     let directory = Directory::of(&trace.definitions)?;
-    let costs: Vec<MacroCost> = trace.macros.iter().map(MacroCost::of).collect();
+    let mut budget = Budget::new();
+    let costs = trace.macros.iter().map(|defined| MacroCost::of(defined, &mut budget));
+    let costs = costs.collect::<Result<Vec<_>>>()?;
     let sharing = Sharing { threads, cache_bytes };
     let mut live = Footprint::<ByArray>::new(threads.max(1));
     for (number, definition) in trace.definitions.iter().enumerate() {
@@ -130,12 +137,15 @@ pub fn residency(trace: &Trace, threads: u64, cache_bytes: u64) -> Result<Reside
         instants: 0,
     };
     for phase in &trace.phases {
+        budget.start_phase(&phase.head.name);
         for body in &phase.body {
             let nodes = compile(std::slice::from_ref(body), 0)?;
-            for (array, lines) in counts::touches_by_array(&nodes, &costs, &directory, sharing) {
-                history.touch(&directory, array, lines);
+            for (array, lines) in counts::touches_by_array(&nodes, &costs, &directory, sharing, &mut budget)?
+            {
+                history.touch(&directory, array, lines, &mut budget)?;
             }
-            let (peak, end) = live.apply(&nodes, &directory, &phase.head.name)?;
+            let (peak, end) = live.apply(&nodes, &directory, (&phase.head.name, &mut budget))?;
+            budget.spend(peak.size() + end.size())?;
             history.push(peak);
             history.push(end);
         }
@@ -175,10 +185,17 @@ impl History {
     }
 
     /// Notes accesses of a body whose instants come next; those of a view go to the arrays behind it.
-    fn touch(&mut self, directory: &Directory, array: ArrayId, lines: [u64; 2]) {
+    fn touch(
+        &mut self,
+        directory: &Directory,
+        array: ArrayId,
+        lines: [u64; 2],
+        budget: &mut Budget,
+    ) -> Result<()> {
         let count = directory.elements(array).unwrap_or(1);
-        let (instant, mut before) = (self.instants, 0);
+        let (instant, mut before, mut spent) = (self.instants, 0, Ok(()));
         directory.stretches(Stretch { array, start: 0, stride: 1, count }, &mut |stretch| {
+            spent = budget.spend(1);
             let until = before + stretch.count;
             // What division leaves goes to the next.
             let part = |lines: u64, until: u64| u128::from(lines) * u128::from(until) / u128::from(count);
@@ -190,6 +207,8 @@ impl History {
                 Some((_, sums)) => *sums = [0, 1].map(|way| sums[way].saturating_add(share[way])),
                 None => touched.push((instant, share)),
             }
+            spent.is_ok()
         });
+        spent
     }
 }

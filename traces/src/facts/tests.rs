@@ -271,19 +271,20 @@ proptest! {
     fn folded_facts_of_random_bodies_equal_a_walk(seed: u64) {
         let trace = random::trace(seed);
         let directory = Directory::of(&trace.definitions).unwrap();
-        let costs: Vec<_> = trace.macros.iter().map(counts::MacroCost::of).collect();
+        let mut budget = budget::Budget::new();
+        let costs: Vec<_> = trace.macros.iter().map(|defined| counts::MacroCost::of(defined, &mut budget).unwrap()).collect();
         let mut live = footprint::Footprint::<footprint::Delta>::new(1);
         // Random bodies free what never lived: start with plenty of every array.
         let plenty = (0..directory.len() as u32).map(|array| Body::Alloc(run(array, 0, 1 << 30)));
         let plenty: Vec<Body> = plenty.collect();
-        let (_, mut end) = live.apply(&compile(&plenty, 0).unwrap(), &directory, "plenty").unwrap();
+        let (_, mut end) = live.apply(&compile(&plenty, 0).unwrap(), &directory, ("plenty", &mut budget)).unwrap();
 
         for phase in &trace.phases {
             let nodes = compile(&phase.body, 0).unwrap();
             let expected = by_walking(&nodes, &directory, end.bytes().total().into());
 
-            let (activity, _) = counts::activity(&nodes, &directory, &trace.macros, &costs).unwrap();
-            let (peak, after) = live.apply(&nodes, &directory, "phase").unwrap();
+            let (activity, _) = counts::activity(&nodes, &directory, &trace.macros, &costs, &mut budget).unwrap();
+            let (peak, after) = live.apply(&nodes, &directory, ("phase", &mut budget)).unwrap();
 
             prop_assert_eq!((activity.calls, peak.bytes().total().into(), after.bytes().total().into()), expected);
             end = after;
@@ -488,4 +489,109 @@ fn what_threads_touch_at_once_counts_once() {
     };
 
     assert_eq!([1, 3, 100].map(touched), [[2 * 4 * 6, 2 * 6], [2 * 4 * 2, 2 * 6], [2 * 4, 2 * 6]]);
+}
+
+/// Calls of a loop whose inner range begins and ends at maxima and minima over the outer variable.
+fn calls_of_clipped(outer: u64, from: &[Affine], to: &[Affine]) -> Result<u64> {
+    let inner = Range::Affine { from: from.to_vec(), to: to.to_vec() };
+    let body = vec![call((0, Affine::constant(0)), (0, Affine::constant(0)))];
+    let nest = vec![Range::count(outer), inner];
+    let alive = Body::Alloc(run(0, 0, 1));
+    let body = Body::Loop { nest, first: vec![], body };
+    Ok(facts(&trace(vec![array("a", 1)], vec![alive, body]), 1)?.activity.calls)
+}
+
+#[test]
+fn windows_clipped_at_both_ends_of_ten_to_the_fifteenth_positions_are_counted_without_a_walk() {
+    let positions = 1_000_000_000_000_000;
+    let from = [Affine::constant(0), Affine::constant(2).plus(0, -1)];
+    let to = [Affine::constant(5), Affine::constant(positions + 2).plus(0, -1)];
+
+    // Windows of five, two and one short at the first two positions and at the last two.
+    assert_eq!(calls_of_clipped(positions as u64, &from, &to).unwrap(), 5 * positions as u64 - 6);
+}
+
+#[test]
+fn bounds_of_several_slopes_are_counted_like_a_walk() {
+    let form = |constant, coefficient| Affine::constant(constant).plus(0, coefficient);
+    let from = [form(0, 0), form(9, -2), form(-35, 1), form(-170, 4)];
+    let to = [form(12, 0), form(3, 2), form(70, -1)];
+    for outer in 0..90_i64 {
+        let value = |form: &Affine, at| form.value(&[at]);
+        let inner = |at| {
+            let low = from.iter().map(|form| value(form, at)).max().unwrap_or(0);
+            to.iter().map(|form| value(form, at)).min().unwrap_or(low) - low
+        };
+        let expected: i64 = (0..outer).map(|at| inner(at).max(0)).sum();
+
+        assert_eq!(calls_of_clipped(outer as u64, &from, &to).unwrap(), expected as u64, "{outer}");
+    }
+}
+
+#[test]
+fn the_first_iteration_of_listed_values_is_the_one_that_first_replaces() {
+    let calls = |count: Affine| {
+        let to = vec![count];
+        let range = Range::Affine { from: vec![Affine::constant(0)], to };
+        let one = vec![call((0, Affine::constant(0)), (0, Affine::constant(0)))];
+        Body::Loop { nest: vec![range], first: vec![], body: one }
+    };
+    // Both values give the inner range the same three.
+    let listed = Range::Listed { lists: vec![vec![2, 4]], select: Affine::constant(0) };
+    let inner = Range::Affine {
+        from: vec![Affine::constant(0), Affine::constant(-9).plus(0, 1)],
+        to: vec![Affine::constant(3)],
+    };
+    let body = Body::Loop {
+        nest: vec![listed, inner],
+        first: vec![calls(Affine::variable(0))],
+        body: vec![calls(Affine::constant(10))],
+    };
+
+    let found = facts(&trace(vec![array("a", 1)], vec![Body::Alloc(run(0, 0, 1)), body]), 1).unwrap();
+
+    assert_eq!(found.activity.calls, 2 + 5 * 10);
+}
+
+#[test]
+fn a_loop_too_long_to_be_walked_is_refused_at_once_and_says_why() {
+    let triangle = |outer| calls_of_clipped(outer, &[Affine::constant(0)], &[Affine::variable(0)]);
+
+    assert_eq!(triangle(1000).unwrap(), 999 * 1000 / 2);
+    let error = triangle(1_000_000_000_000_000).unwrap_err().to_string();
+    assert!(error.starts_with("conv1: counting what its loops do: found 100000000000000"), "{error}");
+    assert!(error.contains("steps or more to take one by one, need at most 274877906944"), "{error}");
+}
+
+/// 2³² objects, every `stride` of them behind a view, that live and die.
+fn behind_a_view(stride: i64) -> Result<Facts> {
+    let elements = crate::MAX_ELEMENTS;
+    let segment =
+        Segment { array: ArrayId(0), start: 0, stride, count: elements / stride.unsigned_abs().max(1) };
+    let view = View { label: "view".into(), segments: vec![segment] };
+    let of = |array, count| Elements { array: ArrayId(array), start: Affine::constant(0), count };
+    let body = vec![
+        Body::Alloc(of(0, elements)),
+        Body::Alloc(of(1, segment.count)),
+        Body::Free(of(0, elements)),
+        Body::Free(of(1, segment.count)),
+    ];
+    let mut objects = trace(vec![array("a", elements)], body);
+    objects.definitions.push(crate::Definition::View(view));
+    facts(&objects, 1)
+}
+
+#[test]
+fn objects_that_views_refer_to_as_a_whole_are_followed_as_a_whole() {
+    let found = behind_a_view(1).unwrap();
+
+    assert_eq!(found.peak_footprint_bytes, crate::MAX_ELEMENTS * 256);
+    assert_eq!(found.phases[0].end_footprint_bytes, 0);
+}
+
+#[test]
+fn objects_that_live_unlike_their_neighbours_are_followed_up_to_a_limit() {
+    let error = behind_a_view(2).unwrap_err().to_string();
+
+    assert!(error.starts_with("following which objects live: found bytes of counts "), "{error}");
 }

@@ -78,7 +78,8 @@ pub enum Range {
         /// Upper bounds (exclusive), at least one; the smallest counts.
         to: Vec<Affine>,
     },
-    /// The values of list number `select`: the weights that pruning left. Lists ascend strictly.
+    /// The values of list number `select`: the weights that pruning left. Lists ascend strictly. No values if there is
+    /// no such list.
     Listed {
         /// The lists.
         lists: Vec<Vec<u32>>,

@@ -90,6 +90,14 @@ impl Steps {
         matches!(self, Self::Affine { .. })
     }
 
+    /// Draws that a pass over the values costs.
+    pub const fn draws(&self) -> u64 {
+        match self {
+            Self::Affine { .. } | Self::Listed { .. } => 0,
+            Self::Seeded { of, .. } => *of,
+        }
+    }
+
     /// Two numbers that settle which values there are.
     pub fn shape(&self, scope: &Scope) -> (i64, i64) {
         match self {

@@ -66,7 +66,11 @@ impl Parser<'_> {
     }
 
     fn fact(&mut self) -> Result<()> {
+        let place = self.place;
         let key = self.text()?;
+        if self.trace.header.facts.contains_key(&key) {
+            return Err(place.error(format!("found a second fact {key:?}, need each once")));
+        }
         self.sign("=")?;
         let value = self.text()?;
         self.trace.header.facts.insert(key, value);

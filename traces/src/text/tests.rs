@@ -105,6 +105,15 @@ fn errors_tell_line_and_column() {
 }
 
 #[test]
+fn a_fact_stated_twice_is_refused_at_its_second_line() {
+    let stated =
+        |key: &str| EXAMPLE.replacen("array a0", &format!("fact \"{key}\" = \"lenet5\"\narray a0"), 1);
+
+    assert_eq!(parse(&stated("producer")).unwrap().header.facts["network"], "digits");
+    assert_eq!(refusal(&stated("network")), "4:6: found a second fact \"network\", need each once");
+}
+
+#[test]
 fn differences_of_variables_need_no_blanks() {
     let tight = EXAMPLE.replace("9*v0 + v1", "9*v0+v1-v1").replace("1 - v0", "1-v0");
 

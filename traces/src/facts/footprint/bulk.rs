@@ -2,6 +2,7 @@
 
 use super::{Change, Pass};
 use crate::directory::Stretch;
+use crate::error::Result;
 use crate::grammar::ArrayId;
 use crate::liveness::OWN;
 use crate::loops::Nest;
@@ -9,6 +10,9 @@ use crate::walk::{Node, Run};
 
 /// Elements from which on a run is worth the preparations.
 const LEAST: u64 = 8;
+
+/// Pieces of arrays from which on elements of a view are followed one by one instead.
+const MOST_PIECES: usize = 1 << 20;
 
 /// A run over all iterations of a nest: it treats every element of the stretch once, and all alike.
 struct Settled<'n, C> {
@@ -40,40 +44,60 @@ impl<C: Change> Pass<'_, C> {
 
     /// Applies the changes of followed elements in a nest in bulk, if its runs treat disjoint stretches and each of them
     /// all of its elements alike. Otherwise nothing happens, and the nest has to be walked.
-    pub(super) fn settle(&mut self, nest: &Nest, body: &[Node]) {
+    pub(super) fn settle(&mut self, nest: &Nest, body: &[Node]) -> Result<()> {
         if !nest.is_box() || !self.has_followed(body) {
-            return;
+            return Ok(());
         }
-        let Some(runs) = self.settled_runs(nest, body) else { return };
+        let Some(runs) = self.settled_runs(nest, body)? else { return Ok(()) };
         let mut touched: Vec<ArrayId> = runs.iter().flat_map(Settled::touched).collect();
         touched.sort_unstable();
         if touched.windows(2).any(|pair| pair[0] == pair[1]) {
-            return;
+            return Ok(());
         }
         for settled in &runs {
-            self.apply_settled(settled);
+            self.apply_settled(settled)?;
             self.settled.push((settled.run, settled.change.clone()));
         }
+        Ok(())
     }
 
     /// The runs of followed arrays among the nodes of a nest's body; `None` if any is deeper or treats elements unlike.
-    fn settled_runs<'n>(&mut self, nest: &Nest, body: &'n [Node]) -> Option<Vec<Settled<'n, C>>> {
+    fn settled_runs<'n>(&mut self, nest: &Nest, body: &'n [Node]) -> Result<Option<Vec<Settled<'n, C>>>> {
         let mut runs = Vec::new();
         for node in body {
             match node {
                 Node::Alloc(run) | Node::Free(run) if self.followed.contains(run.array) => {
-                    runs.push(self.settled_run(nest, run, matches!(node, Node::Alloc(_)))?);
+                    let Some(run) = self.settled_run(nest, run, matches!(node, Node::Alloc(_)))? else {
+                        return Ok(None);
+                    };
+                    runs.push(run);
                 }
-                node if self.has_followed(std::slice::from_ref(node)) => return None,
+                node if self.has_followed(std::slice::from_ref(node)) => return Ok(None),
                 _ => {}
             }
         }
-        Some(runs)
+        Ok(Some(runs))
     }
 
-    fn settled_run<'n>(&mut self, nest: &Nest, run: &'n Run, is_alloc: bool) -> Option<Settled<'n, C>> {
-        let stretch = self.image(nest, run)?;
-        let objects = self.objects(stretch)?;
+    fn settled_run<'n>(
+        &mut self,
+        nest: &Nest,
+        run: &'n Run,
+        is_alloc: bool,
+    ) -> Result<Option<Settled<'n, C>>> {
+        let Some(stretch) = self.image(nest, run) else { return Ok(None) };
+        let Some(objects) = self.objects(stretch)? else { return Ok(None) };
+        Ok(self.alike(run, is_alloc, stretch, objects))
+    }
+
+    /// The settled run, if it treats all elements alike.
+    fn alike<'n>(
+        &self,
+        run: &'n Run,
+        is_alloc: bool,
+        stretch: Stretch,
+        objects: Vec<Stretch>,
+    ) -> Option<Settled<'n, C>> {
         let is_view = self.directory.view(run.array).is_some();
         let is = |stretch: &Stretch, test: fn(u32) -> bool| self.liveness.all(*stretch, test);
         let are = |test: fn(u32) -> bool| objects.iter().all(|stretch| is(stretch, test));
@@ -106,29 +130,25 @@ impl<C: Change> Pass<'_, C> {
         is_uniform.then_some(Settled { run, is_alloc, stretch, objects, change })
     }
 
-    fn apply_settled(&mut self, settled: &Settled<'_, C>) {
+    fn apply_settled(&mut self, settled: &Settled<'_, C>) -> Result<()> {
         match (&settled.objects, settled.is_alloc) {
             (None, true) => self.liveness.alloc_all(settled.stretch),
-            (None, false) => {
-                self.liveness.free_all(settled.stretch);
-            }
-            (Some(objects), is_alloc) => {
-                self.change_view(settled.stretch, objects, is_alloc);
-            }
+            (None, false) => self.liveness.free_all(settled.stretch).map(drop),
+            (Some(objects), is_alloc) => self.change_view(settled.stretch, objects, is_alloc).map(drop),
         }
     }
 
     /// Lets elements of a view refer, or stop to; gives what dies.
-    fn change_view(&mut self, view: Stretch, objects: &[Stretch], is_alloc: bool) -> C {
+    fn change_view(&mut self, view: Stretch, objects: &[Stretch], is_alloc: bool) -> Result<C> {
         if is_alloc {
-            self.liveness.mark_all(view);
-            objects.iter().for_each(|&stretch| self.liveness.refer_all(stretch));
-            return C::default();
+            self.liveness.mark_all(view)?;
+            objects.iter().try_for_each(|&stretch| self.liveness.refer_all(stretch))?;
+            return Ok(C::default());
         }
-        self.liveness.clear_all(view);
-        objects.iter().fold(C::default(), |sum, &stretch| {
-            let died = self.liveness.release_all(stretch);
-            sum.plus(&self.lost(stretch, died), 1)
+        self.liveness.clear_all(view)?;
+        objects.iter().try_fold(C::default(), |sum, &stretch| {
+            let died = self.liveness.release_all(stretch)?;
+            Ok(sum.plus(&self.lost(stretch, died), 1))
         })
     }
 
@@ -162,21 +182,30 @@ impl<C: Change> Pass<'_, C> {
         Some(Stretch { array: run.array, start, stride: 1, count })
     }
 
-    /// The objects behind a stretch; `None` if any is outside.
-    fn objects(&self, stretch: Stretch) -> Option<Vec<Stretch>> {
-        let mut objects = Vec::new();
-        self.directory.stretches(stretch, &mut |stretch| objects.push(stretch)).then_some(objects)
+    /// The objects behind a stretch; `None` if any is outside or if they lie in too many pieces.
+    ///
+    /// # Errors
+    /// - [`Error::TooManySteps`](crate::Error::TooManySteps) if following them would take too many.
+    fn objects(&mut self, stretch: Stretch) -> Result<Option<Vec<Stretch>>> {
+        let (mut objects, mut steps) = (Vec::new(), stretch.steps());
+        let is_inside = self.directory.stretches(stretch, &mut |stretch| {
+            objects.push(stretch);
+            steps = steps.saturating_add(stretch.steps());
+            objects.len() <= MOST_PIECES
+        });
+        self.budget.spend(steps)?;
+        Ok(is_inside.then_some(objects))
     }
 
     /// Applies one run at one place in bulk and gives what it does; `None`, and nothing happens, if any of its elements
     /// would be refused.
-    pub(super) fn whole_run(&mut self, run: &Run, start: i64, is_alloc: bool) -> Option<C> {
+    pub(super) fn whole_run(&mut self, run: &Run, start: i64, is_alloc: bool) -> Result<Option<C>> {
+        let Ok(start) = u64::try_from(start) else { return Ok(None) };
         if run.count < LEAST {
-            return None;
+            return Ok(None);
         }
-        let start = u64::try_from(start).ok()?;
         let stretch = Stretch { array: run.array, start, stride: 1, count: run.count };
-        let objects = self.objects(stretch)?;
+        let Some(objects) = self.objects(stretch)? else { return Ok(None) };
         let Some(array) = self.directory.array(run.array) else {
             let all_live = |stretch: &Stretch| self.liveness.all(*stretch, |count| count != 0);
             let is_allowed = if is_alloc {
@@ -184,18 +213,20 @@ impl<C: Change> Pass<'_, C> {
             } else {
                 all_live(&stretch)
             };
-            return is_allowed.then(|| self.change_view(stretch, &objects, is_alloc));
+            return is_allowed.then(|| self.change_view(stretch, &objects, is_alloc)).transpose();
         };
         if is_alloc {
+            if !self.liveness.all(stretch, |count| count == 0) {
+                return Ok(None);
+            }
+            self.liveness.alloc_all(stretch)?;
             let bytes = i128::from(array.capacity_bytes) * i128::from(run.count);
-            return self.liveness.all(stretch, |count| count == 0).then(|| {
-                self.liveness.alloc_all(stretch);
-                C::of(run.array, array.class, bytes)
-            });
+            return Ok(Some(C::of(run.array, array.class, bytes)));
         }
-        self.liveness.all(stretch, |count| count & OWN != 0).then(|| {
-            let died = self.liveness.free_all(stretch);
-            self.lost(stretch, died)
-        })
+        if !self.liveness.all(stretch, |count| count & OWN != 0) {
+            return Ok(None);
+        }
+        let died = self.liveness.free_all(stretch)?;
+        Ok(Some(self.lost(stretch, died)))
     }
 }

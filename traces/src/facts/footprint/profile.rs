@@ -15,6 +15,11 @@ pub trait Change: Clone + Default {
     /// Sum.
     fn total(&self) -> i128;
 
+    /// How many numbers it is.
+    fn size(&self) -> u64 {
+        1
+    }
+
     /// This and `times` another.
     fn plus(&self, other: &Self, times: i128) -> Self;
 
@@ -50,7 +55,7 @@ impl Change for Delta {
     }
 
     fn total(&self) -> i128 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, bytes| sum.saturating_add(*bytes))
     }
 
     fn plus(&self, other: &Self, times: i128) -> Self {
@@ -97,8 +102,11 @@ impl<C: Change> Profile<C> {
 
     /// This so many times, one after the other.
     pub fn repeated(mut self, times: u64) -> Self {
-        if times == 0 {
-            return Self::default();
+        // Once is the usual case of nests that are walked, and there are 10⁸ of them.
+        match times {
+            0 => return Self::default(),
+            1 => return self,
+            _ => {}
         }
         self.peak = self.peak.plus(&self.net.growth(), i128::from(times) - 1);
         self.net = C::default().plus(&self.net, i128::from(times));

@@ -2,7 +2,7 @@
 
 use hetier_traces::{Affine, Body, Operand, Range};
 
-use super::zeros::ZeroTaps;
+use super::zeros::{Among, ZeroTaps};
 use crate::Error;
 use crate::layer::Window;
 use crate::primitive::{Dataflow, Operation, Primitive};
@@ -85,10 +85,10 @@ impl Taps<'_> {
         let (site, weight) = (self.site(at.clone()), self.weight(block));
         let operands = self.operands(block, at.clone());
         let product = lowering.call(lowering.tap(), self.input.limbs, operands, &site)?;
-        let Some(kept) = self.zeros.kept(&weight) else { return Ok(product) };
+        let Some(kept) = self.zeros.kept(&weight, self.weights_taken()) else { return Ok(product) };
         let mut bodies = vec![Body::Loop { nest: vec![kept], first: Vec::new(), body: product }];
         if lowering.options().zeros == Zeros::Copy
-            && let Some(dropped) = self.zeros.dropped(&weight)
+            && let Some(dropped) = self.zeros.dropped(&weight, self.weights_taken())
         {
             let body = self.copies(lowering, at)?;
             bodies.push(Body::Loop { nest: vec![dropped], first: Vec::new(), body });
@@ -132,6 +132,12 @@ impl Taps<'_> {
         let source = self.window.index(source, ROW, WINDOW_ROW, rows);
         let source = self.window.index(source, COLUMN, WINDOW_COLUMN, columns);
         vec![self.input.at(source), self.weights.at(self.weight(block)), self.output.at(at)]
+    }
+
+    /// The weights that the operation takes.
+    fn weights_taken(&self) -> Among {
+        let count = self.outputs.1 * self.inputs.1 * self.window.size * self.window.size;
+        self.first_weight..self.first_weight + count
     }
 
     fn weight(&self, block: usize) -> Affine {
