@@ -32,6 +32,9 @@ impl FromStr for Size {
         let (number, suffix) = text.split_at(digits);
         let value: Option<f64> = number.parse().ok();
         match (value, unit(&suffix.trim().to_lowercase())) {
+            (Some(value), Some(1)) if value.fract() != 0.0 => Err(format!(
+                "found {text}, part of a byte, need whole bytes or a unit: 64, 4KiB, 1.5GB or 32GiB"
+            )),
             (Some(value), Some(unit)) if value * unit as f64 <= (1_u64 << 60) as f64 => {
                 Ok(Self((value * unit as f64).round() as u64))
             }
@@ -84,6 +87,14 @@ mod tests {
         {
             assert_eq!(Size(bytes).to_string(), text);
         }
+    }
+
+    #[test]
+    fn fractions_of_a_byte_are_refused() {
+        for text in ["0.5", "0.25B", "1.5 b"] {
+            assert!(text.parse::<Size>().unwrap_err().contains("part of a byte"), "{text}");
+        }
+        assert_eq!("64.0".parse(), Ok(Size(64)));
     }
 
     #[test]

@@ -101,7 +101,8 @@ fn ciphertexts_leave_room_for_keys_that_come_later() {
 fn blocks_that_scratch_left_in_the_pool_are_the_room_kept_for_it() {
     let mut peaks = [0; Class::ALL.len()];
     peaks[Class::ALL.iter().position(|class| *class == Class::Scratch).unwrap()] = 60;
-    let known = Foresight { peak_by_class: peaks, ..foresight(&Trace::default()) };
+    let trace = Trace::default();
+    let known = Foresight { peak_by_class: peaks, ..foresight(&trace) };
     let with = |allocator| build("by-class", &Foresight { allocator, ..known }).unwrap();
 
     for (allocator, expected) in [(AllocatorKind::SealPool, Choice::Fast), (AllocatorKind::Map, Choice::Slow)]

@@ -29,8 +29,8 @@
 //! `sample`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay
 //! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows of sums have a least length of a row).
 //!
-//! **Known to be wrong**: private caches have no conflicts, and lines that another core makes void keep their place;
-//! objects below 1 KiB never leave them; a page of near memory is dirty in parts of equal odds, not line by line;
+//! **Known to be wrong**: lines that another core makes void keep their place in private caches; objects below 1 KiB
+//! never leave those; a page of near memory is dirty in parts of equal odds, not line by line;
 //! loads that a core makes together are delayed alike by the queue of their server, and not by what it writes at the same
 //! time, which makes them up to a third too early (`memory::waits`); PMem's buffers and wear-levelling show as averages,
 //! so that buffer hit rates are those of the line model's streams. Calls that fit the private caches run whole, so that
