@@ -43,13 +43,15 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
     // Studies list small networks first; the longest jobs start first.
     let cells = (0..jobs.len()).rev().par_bridge().map(|job| {
         let (network, run) = jobs[job];
-        let (entry, machine) = (&experiment.network[network], &machines[run]);
+        let (entry, of_run, machine) = (&experiment.network[network], &experiment.run[run], &machines[run]);
         let started = Instant::now();
         let trace = trace_of(&traces[network], experiment, entry)?;
-        let outcome = replay(trace, machine, &experiment.run[run], &|share| tell(job, share))?;
+        let place = || format!("{}: run {}, network {}", experiment.file, of_run.name, entry.label());
+        let outcome = replay(trace, machine, of_run, &|share| tell(job, share))
+            .map_err(|failure| failure.in_file(&place()))?;
         let _ = tell(job, 1.0);
         let outcome = if entry.over_time { outcome } else { trimmed(outcome) };
-        let cell = Cell { network: entry.label().to_owned(), run: experiment.run[run].name.clone(), outcome };
+        let cell = Cell { network: entry.label().to_owned(), run: of_run.name.clone(), outcome };
         Ok((job, cell, started.elapsed().as_secs_f64()))
     });
     let cells: Outcome<Vec<(usize, Cell, f64)>> = cells.collect();

@@ -28,6 +28,12 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A file to be written is one that the same run reads or writes besides.
+    #[error("writing {}: found a file that the same run reads or writes, need another (choose another name)", file.display())]
+    Overwrites {
+        /// The file.
+        file: PathBuf,
+    },
     /// The folder of a file does not exist.
     #[error("writing {}: found no folder {}, need one (create it, or choose another name with -o)", file.display(), folder.display())]
     NoFolder {

@@ -35,17 +35,22 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 }
 
 /// Finds out whether [`write_single`] could write `path`, and leaves nothing behind. To be called before long work.
+/// `others` are the files that the same run reads or writes.
 ///
 /// # Errors
 /// - [`Error::NoFolder`] if its folder does not exist.
 /// - [`Error::File`] if `path` is a folder, or its folder takes no file.
-pub fn check_file(path: &Path) -> Result<(), Error> {
+/// - [`Error::Overwrites`] if it is one of the others.
+pub fn check_file(path: &Path, others: &[&Path]) -> Result<(), Error> {
     let failed = |source| Error::File { file: path.to_owned(), source };
     if path.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if is_special(path) {
         return Ok(());
+    }
+    if others.iter().any(|other| is_same(path, other)) {
+        return Err(Error::Overwrites { file: path.to_owned() });
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.exists()) {
@@ -144,6 +149,9 @@ impl Staging {
         if folder.exists() && !folder.is_dir() {
             return Err(Error::NotAFolder { folder: folder.to_owned() });
         }
+        if folder.is_symlink() && !folder.exists() {
+            return Err(folder_error(folder, io::Error::other("found a link that leads nowhere")));
+        }
         let absolute = std::path::absolute(folder).map_err(|source| folder_error(folder, source))?;
         let parent = absolute.ancestors().find(|parent| parent.exists()).unwrap_or(Path::new("/"));
         let path = parent.join(hidden_suffix());
@@ -157,6 +165,12 @@ impl Drop for Staging {
         // After a move as a whole there is nothing left to remove.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// Whether two paths name one file, there or not.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+    found(one).is_some() && found(one) == found(other)
 }
 
 /// Whether a path is a device or a pipe: something that a renamed file must not take the place of.
@@ -209,6 +223,16 @@ fn move_whole(staging: &Path, folder: &Path) -> Result<(), Error> {
 fn move_each(staging: &Path, folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
     for file in files {
         let target = folder.join(&file.path);
+        let mut parents = target.ancestors().skip(1).take_while(|parent| *parent != folder);
+        let kind = match () {
+            () if target.is_dir() => io::ErrorKind::IsADirectory,
+            () if parents.any(|parent| parent.exists() && !parent.is_dir()) => io::ErrorKind::NotADirectory,
+            () => continue,
+        };
+        return Err(Error::File { file: target.clone(), source: kind.into() });
+    }
+    for file in files {
+        let target = folder.join(&file.path);
         target
             .parent()
             .map_or(Ok(()), fs::create_dir_all)
@@ -242,6 +266,36 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn what_a_run_reads_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, link) = (folder.path().join("trace"), folder.path().join("link"));
+        fs::write(&input, "mine").unwrap();
+        std::os::unix::fs::symlink(&input, &link).unwrap();
+
+        for output in [&input, &link, &folder.path().join("./trace")] {
+            let error = check_file(output, &[&input]).unwrap_err().to_string();
+            assert!(error.contains("the same run"), "{error}");
+        }
+        let (one, other) = (folder.path().join("new"), folder.path().join("other"));
+        assert!(check_file(&one, &[&one]).is_err());
+        check_file(&one, &[&input, &other]).unwrap();
+    }
+
+    #[test]
+    fn a_folder_in_the_way_of_a_file_is_seen_before_any_file_is_published() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("b.csv")).unwrap();
+        fs::write(folder.path().join("c"), "mine").unwrap();
+
+        for taken in ["b.csv", "c/d.csv"] {
+            let files = [OutputFile::new("a.csv", "x"), OutputFile::new(taken, "y")];
+            let error = write_folder(folder.path(), &files).unwrap_err().to_string();
+            assert!(error.contains("nothing was published"), "{error}");
+            assert_eq!(names(folder.path()), ["b.csv", "c"]);
+        }
     }
 
     #[test]
@@ -328,7 +382,7 @@ mod tests {
         fs::write(&file, "old").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
 
-        check_file(&link).unwrap();
+        check_file(&link, &[]).unwrap();
         write_single(&link, b"new").unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(&file).unwrap(), b"new");
@@ -348,10 +402,10 @@ mod tests {
     #[test]
     fn a_file_in_a_folder_that_is_not_there_is_refused_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
-        let error = check_file(&folder.path().join("none/trace")).unwrap_err().to_string();
+        let error = check_file(&folder.path().join("none/trace"), &[]).unwrap_err().to_string();
 
         assert!(error.contains("found no folder") && error.contains("none"), "{error}");
-        check_file(Path::new("trace-of-no-folder")).unwrap();
+        check_file(Path::new("trace-of-no-folder"), &[]).unwrap();
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn run(arguments: &args::Replay, format: &str) -> Outcome {
     let interleave = Interleave::new(&system.file, tier.channels_per_socket as u64, tier.interleave_lines)?;
     let format = ImportFormat::named(format)?;
     if let Some(path) = &arguments.output {
-        output::check_file(path)?;
+        output::check_file(path, &[&arguments.trace])?;
     }
     let shown = arguments.trace.display().to_string();
     let file = File::open(&arguments.trace)

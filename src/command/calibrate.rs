@@ -20,7 +20,7 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
         return overhead::run(arguments);
     }
     if let Some(path) = &arguments.output {
-        output::check_file(path)?;
+        output::check_file(path, &[])?;
     }
     let bar = progress::bar("calibrate");
     let table = interrupt::ending_at_once(|| calibrate(&|share| progress::show(&bar, share)));

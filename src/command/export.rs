@@ -30,7 +30,7 @@ pub fn run(arguments: &args::Export) -> Outcome {
         tier: arguments.tier.clone(),
         most_lines: arguments.max_lines,
     };
-    output::check_file(&arguments.output)?;
+    output::check_file(&arguments.output, &[&arguments.trace])?;
     let trace = read_file(&arguments.trace)?;
     let captured = output::write_streamed(&arguments.output, |file| {
         let bar = progress::bar("export");

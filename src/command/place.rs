@@ -1,5 +1,7 @@
 //! `place`: which placement policy makes a trace fastest, and what it puts where.
 
+use std::path::PathBuf;
+
 use hetier_reports::{Table, output, units};
 use hetier_sim::fidelity::Fidelity;
 use hetier_sim::machine::Layout;
@@ -24,8 +26,12 @@ pub fn run(arguments: &args::Place) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
     let dram = machine::dram_size(&arguments.machine, DramSize::System)?;
     let settings = Settings { mode: Some(arguments.mode.clone()), dram, ..settings };
-    for path in [&arguments.output, &arguments.plan].into_iter().flatten() {
-        output::check_file(path)?;
+    if let Some(path) = &arguments.output {
+        output::check_file(path, &[&arguments.trace])?;
+    }
+    if let Some(path) = &arguments.plan {
+        let others = arguments.output.iter().chain([&arguments.trace]);
+        output::check_file(path, &others.map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
     check_tiers(&system, &arguments.mode)?;
     unused::of_machine(&arguments.machine, &[arguments.mode.as_str()])?;

@@ -1,5 +1,7 @@
 //! `record`: the trace of a network, from a real run or by shape.
 
+use std::path::PathBuf;
+
 use hetier_reports::{Table, output, units};
 use hetier_traces::{Facts, Trace, facts, to_bytes};
 use hetier_workloads::Context;
@@ -8,7 +10,7 @@ use hetier_workloads::interpret::{Observer, Quiet, Run, execute, shape};
 use hetier_workloads::ring::Seed;
 use serde_json::json;
 
-use crate::args;
+use crate::args::{self, Workload};
 use crate::failure::Outcome;
 use crate::progress::{self, Phases};
 use crate::real_run;
@@ -16,7 +18,9 @@ use crate::workload::{self, Prepared};
 
 /// Records a network.
 pub fn run(arguments: &args::Record) -> Outcome {
-    output::check_file(&arguments.output)?;
+    let Workload { images, labels, weights, .. } = &arguments.workload;
+    let inputs = [images, labels, weights].into_iter().flatten().map(PathBuf::as_path);
+    output::check_file(&arguments.output, &inputs.collect::<Vec<_>>())?;
     let mut counters = arguments.counters.then(Counters::open);
     let trace = if arguments.execute {
         let prepared = workload::for_execution(&arguments.workload, arguments.seed)?;

@@ -28,7 +28,7 @@ pub fn run(arguments: &args::Replay) -> Outcome {
     settings.check(&system)?;
     unused::of_machine(&arguments.machine, &[settings.mode_on(&system)])?;
     if let Some(path) = &arguments.output {
-        output::check_file(path)?;
+        output::check_file(path, &[&arguments.trace])?;
     }
     let trace = read_file(&arguments.trace).map_err(|error| with_hint(&arguments.trace, error))?;
     let timed = machine::replay_all(&trace, &system, &arguments.machine, &[settings])?;

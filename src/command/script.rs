@@ -9,7 +9,7 @@ use crate::failure::{Failure, Outcome};
 /// Prints a trace as text, or parses text into a trace.
 pub fn run(arguments: &args::Script) -> Outcome {
     if let Some(path) = &arguments.output {
-        output::check_file(path)?;
+        output::check_file(path, &[&arguments.file])?;
     }
     if arguments.parse {
         return parse(arguments);

@@ -51,7 +51,7 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
         }
     }
     if let Some(path) = &arguments.output {
-        output::check_file(path)?;
+        output::check_file(path, &[&arguments.trace])?;
     }
     let trace = read_file(&arguments.trace)?;
     let rows = replay(arguments, &shared, &trace, (&systems, &points))?;

@@ -69,6 +69,12 @@ pub fn run(arguments: &args::Validate) -> Outcome {
         verdicts.extend(judged(experiment, arguments.quick)?);
     }
     crate::interrupt::check()?;
+    if let (Some(name), true) = (&arguments.experiment, verdicts.is_empty()) {
+        let quick = if arguments.quick { " that is marked quick" } else { "" };
+        return Err(Failure::usage(format!(
+            "validating {name}: found no published point{quick}, need at least 1"
+        )));
+    }
     let failed = verdicts.iter().filter(|verdict| !verdict.passes).count();
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&joined(&verdicts, &unsimulated, failed))?);

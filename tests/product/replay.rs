@@ -9,6 +9,29 @@ use tempfile::TempDir;
 use super::{SMALL, fail, files, succeed};
 
 #[test]
+fn no_verb_writes_over_what_it_reads() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let before = std::fs::read(folder.path().join("d.trace")).unwrap();
+
+    for command in [
+        "replay d.trace --mode dram-only -o d.trace",
+        "sweep d.trace --modes dram-only -o ./d.trace",
+        "place d.trace -o d.trace",
+        "place d.trace --plan d.trace",
+        "place d.trace -o new --plan new",
+        "export d.trace --mode dram-only --format champsim -o d.trace",
+        "script d.trace -o d.trace",
+    ] {
+        let (code, message) = fail(folder.path(), &command.split(' ').collect::<Vec<_>>());
+
+        assert_eq!(code, Some(1), "{command}: {message}");
+        assert!(message.contains("the same run reads or writes"), "{command}: {message}");
+    }
+    assert_eq!(std::fs::read(folder.path().join("d.trace")).unwrap(), before);
+}
+
+#[test]
 fn replay_of_a_file_gives_a_result_that_plot_draws() {
     let folder = TempDir::new().unwrap();
     let record: Vec<&str> = ["record", "digits", "-o", "d.trace"].into_iter().chain(SMALL).collect();

@@ -215,6 +215,19 @@ fn validate_fails_with_code_1_if_a_point_is_out_of_tolerance() {
 }
 
 #[test]
+fn validate_of_no_point_is_no_success() {
+    let folder = TempDir::new().unwrap();
+    study(folder.path(), "1.0");
+    let text = std::fs::read_to_string(folder.path().join("small.toml")).unwrap();
+    std::fs::write(folder.path().join("small.toml"), text.replace("quick = true\n", "")).unwrap();
+
+    let (code, message) = fail(folder.path(), &["validate", "--experiment", "small.toml", "--quick"]);
+
+    assert_eq!(code, Some(2));
+    assert!(message.contains("found no published point that is marked quick"), "{message}");
+}
+
+#[test]
 fn an_unknown_study_or_key_is_refused_before_any_work() {
     let folder = TempDir::new().unwrap();
     study(folder.path(), "1.0\ncolour = 3");

@@ -331,6 +331,12 @@ impl Experiment {
                     point.name, point.metric
                 ));
             }
+            if point.run.is_some() && point.metric.is_of_trace_alone() {
+                return Err(format!(
+                    "point {}: {} is a number of the trace, need no `run`",
+                    point.name, point.metric
+                ));
+            }
             if point.metric.is_ratio() != point.against.is_some() {
                 return Err(format!(
                     "point {}: `against` goes with a slowdown, and only with it",
@@ -364,7 +370,16 @@ impl Experiment {
     fn check_cells(&self, point: &Point) -> Result<(), String> {
         let network = self.network.iter().find(|network| network.label() == point.network);
         let of_point = self.run.iter().filter(|run| point.runs().any(|name| *name == run.name));
-        let missing = network.and_then(|network| of_point.into_iter().find(|run| !run.takes(network)));
+        if point.metric == Metric::DoesNotFit
+            && let Some(run) = of_point.clone().find(|run| !run.only_if_it_fits)
+        {
+            let (name, run) = (&point.name, &run.name);
+            return Err(format!(
+                "point {name}: run {run} ends where a network does not fit, need only_if_it_fits"
+            ));
+        }
+        let mut of_point = of_point;
+        let missing = network.and_then(|network| of_point.find(|run| !run.takes(network)));
         missing.map_or(Ok(()), |run| {
             let (name, network) = (&point.name, &point.network);
             Err(format!("point {name}: run {} leaves network {network} out, need its replay", run.name))

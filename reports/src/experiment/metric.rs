@@ -144,6 +144,17 @@ impl Metric {
         )
     }
 
+    /// Whether no replay has it.
+    pub fn is_of_trace_alone(&self) -> bool {
+        match self {
+            Self::PoolGigabytes | Self::PhasesNamed(..) | Self::Elements(_) | Self::ObjectKibibytes(_) => {
+                true
+            }
+            Self::Calls(names) => names.contains('@'),
+            _ => false,
+        }
+    }
+
     /// The number in the facts of a trace; `None` where it needs a replay.
     pub fn of_trace(&self, trace: &TraceFacts) -> Option<f64> {
         match self {

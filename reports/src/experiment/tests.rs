@@ -69,6 +69,16 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
             "peak_gb is a number of a replay",
         ),
         (
+            "run = \"dram-only\"\nmetric = \"peak_gb\"",
+            "run = \"dram-only\"\nmetric = \"pool_gb\"",
+            "pool_gb is a number of the trace, need no `run`",
+        ),
+        (
+            "run = \"dram-only\"\nmetric = \"peak_gb\"",
+            "run = \"memory-mode\"\nmetric = \"does_not_fit\"",
+            "run memory-mode ends where a network does not fit, need only_if_it_fits",
+        ),
+        (
             "network = \"mobilenetv2-0.35-96\"\nrun",
             "network = \"resnet50-v1\"\nrun",
             "run dram-only leaves network resnet50-v1 out",
