@@ -263,6 +263,42 @@ fn objects_mapped_for_themselves_take_whole_pages_of_the_tier_that_they_are_plac
 }
 
 #[test]
+fn frames_of_dead_objects_serve_again_where_followed_pages_stand_for_others() {
+    // Twice 4 MiB, in objects of two sizes that never live together.
+    let trace = hetier_traces::text::parse(
+        r#"hetier-trace 1
+array a0 "few" ciphertext [16] capacity 262144 used 262144
+array a1 "many" ciphertext [32] capacity 131072 used 131072
+macro m0 "touch" limbs 1 (in-out ciphertext 4096) { sweep { update p0 @0 +4096 } }
+phase "first" "o" server {
+  loop (v0 in 0..16) { alloc a0[v0] }
+  loop (v0 in 0..16) { call m0(a0[v0]) }
+  loop (v0 in 0..16) { free a0[v0] }
+}
+phase "second" "o" server {
+  loop (v0 in 0..32) { alloc a1[v0] }
+  loop (v0 in 0..32) { call m0(a1[v0]) }
+  loop (v0 in 0..32) { free a1[v0] }
+}
+"#,
+    )
+    .unwrap();
+    let settings = Settings {
+        mode: Some("app-direct".to_owned()),
+        placement: "first-touch".to_owned(),
+        allocator: AllocatorKind::Map,
+        dram: DramSize::Bytes(2 << 20),
+        ..Settings::default()
+    };
+    let options = Options { sample_pages: Some(8), ..Options::default() };
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+
+    let result = stream::replay_with(&trace, &small_machine(176), &settings, &options, &mut quiet).unwrap();
+
+    assert_eq!(result.peak_footprint_bytes, 4 << 20);
+}
+
+#[test]
 fn a_trace_without_calls_takes_no_time_and_all_of_it_is_simulated() {
     let (line, stream) =
         run(&Builder::new("empty").trace, &small_machine(176), "dram-only", DramSize::System);

@@ -400,11 +400,16 @@ impl Heap {
         self.blocks.retire(block);
         self.allocator.free(crate::allocator::Block { tier, line, pool: 0 }, bytes);
         self.held.resident -= bytes;
+        let end = line + bytes / hetier_traces::LINE_BYTES;
         let page = self.tables[tier].page_lines();
-        // Pages that stand for others keep their frames for the next block at this address, which faults all the same.
-        if self.sample == 1 || self.pages == Pages::Random2m {
-            self.tables[tier].unmap(line / page..(line + bytes / hetier_traces::LINE_BYTES).div_ceil(page));
-        }
+        let pages = if self.sample == 1 || self.pages == Pages::Random2m {
+            line / page..end.div_ceil(page)
+        } else {
+            // Pages that stand for others are of the block in which they begin.
+            let each = PAGE_LINES * self.sample;
+            line.div_ceil(each)..end.div_ceil(each)
+        };
+        self.tables[tier].unmap(pages);
     }
 
     /// Gives a block's pages their frames, for a core on `socket`; gives the number of pages that faulted.
