@@ -97,17 +97,23 @@ fn ciphertexts_leave_room_for_keys_that_come_later() {
     assert_eq!(policy.choose(newborn(Class::Ciphertext, 40, 40)), Choice::Fast);
 }
 
+fn by_class(
+    trace: &Trace,
+    peak_by_class: [u64; Class::ALL.len()],
+    allocator: AllocatorKind,
+) -> Box<dyn Placement> {
+    let known = Foresight { peak_by_class, allocator, ..foresight(trace) };
+    build("by-class", &known).unwrap()
+}
+
 #[test]
 fn blocks_that_scratch_left_in_the_pool_are_the_room_kept_for_it() {
     let mut peaks = [0; Class::ALL.len()];
     peaks[Class::ALL.iter().position(|class| *class == Class::Scratch).unwrap()] = 60;
     let trace = Trace::default();
-    let known = Foresight { peak_by_class: peaks, ..foresight(&trace) };
-    let with = |allocator| build("by-class", &Foresight { allocator, ..known }).unwrap();
-
     for (allocator, expected) in [(AllocatorKind::SealPool, Choice::Fast), (AllocatorKind::Map, Choice::Slow)]
     {
-        let mut policy = with(allocator);
+        let mut policy = by_class(&trace, peaks, allocator);
         assert_eq!(policy.choose(newborn(Class::Scratch, 60, 100)), Choice::Fast);
         policy.died(ArrayId(0), Class::Scratch, 60, Choice::Fast);
 
@@ -117,7 +123,7 @@ fn blocks_that_scratch_left_in_the_pool_are_the_room_kept_for_it() {
     }
 
     // A ciphertext of the same size would take the block, and scratch would have to have another.
-    let mut policy = with(AllocatorKind::SealPool);
+    let mut policy = by_class(&trace, peaks, AllocatorKind::SealPool);
     policy.choose(newborn(Class::Scratch, 60, 100));
     policy.died(ArrayId(0), Class::Scratch, 60, Choice::Fast);
     let taking = |room| Newborn { is_reused: true, ..newborn(Class::Ciphertext, 60, room) };

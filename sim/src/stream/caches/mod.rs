@@ -3,6 +3,7 @@
 
 pub mod conflicts;
 pub mod contents;
+pub mod key;
 pub mod pieces;
 pub mod plan;
 pub mod private;

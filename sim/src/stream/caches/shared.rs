@@ -10,7 +10,7 @@ use std::hash::BuildHasherDefault;
 
 use super::conflicts::{QUARTERS, depths};
 use super::contents::Parts;
-use super::private::Mixer;
+use super::key::Mixer;
 
 const NONE: u32 = u32::MAX;
 

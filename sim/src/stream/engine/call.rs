@@ -7,8 +7,9 @@ use super::exchange::Toll;
 use super::{Engine, SiteFacts};
 use crate::Error;
 use crate::core::Source;
+use crate::stream::caches::key::{Key, Whereabouts};
 use crate::stream::caches::pieces::EventKind;
-use crate::stream::caches::private::{GONE, Key, Segment, Transition, Whereabouts};
+use crate::stream::caches::private::{GONE, Segment, Transition};
 use crate::stream::heap::blocks::{Block, NONE};
 
 /// Tracked operands of one call.

@@ -6,7 +6,7 @@ use super::regions::Share;
 use super::under_way::UnderWay;
 use crate::core::{Source, Tempo};
 use crate::stream::caches::contents::Parts;
-use crate::stream::caches::private::MOST_SLOTS;
+use crate::stream::caches::key::MOST_SLOTS;
 use crate::stream::heap::blocks::NONE;
 
 /// Which block each slot of a core's private caches stands for. A cache of more than 2,048 objects is not followed to the

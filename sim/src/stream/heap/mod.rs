@@ -5,6 +5,7 @@
 
 pub(super) mod blocks;
 mod objects;
+mod small;
 
 use hetier_traces::{ArrayId, Class};
 
@@ -20,6 +21,7 @@ use crate::placement::{Choice, Newborn, Placement};
 use crate::replay::Footprint;
 use crate::system::WRITTEN;
 use blocks::{Blocks, NONE};
+use small::Small;
 
 /// Sizes that a block can name.
 const MOST_SIZES: usize = 1 << u8::BITS;
@@ -77,13 +79,9 @@ pub struct Heap {
     pub held: Held,
     /// Most that was held, each for itself.
     pub peak: Held,
-    /// Live and most live elements of small arrays.
-    small_live: Vec<u64>,
-    small_most: Vec<u64>,
-    /// Bytes of small objects in fast memory, by array.
-    small_fast: Vec<u64>,
-    /// Bytes of all of them.
-    small_fast_total: u64,
+    /// Small objects by array, and their bytes in fast memory.
+    small: Vec<Small>,
+    small_fast_bytes: u64,
     /// Live bytes at the last [`Heap::note`].
     noted: [u64; Class::ALL.len()],
     scratch: Vec<Place>,
@@ -171,10 +169,8 @@ impl Heap {
             numbered: program.arrays.iter().filter(|array| array.first.is_some()).count(),
             held: Held::default(),
             peak: Held::default(),
-            small_live: vec![0; program.arrays.len()],
-            small_most: vec![0; program.arrays.len()],
-            small_fast: vec![0; program.arrays.len()],
-            small_fast_total: 0,
+            small: vec![Small::default(); program.arrays.len()],
+            small_fast_bytes: 0,
             noted: [0; Class::ALL.len()],
             scratch: Vec::new(),
             ciphertexts: 0,
@@ -308,64 +304,9 @@ impl Heap {
         true
     }
 
-    /// Births (or deaths) of objects too small to be numbered: they count, and that is all.
-    pub fn small(&mut self, array: u32, count: u64, is_birth: bool) {
-        let facts = &self.arrays[array as usize];
-        let (class, bytes) = (facts.class as usize, facts.capacity_bytes * count);
-        let block_bytes = self.allocator.block_bytes(facts.capacity_bytes);
-        if !is_birth {
-            self.held.live[class] = self.held.live[class].saturating_sub(bytes);
-            self.held.total = self.held.total.saturating_sub(bytes);
-            let live = &mut self.small_live[array as usize];
-            let dead = count.min(*live);
-            *live -= dead;
-            if self.kind == AllocatorKind::Map {
-                self.small_most[array as usize] = *live;
-                self.held.resident -= block_bytes * dead;
-                self.unplace_small(array as usize, block_bytes * dead);
-            }
-            return;
-        }
-        self.held.live[class] += bytes;
-        self.held.total += bytes;
-        self.ciphertexts += if facts.class == WRITTEN { count } else { 0 };
-        // The pool keeps what it has: only growth counts.
-        let (live, most) = (&mut self.small_live[array as usize], &mut self.small_most[array as usize]);
-        *live += count;
-        let growth = live.saturating_sub(*most);
-        *most += growth;
-        self.held.resident += block_bytes * growth;
-        self.peak.total = self.peak.total.max(self.held.total);
-        self.peak.resident = self.peak.resident.max(self.held.resident);
-        if growth > 0 && self.tiers.len() > 1 {
-            self.place_small(array as usize, block_bytes * growth);
-        }
-    }
-
-    /// Asks the policy where small objects go: they take room of what it has to deal out.
-    fn place_small(&mut self, array: usize, bytes: u64) {
-        let ArrayFacts { class, id, .. } = self.arrays[array];
-        let newborn = Newborn { class, array: id, bytes, fast_room: self.fast_room(), is_reused: false };
-        if self.placement.choose(newborn) == Choice::Fast {
-            self.small_fast[array] += bytes;
-            self.small_fast_total += bytes;
-        }
-    }
-
-    /// Small objects of an array lose their pages, those in fast memory first.
-    fn unplace_small(&mut self, array: usize, bytes: u64) {
-        let bytes = bytes.min(self.small_fast[array]);
-        if bytes > 0 {
-            let ArrayFacts { class, id, .. } = self.arrays[array];
-            self.small_fast[array] -= bytes;
-            self.small_fast_total -= bytes;
-            self.placement.died(id, class, bytes, Choice::Fast);
-        }
-    }
-
     /// Bytes of fast memory that nothing holds.
     fn fast_room(&self) -> u64 {
-        self.limits[0].saturating_sub(self.allocator.resident(0) + self.small_fast_total)
+        self.limits[0].saturating_sub(self.allocator.resident(0) + self.small_fast_bytes)
     }
 
     /// Asks the policy for a tier.

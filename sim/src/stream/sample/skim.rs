@@ -8,7 +8,7 @@ use hetier_traces::loops::{Nest, Scope};
 
 use crate::Error;
 use crate::core::Source;
-use crate::stream::caches::private::Mixer;
+use crate::stream::caches::key::Mixer;
 use crate::stream::engine::{Engine, SiteFacts};
 use crate::stream::heap::blocks::NONE;
 use crate::stream::memory::{Client, Passage};
