@@ -124,7 +124,8 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     inside.map(|value| (value, short(value))).collect()
 }
 
-/// The two ends where no power of two lies between them; else powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki …
+/// Powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki … The two ends
+/// where no power of two lies between them.
 fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let (first, last) = ((from.log2() - 1e-9).ceil() as i32, (to.log2() + 1e-9).floor() as i32);
     if last < first {
