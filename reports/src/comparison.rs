@@ -215,19 +215,19 @@ fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64
     }
 }
 
-/// Inference time of each result over that of `dram-only`, with its spread: of the same network, threads and system if
-/// there is such a run, else of the same network and threads (Memory Mode may need another machine than DRAM only).
+/// Inference time of each result over that of `dram-only`, with its spread: of the same trace and threads, on the same
+/// system if there is such a run (Memory Mode may need another machine than DRAM only), at the same fidelity if there is
+/// one.
 pub fn slowdowns(results: &[RunResult]) -> Vec<Option<Quantiles>> {
     results.iter().map(|result| slowdown(result, results)).collect()
 }
 
 fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<Quantiles> {
     let alike = |base: &&RunResult| {
-        base.mode == "dram-only" && base.network == result.network && base.threads == result.threads
+        base.mode == "dram-only" && base.trace_hash == result.trace_hash && base.threads == result.threads
     };
-    let mut bases = results.iter().filter(alike);
-    let base = bases.clone().find(|base| base.system == result.system).or_else(|| bases.next())?;
-    result.slowdown(base)
+    let distance = |base: &&RunResult| (base.system != result.system, base.fidelity != result.fidelity);
+    result.slowdown(results.iter().filter(alike).min_by_key(distance)?)
 }
 
 fn per_image(seconds: Option<f64>, images: Option<u64>) -> Option<f64> {
@@ -315,14 +315,17 @@ fn mean(results: &[RunResult]) -> Column {
 
 /// What part of the calls was simulated, and the standard error that comes of it.
 fn sampling(results: &[RunResult]) -> [Column; 2] {
-    let error = |result: &RunResult| {
-        let share = result.sampling_error_seconds? / result.simulated_seconds;
-        share.is_finite().then_some(share)
-    };
+    let error = sampling_error_share;
     [
         column("calls simulated (%)", results, |result| Entry::percent(result.sampled_share)),
-        column("sampling error (1σ, %)", results, |result| Entry::percent(error(result))),
+        column("sampling error of whole run (1σ, %)", results, |result| Entry::percent(error(result))),
     ]
+}
+
+/// Standard error of the whole run's time, as a share of that time.
+pub(crate) fn sampling_error_share(result: &RunResult) -> Option<f64> {
+    let share = result.sampling_error_seconds? / result.whole_run_seconds;
+    share.is_finite().then_some(share)
 }
 
 fn slowdown_column(results: &[RunResult]) -> Column {
@@ -409,6 +412,41 @@ mod tests {
     }
 
     #[test]
+    fn slowdown_is_of_the_same_trace() {
+        let of = |trace: &str, mode: &str, seconds| RunResult {
+            trace_hash: trace.to_owned(),
+            network: Some("digits".to_owned()),
+            ..result(mode, "a", seconds)
+        };
+        let results = [of("1", "dram-only", 1.0), of("2", "dram-only", 2.0), of("2", "memory-mode", 3.0)];
+
+        assert_eq!(slowdowns(&results)[2].unwrap().median, 1.5);
+        assert_eq!(slowdowns(&[results[0].clone(), results[2].clone()])[1], None);
+    }
+
+    #[test]
+    fn slowdown_prefers_the_same_system_then_the_same_fidelity() {
+        let of = |system: &str, fidelity: &str, mode: &str, seconds| RunResult {
+            fidelity: fidelity.to_owned(),
+            ..result(mode, system, seconds)
+        };
+        let bases = [
+            of("b", "line", "dram-only", 1.0),
+            of("a", "stream", "dram-only", 2.0),
+            of("a", "line", "dram-only", 4.0),
+        ];
+        let over = |bases: &[RunResult]| {
+            let own = of("a", "line", "memory-mode", 8.0);
+            let results = [bases, &[own]].concat();
+            slowdowns(&results)[bases.len()].unwrap().median
+        };
+
+        assert_eq!(over(&bases), 2.0);
+        assert_eq!(over(&bases[..2]), 4.0);
+        assert_eq!(over(&bases[..1]), 8.0);
+    }
+
+    #[test]
     fn samples_are_named_with_their_error_and_full_runs_are_not() {
         let full = result("dram-only", "a", 2.0);
         let sampled = RunResult {
@@ -419,10 +457,11 @@ mod tests {
 
         assert!(!table(std::slice::from_ref(&full)).to_text().contains("calls simulated"));
         let text = table(&[full, sampled]).transposed().to_text();
-        assert!(
-            text.contains("calls simulated (%)") && text.contains("  5.00") && text.contains("  1.00"),
-            "{text}"
-        );
+        assert!(text.contains("calls simulated (%)") && text.contains("  5.00"), "{text}");
+        // 0.02 s of the 4 s of the whole run, which is twice the inference.
+        let error =
+            text.lines().find(|line| line.starts_with("sampling error of whole run (1σ, %)")).unwrap();
+        assert!(error.contains("0.50"), "{text}");
     }
 
     #[test]

@@ -48,6 +48,12 @@ pub enum Error {
         /// The path.
         file: PathBuf,
     },
+    /// Two files of one name.
+    #[error("writing {}: found two files of this name, need one (choose names that differ in letters or digits)", file.display())]
+    Repeated {
+        /// The path.
+        file: PathBuf,
+    },
     /// A figure could not be converted.
     #[cfg(feature = "pdf")]
     #[error("converting a figure to PDF: {reason}")]

@@ -79,7 +79,8 @@ fn abbreviation(mode: &str) -> String {
     }
 }
 
-fn distinct(texts: &[String]) -> bool {
+/// Whether no text stands there twice.
+pub(crate) fn distinct(texts: &[String]) -> bool {
     texts.iter().enumerate().all(|(i, text)| !texts[..i].contains(text))
 }
 

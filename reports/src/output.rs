@@ -1,5 +1,6 @@
 //! Writes a set of files into a folder: all of them whole, or none.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
@@ -67,12 +68,17 @@ pub fn check_file(path: &Path, others: &[&Path]) -> Result<(), Error> {
 ///
 /// # Errors
 /// - [`Error::Escape`] for a path that is absolute or holds `..`.
+/// - [`Error::Repeated`] for a path of two files.
 /// - [`Error::NotAFolder`] and [`Error::Folder`] as for [`check_folder`].
 /// - [`Error::File`] if a file cannot be written, for instance on a full disk. Nothing was published, unless the
 ///   very renaming into an existing folder failed half-way.
 pub fn write_folder(folder: &Path, files: &[OutputFile]) -> Result<(), Error> {
     if let Some(file) = files.iter().find(|file| !stays_below(&file.path)) {
         return Err(Error::Escape { file: file.path.clone() });
+    }
+    let mut paths = BTreeSet::new();
+    if let Some(file) = files.iter().find(|file| !paths.insert(&file.path)) {
+        return Err(Error::Repeated { file: file.path.clone() });
     }
     let staging = Staging::beside(folder)?;
     for file in files {
@@ -360,6 +366,18 @@ mod tests {
             assert!(matches!(error, Error::Escape { .. }), "{path}");
         }
         assert!(names(parent.path()).is_empty());
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_refused_before_anything_is_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let files = ["x/a", "x/b", "x/a"].map(|path| OutputFile::new(path, "a"));
+
+        let error = write_folder(&parent.path().join("out"), &files).unwrap_err();
+
+        assert!(error.to_string().starts_with("writing x/a: found two files of this name"), "{error}");
+        assert!(names(parent.path()).is_empty());
+        write_folder(&parent.path().join("out"), &files[..2]).unwrap();
     }
 
     #[test]

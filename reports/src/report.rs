@@ -6,7 +6,7 @@ use crate::Error;
 use crate::comparison::{self, Facts};
 use crate::figure::{self, RUN_FIGURES, draw};
 use crate::html;
-use crate::labels::{file_stem, labels};
+use crate::labels::{distinct, file_stem, labels};
 use crate::output::OutputFile;
 
 /// All that `compare` writes besides the trace: `report.html`, the files of figures, `tables/comparison.{csv,tex}`
@@ -44,17 +44,39 @@ pub fn figure_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
     figure::files(&draw(&RUN_FIGURES, results))
 }
 
-/// Each result as `MODE.json`, or by its label where modes repeat.
+/// Each result as `MODE.json`, or by its label where modes repeat, with its number where labels make equal file names.
 ///
 /// # Errors
 /// [`Error::Json`] for a result that JSON cannot hold.
 pub fn result_files(results: &[RunResult]) -> Result<Vec<OutputFile>, Error> {
-    let named = labels(results).into_iter().zip(results);
-    named
-        .map(|(label, result)| Ok(OutputFile::new(file_stem(&label) + ".json", result_json(result)?)))
-        .collect()
+    let mut stems: Vec<String> = labels(results).iter().map(|label| file_stem(label)).collect();
+    if !distinct(&stems) {
+        stems.iter_mut().zip(1..).for_each(|(stem, number)| stem.push_str(&format!("-{number}")));
+    }
+    let named = stems.into_iter().zip(results);
+    named.map(|(stem, result)| Ok(OutputFile::new(stem + ".json", result_json(result)?))).collect()
 }
 
 pub(crate) fn result_json(result: &RunResult) -> Result<String, Error> {
     Ok(serde_json::to_string_pretty(result)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_whose_labels_make_one_file_name_are_numbered() {
+        let result = |system: &str| RunResult {
+            mode: "dram-only".to_owned(),
+            system: system.to_owned(),
+            ..RunResult::default()
+        };
+        let names = |results: &[RunResult]| -> Vec<String> {
+            result_files(results).unwrap().iter().map(|file| file.path.display().to_string()).collect()
+        };
+
+        assert_eq!(names(&[result("a"), result("b")]), ["dram-only-a.json", "dram-only-b.json"]);
+        assert_eq!(names(&[result("a b"), result("a_b")]), ["dram-only-a-b-1.json", "dram-only-a-b-2.json"]);
+    }
 }

@@ -194,7 +194,8 @@ impl Table {
                 continue;
             }
             let word = first_word(&self.heads[group.start]);
-            upper.push(format!("\\multicolumn{{{}}}{{c}}{{{}}}", group.len(), latex_escape(word)));
+            let shared = latex_escape(word.trim_end_matches(','));
+            upper.push(format!("\\multicolumn{{{}}}{{c}}{{{shared}}}", group.len()));
             rules += &format!("\\cmidrule(lr){{{}-{}}}", group.start + 1, group.end);
             lower.extend(self.heads[group].iter().map(|head| latex_escape(head[word.len()..].trim_start())));
         }
@@ -252,6 +253,7 @@ fn latex_escape(cell: &str) -> String {
             '×' => text.push_str("$\\times$"),
             '÷' => text.push_str("$\\div$"),
             'µ' => text.push_str("$\\mu$"),
+            'σ' => text.push_str("$\\sigma$"),
             '⁶' => text.push_str("$^6$"),
             '⁹' => text.push_str("$^9$"),
             '–' => text.push_str("--"),
@@ -339,6 +341,18 @@ mod tests {
         );
         assert!(latex.contains(" & (GB) & read (GB) & write (GB) \\\\\n\\midrule"), "{latex}");
         assert!(!latex.contains("PMem"), "{latex}");
+    }
+
+    #[test]
+    fn latex_heads_have_no_comma_alone_and_no_bare_sigma() {
+        let mut table = Table::new(&["", "memory-mode, cold", "memory-mode, warm"]);
+        table.push(vec![Entry::from("error (1σ, %)"), Entry::number(1.0, 2), Entry::number(2.0, 2)]);
+
+        let latex = table.to_latex();
+
+        assert!(latex.contains("\\multicolumn{2}{c}{memory-mode} \\\\"), "{latex}");
+        assert!(latex.contains(" & cold & warm"), "{latex}");
+        assert!(latex.contains("error (1$\\sigma$, \\%)") && !latex.contains('σ'), "{latex}");
     }
 
     #[test]

@@ -247,15 +247,19 @@ fn measured(run: &RunResult) -> Vec<String> {
     cells
 }
 
-/// The rows as objects; numbers as numbers, what does not apply as null.
+/// The rows as objects; numbers as numbers, what does not apply as null. The cells up to the placement are names: a trace
+/// may be called `123`.
 fn as_json(table: &Table) -> serde_json::Value {
-    let value = |entry: &Entry| match entry.raw() {
+    let names = table.heads.iter().position(|head| head == "placement").map_or(0, |at| at + 1);
+    let value = |(at, entry): (usize, &Entry)| match entry.raw() {
         cell if cell.is_empty() => json!(null),
-        cell if cell.parse::<f64>().is_ok() => serde_json::from_str(&cell).unwrap_or_else(|_| json!(cell)),
+        cell if at >= names && cell.parse::<f64>().is_ok() => {
+            serde_json::from_str(&cell).unwrap_or_else(|_| json!(cell))
+        }
         cell => json!(cell),
     };
     let object = |row: &Vec<Entry>| -> serde_json::Map<String, serde_json::Value> {
-        table.heads.iter().cloned().zip(row.iter().map(value)).collect()
+        table.heads.iter().cloned().zip(row.iter().enumerate().map(value)).collect()
     };
     json!({ "schema": "hetier-sweep-1", "rows": table.rows.iter().map(object).collect::<Vec<_>>() })
 }

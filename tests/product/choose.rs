@@ -115,6 +115,18 @@ fn a_sweep_has_a_row_for_every_combination_that_matters() {
 }
 
 #[test]
+fn a_trace_whose_name_is_a_number_has_a_text_in_a_sweep() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "123"][..], &SMALL].concat());
+
+    let swept = succeed(folder.path(), &["sweep", "123", "--modes", "dram-only", "--json"]);
+
+    let row = &serde_json::from_str::<Value>(&swept).unwrap()["rows"][0];
+    assert_eq!(row["trace"], "123");
+    assert!(row["threads"].is_u64() && row["simulated_seconds"].is_f64(), "{row}");
+}
+
+#[test]
 fn the_command_that_place_prints_replays_the_best_policy() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &[&["record", "digits", "-o", "my d.trace"][..], &SMALL].concat());

@@ -2,7 +2,7 @@
 
 use hetier_sim::result::{Quantiles, RunResult, Spread};
 
-use super::{Metric, NetworkEntry, Sweep};
+use super::{Metric, NetworkEntry, Point, Sweep};
 use crate::figure::{Bar, Drawing, Figure, GroupedBars, Groups, RUN_FIGURES, draw};
 use crate::labels::file_stem;
 
@@ -154,8 +154,14 @@ fn groups(sweep: &Sweep, kind: &ByNetwork) -> Groups {
 
 fn published(sweep: &Sweep, network: &str, run: &str, metric: &Metric) -> Option<f64> {
     let points = sweep.experiment.point.iter();
+    // Bars of slowdowns are over the first run; a ratio over another one is no number for them.
+    let reference = sweep.experiment.run.first().map(|run| &run.name);
+    let is_over_reference = |point: &Point| point.against.is_none() || point.against.as_ref() == reference;
     let mut own = points.filter(|point| {
-        point.network == network && point.run.as_deref() == Some(run) && point.metric == *metric
+        point.network == network
+            && point.run.as_deref() == Some(run)
+            && point.metric == *metric
+            && is_over_reference(point)
     });
     own.next().map(|point| point.published)
 }

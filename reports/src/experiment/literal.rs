@@ -1,10 +1,13 @@
 //! The form of an experiment file, and its checks.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::Metric;
 use super::figures;
+use super::{Metric, Sweep};
 use crate::Error;
+use crate::labels::file_stem;
 
 /// A study: every network on every run, with figures and published points. Unknown keys are errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -298,6 +301,8 @@ impl Experiment {
         of_study.iter().chain(&labels).chain(&runs).try_for_each(|name| file_name(name))?;
         unique("network", &labels)?;
         unique("run", &runs)?;
+        self.check_texts()?;
+        self.check_file_names()?;
         self.check_settings()?;
         for run in &self.run {
             if run.dram_gib.is_some() && run.dram_fraction.is_some() {
@@ -359,6 +364,43 @@ impl Experiment {
         self.check_figures()
     }
 
+    /// Refuses control characters in what tables and pages show: a line break would end a row.
+    fn check_texts(&self) -> Result<(), String> {
+        one_line("title", &self.title)?;
+        one_line("source", &self.source)?;
+        for run in &self.run {
+            one_line(&format!("run {}: title", run.name), &run.title)?;
+        }
+        for point in &self.point {
+            one_line("point: name", &point.name)?;
+            one_line(&format!("point {}: source", point.name), &point.source)?;
+            let note = point.note.as_deref().unwrap_or_default();
+            one_line(&format!("point {}: note", point.name), note)?;
+        }
+        for of in &self.unsimulated {
+            one_line("unsimulated: name", &of.name)?;
+            let texts = [("published", &of.published), ("reason", &of.reason), ("source", &of.source)];
+            for (key, text) in texts {
+                one_line(&format!("unsimulated {}: {key}", of.name), text)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether networks, runs and replays have files of their own: what is no letter, digit or dot is a dash in their names.
+    fn check_file_names(&self) -> Result<(), String> {
+        let replays = Sweep::jobs(self).into_iter().map(|(network, run)| {
+            let (network, run) = (self.network[network].label(), &self.run[run].name);
+            (format!("{network}-{run}"), format!("network {network} on run {run}"))
+        });
+        let named = |what: &str, names: Vec<String>| -> Vec<(String, String)> {
+            names.into_iter().map(|name| (name.clone(), format!("{what} {name}"))).collect()
+        };
+        own_files(named("network", self.labels()))?;
+        own_files(named("run", self.runs()))?;
+        own_files(replays)
+    }
+
     fn check_settings(&self) -> Result<(), String> {
         match self.settings.seeds {
             0 => Err("settings.seeds: found 0, need at least 1".to_owned()),
@@ -403,6 +445,32 @@ fn file_name(name: &str) -> Result<(), String> {
         return Err(format!(
             "name: found {name:?}, need one for files: not empty, no slash, no dot in front"
         ));
+    }
+    Ok(())
+}
+
+/// Refuses a text of more than one line, and with other control characters.
+fn one_line(key: &str, text: &str) -> Result<(), String> {
+    match text.chars().find(|letter| letter.is_control()) {
+        Some(letter) => Err(format!("{key}: found {letter:?} in {text:?}, need one line of plain text")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses names that make no file name, or the same one as another; each with what it is the name of.
+fn own_files(names: impl IntoIterator<Item = (String, String)>) -> Result<(), String> {
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    for (name, of) in names {
+        let stem = file_stem(&name);
+        if stem.is_empty() {
+            return Err(format!("{of}: found no ASCII letter or digit, need one for the names of its files"));
+        }
+        if let Some(other) = owners.get(&stem) {
+            return Err(format!(
+                "{of}: found the file name {stem} of {other}, need names that differ in ASCII letters or digits"
+            ));
+        }
+        owners.insert(stem, of);
     }
     Ok(())
 }

@@ -31,8 +31,7 @@ pub(super) fn page(sweep: &Sweep, judged: &[Judged], figures: &[Named]) -> Strin
         section(&mut text, "Why the numbers differ", &reasons, None);
     }
     if !sweep.cells.is_empty() {
-        section(&mut text, "Memory modes", &modes(sweep), None);
-        text += &detailed_summary(sweep).to_markdown();
+        section(&mut text, "Memory modes", &modes(sweep), Some(&detailed_summary(sweep)));
     }
     for network in sweep.detailed().map(NetworkEntry::label) {
         section(&mut text, &format!("{network}: operations"), &costliest(sweep, network), None);
@@ -83,9 +82,10 @@ fn head(sweep: &Sweep, what: &str) -> String {
     )
 }
 
-/// A section; one whose table has no rows is left out.
+/// A section; a table without rows is left out, and so is a section of nothing.
 fn section(text: &mut String, head: &str, sentences: &[String], table: Option<&Table>) {
-    if table.is_some_and(|table| table.rows.is_empty()) {
+    let table = table.filter(|table| !table.rows.is_empty());
+    if sentences.is_empty() && table.is_none() {
         return;
     }
     write!(text, "\n## {head}\n\n").expect(STRING);

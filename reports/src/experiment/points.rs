@@ -23,8 +23,8 @@ pub fn points(judged: &[Judged]) -> Table {
             measured(Some(point.published)),
             measured(*simulated),
             point.metric.unit().into(),
-            // Two decimals of a percent.
-            Entry::number(error_percent.map(|error| (error * 100.0).round() / 100.0), 3),
+            // Two decimals of a percent; the sum makes a rounded -0 a 0.
+            Entry::number(error_percent.map(|error| (error * 100.0).round() / 100.0 + 0.0), 3),
             Entry::number(point.tolerance_percent, 3),
             point.role.name().into(),
             if *passes { "pass" } else { "FAIL" }.into(),

@@ -8,6 +8,7 @@ use hetier_sim::result::{PhaseResult, RunResult, Stage};
 use super::judgement::Judged;
 use super::tables::overhead_seconds;
 use super::{Metric, Outcome, Role, RunEntry, Sweep};
+use crate::comparison::sampling_error_share;
 use crate::units::{binary_bytes, bytes, count, percent, significant};
 
 pub(super) fn against(judged: &[Judged]) -> Vec<String> {
@@ -44,11 +45,11 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
     let shares: Vec<f64> = ran(sweep).filter_map(|result| result.sampled_share).collect();
     let sampled: Vec<f64> = shares.iter().copied().filter(|share| *share < 1.0).collect();
     if let Some((least, most)) = range(&sampled) {
-        let error = |result: &RunResult| Some(result.sampling_error_seconds? / result.simulated_seconds);
-        let errors: Vec<f64> = ran(sweep).filter_map(error).collect();
+        let errors: Vec<f64> = ran(sweep).filter_map(sampling_error_share).collect();
         sentences.push(format!(
-            "{} of {} replays are samples: of their calls {} to {} were simulated. The standard error of their times is \
-             {} at most; 1 % of the time sampled stands in it for a bias that all windows share (docs/sampling.md measures it).",
+            "{} of {} replays are samples: of their calls {} to {} were simulated. The standard error of the time of \
+             their whole run is {} at most; 1 % of the time sampled stands in it for a bias that all windows share \
+             (docs/sampling.md measures it).",
             sampled.len(),
             shares.len(),
             percent(least),
@@ -60,7 +61,10 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
     sentences.push(match seeds {
         1 => "One seed each: numbers stand without a spread (`seeds` in the study's file runs more)."
             .to_owned(),
-        _ => format!("Medians of {seeds} seeds, with the least and the largest in parentheses."),
+        _ => format!(
+            "Of {seeds} seeds, numbers are those of the run of median time (of two in the middle the shorter), slowdowns \
+             the medians over pairs of seeds; in parentheses stand the least and the largest of all seeds."
+        ),
     });
     sentences
 }
@@ -126,14 +130,19 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     sentences
 }
 
-/// The messages to the client, where near memory lies in front: the mechanism of Memory Mode's penalty.
+/// The messages to the client, where near memory lies in front and is smaller than the process: the mechanism of Memory
+/// Mode's penalty.
 fn queue(sweep: &Sweep) -> Option<String> {
-    let (network, longest, near) = sweep.facts.iter().find_map(|(network, facts)| {
+    let (network, longest, capacity) = sweep.facts.iter().find_map(|(network, facts)| {
         let is_request = |label: &&String| label.ends_with(REQUESTS);
         let requests = facts.elements.keys().filter(is_request).map(|label| facts.elements[label]);
-        let runs = sweep.experiment.run.iter();
-        let near = runs.filter_map(|run| sweep.result(network, &run.name)?.near_memory).next()?;
-        Some((network, requests.max()?, near.capacity_bytes))
+        let mut runs = sweep.experiment.run.iter();
+        let capacity = runs.find_map(|run| {
+            let result = sweep.result(network, &run.name)?;
+            let capacity = result.near_memory?.capacity_bytes;
+            (result.peak_footprint_bytes > capacity).then_some(capacity)
+        })?;
+        Some((network, requests.max()?, capacity))
     })?;
     Some(format!(
         "The mechanism: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
@@ -141,7 +150,7 @@ fn queue(sweep: &Sweep) -> Option<String> {
          of they are more than near memory ({}) keeps: when a message is packed or read, much of it has gone to PMem, and \
          one core alone waits for it. Convolutions wait on all cores at once and lose less.",
         count(longest),
-        bytes(near)
+        bytes(capacity)
     ))
 }
 
@@ -171,11 +180,13 @@ fn class_peaks(sweep: &Sweep) -> Option<String> {
     let runs = &sweep.experiment.run;
     let (network, split, whole) = sweep.networks().find_map(|network| {
         let results = || runs.iter().filter_map(|run| sweep.result(network, &run.name));
-        let least = results().map(|result| result.peak_footprint_bytes).min()?;
-        let split = results().find(|result| {
-            result.placement == "by-class" && result.peak_footprint_bytes as f64 > 1.01 * least as f64
-        })?;
-        Some((network, split, least))
+        let is_split = |result: &&RunResult| result.mode == "app-direct" && result.placement == "by-class";
+        results().filter(is_split).find_map(|split| {
+            // More threads hold more at one time: only runs with as many say what the pools cost.
+            let alike = results().filter(|result| result.threads == split.threads);
+            let least = alike.map(|result| result.peak_footprint_bytes).min()?;
+            (split.peak_footprint_bytes as f64 > 1.01 * least as f64).then_some((network, split, least))
+        })
     })?;
     Some(format!(
         "Placed by class, {network} holds {} at its peak, otherwise {}: every tier has a pool of its own, and a block that \
@@ -221,12 +232,17 @@ fn limits(sweep: &Sweep, run: &RunEntry) -> Option<String> {
     Some(sentence)
 }
 
-/// Operations that a slowdown is made of, those with the most seconds first, and how the first of them waits.
+/// Operations that a slowdown is made of, those with the most seconds first, and how the first of them waits; none where
+/// the run is not slower.
 fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let point = &judged.point;
     let against = point.against.as_ref()?;
     let (slow, base) =
         (sweep.result(&point.network, point.run.as_ref()?)?, sweep.result(&point.network, against)?);
+    let longer = slow.simulated_seconds - base.simulated_seconds;
+    if longer <= 0.0 {
+        return None;
+    }
     let seconds = |result: &RunResult, name: &str| result.by_operation.get(name)?.simulated_seconds;
     let is_server = |phase: &&PhaseResult| phase.stage == Stage::Server;
     let of_server: BTreeSet<&str> =
@@ -243,7 +259,7 @@ fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
     Some(format!(
         "\"{}\": of the {} s that the simulated run takes longer than on {against}, {}.{}",
         point.name,
-        significant(slow.simulated_seconds - base.simulated_seconds, 3),
+        significant(longer, 3),
         parts.join(", "),
         waiting(slow, first.1).unwrap_or_default()
     ))

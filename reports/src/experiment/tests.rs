@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use hetier_sim::result::{OverheadResult, RunResult, Share, TierResult, Traffic};
+use hetier_sim::result::{
+    NearMemory, OverheadResult, PhaseResult, RunResult, Share, Stage, TierResult, Traffic,
+};
 
 use super::*;
 use crate::entry::Entry;
@@ -90,6 +92,14 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
             "role = \"fitted\"",
             "point.role: found fitted, need calibrated or predicted",
         ),
+        (
+            "[[run]]\nname = \"dram-only\"",
+            "[[run]]\nname = \"memory_mode\"",
+            "run memory-mode: found the file name memory-mode of run memory_mode",
+        ),
+        ("[[run]]\nname = \"dram-only\"", "[[run]]\nname = \"記憶\"", "run 記憶: found no ASCII letter"),
+        ("\ntitle = \"", "\ntitle = \"two\\nlines ", "title: found '\\n' in \"two\\nlines"),
+        ("\n[[point]]\nname = \"", "\n[[point]]\nname = \"\\t", "point: name: found '\\t'"),
     ];
     for (from, to, expected) in cases {
         let message = refused(from, to);
@@ -363,4 +373,175 @@ fn a_run_in_dram_only_is_not_the_fastest_with_pmem() {
 
     assert!(fastest("app-direct"));
     assert!(!fastest("dram-only"));
+}
+
+/// A study of two networks on two runs.
+fn study(networks: [&str; 2], runs: [&str; 2]) -> Result<Experiment, crate::Error> {
+    let mut text = "name = 'x'\ntitle = 'x'\nsource = 'x'\nfigures = []\n\n\
+                    [settings]\nfidelity = 'stream'\nseed = 0\nseeds = 1\n"
+        .to_owned();
+    for run in runs {
+        text += &format!("[[run]]\nname = '{run}'\ntitle = 'x'\nsystem = 'x'\nmode = 'dram-only'\n");
+    }
+    for network in networks {
+        text += &format!("[[network]]\nname = 'x'\nlabel = '{network}'\n");
+    }
+    Experiment::parse("x.toml", &text)
+}
+
+#[test]
+fn names_that_would_share_a_file_are_refused() {
+    let refused = |networks, runs| study(networks, runs).unwrap_err().to_string();
+
+    assert_eq!(
+        refused(["digits a", "digits_a"], ["r", "s"]),
+        "x.toml: network digits_a: found the file name digits-a of network digits a, need names that differ in ASCII \
+         letters or digits"
+    );
+    let pair = refused(["a", "a-b"], ["b-c", "c"]);
+    assert!(
+        pair.contains("network a-b on run c: found the file name a-b-c of network a on run b-c"),
+        "{pair}"
+    );
+    assert!(study(["a", "b"], ["b-c", "c"]).is_ok());
+}
+
+fn replay_of<'s>(sweep: &'s mut Sweep, run: &str) -> &'s mut RunResult {
+    let cell = sweep.cells.iter_mut().find(|cell| cell.run == run).unwrap();
+    let Outcome::Ran(result) = &mut cell.outcome else { panic!("it ran") };
+    result
+}
+
+fn page_of(sweep: &Sweep) -> String {
+    String::from_utf8(report_files(sweep).unwrap()[0].bytes.clone()).unwrap()
+}
+
+#[test]
+fn messages_are_more_than_near_memory_only_where_the_process_is() {
+    let says_so = |capacity_bytes| {
+        let mut sweep = sweep();
+        let elements = BTreeMap::from([("layer.request".to_owned(), 96)]);
+        let facts = TraceFacts { elements, ..TraceFacts::default() };
+        sweep.facts.insert("mobilenetv2-0.35-96".to_owned(), facts);
+        let near = NearMemory { capacity_bytes, ..NearMemory::default() };
+        replay_of(&mut sweep, "memory-mode").near_memory = Some(near);
+        page_of(&sweep).contains("more than near memory")
+    };
+
+    assert!(says_so(70_999_999_999));
+    assert!(!says_so(71_000_000_000), "the process holds no more");
+}
+
+#[test]
+fn pools_of_tiers_cost_room_only_in_app_direct_and_beside_as_many_threads() {
+    let says_so = |mode: &str, threads| {
+        let mut sweep = sweep();
+        let placed = replay_of(&mut sweep, "memory-mode");
+        (placed.placement, placed.mode) = ("by-class".to_owned(), mode.to_owned());
+        placed.threads = threads;
+        placed.peak_footprint_bytes = 80_000_000_000;
+        page_of(&sweep).contains("every tier has a pool of its own")
+    };
+
+    assert!(says_so("app-direct", 48));
+    assert!(!says_so("memory-mode", 48));
+    assert!(!says_so("app-direct", 96));
+}
+
+#[test]
+fn only_slowdowns_over_the_first_run_are_drawn_as_published() {
+    let published = |against: &str| {
+        let mut sweep = sweep();
+        let is_ratio = |point: &&mut Point| point.metric == Metric::Slowdown;
+        for point in sweep.experiment.point.iter_mut().filter(is_ratio) {
+            point.against = Some(against.to_owned());
+        }
+        let files = report_files(&sweep).unwrap();
+        let csv = files.iter().find(|file| file.path.ends_with("slowdown-by-network.csv")).unwrap();
+        let text = String::from_utf8(csv.bytes.clone()).unwrap();
+        let row = text.lines().find(|row| row.contains(",memory-mode,")).unwrap();
+        !row.ends_with(',')
+    };
+
+    assert!(published("dram-only"));
+    assert!(!published("memory-mode"));
+}
+
+#[test]
+fn the_page_says_of_which_seeds_its_numbers_are() {
+    let mut sweep = sweep();
+    assert!(page_of(&sweep).contains("One seed each"));
+
+    sweep.experiment.settings.seeds = 4;
+
+    let page = page_of(&sweep);
+    assert!(page.contains("Of 4 seeds, numbers are those of the run of median time"), "{page}");
+}
+
+#[test]
+fn sampling_errors_are_shares_of_the_whole_run() {
+    let mut sweep = sweep();
+    let run = replay_of(&mut sweep, "dram-only");
+    // The whole run takes 675 s, the inference 665.
+    (run.sampled_share, run.sampling_error_seconds) = (Some(0.05), Some(67.5));
+
+    let page = page_of(&sweep);
+
+    assert!(page.contains("their whole run is 10.0 % at most"), "{page}");
+}
+
+#[test]
+fn a_run_that_is_not_slower_has_no_penalty_to_explain() {
+    let explains = |seconds| {
+        let mut sweep = sweep();
+        let run = replay_of(&mut sweep, "memory-mode");
+        run.simulated_seconds = seconds;
+        let phase = PhaseResult { operation: "Convolution".to_owned(), ..server_phase() };
+        run.phases.push(phase);
+        run.by_operation.get_mut("Convolution").unwrap().simulated_seconds = Some(500.0);
+        page_of(&sweep).contains("that the simulated run takes longer than on")
+    };
+
+    assert!(explains(665.1));
+    assert!(!explains(665.0));
+    assert!(!explains(631.6));
+}
+
+fn server_phase() -> PhaseResult {
+    PhaseResult {
+        name: "conv".to_owned(),
+        operation: String::new(),
+        stage: Stage::Server,
+        start_seconds: 0.0,
+        seconds: 1.0,
+        compute_seconds: 1.0,
+        stall_seconds: BTreeMap::new(),
+        tiers: BTreeMap::new(),
+        accesses: 0,
+        near_memory_hit_rate: None,
+        loads: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn what_has_nothing_to_say_is_no_section() {
+    let mut sweep = sweep();
+    assert!(page_of(&sweep).contains("\n## Memory modes\n"));
+
+    sweep.cells.truncate(1);
+    sweep.experiment.network.iter_mut().for_each(|network| network.over_time = false);
+
+    let page = page_of(&sweep);
+    assert!(!page.contains("## Memory modes") && !page.contains("| network |"), "{page}");
+}
+
+#[test]
+fn an_error_that_rounds_to_nothing_has_no_sign() {
+    let mut judged = judge(&sweep());
+    judged[0].error_percent = Some(-0.001);
+
+    let table = points(&judged[..1]);
+
+    let at = table.heads.iter().position(|head| head == "error (%)").unwrap();
+    assert_eq!(table.rows[0][at].raw(), "0");
 }

@@ -1,16 +1,20 @@
 //! Level bars in groups, with published numbers as diamonds.
 
 use super::Figure;
-use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, text_width};
+use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, shortened, text_width};
 use super::palette::{Dash, INK, Stroke, series_fill};
 use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
+use crate::labels::distinct;
 use crate::table::Table;
 
 /// Height of a bar.
 const BAR: f64 = 0.075 * UNITS;
 /// Room between two groups.
 const GAP: f64 = 0.05 * UNITS;
+
+/// Room beside the names.
+const NAME_MARGIN: f64 = 8.0 * POINT;
 
 /// One bar of a group.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,11 +83,11 @@ impl Figure<Groups> for GroupedBars {
         let smallest = values().filter(|value| *value > 0.0).fold(largest, f64::min);
         let is_wide = largest > SPAN * smallest;
         let legend = legend(data, &rows);
-        let names = short(&rows);
+        let names = fitting(&short(&rows));
         let room = names.iter().map(|name| text_width(name)).fold(0.0, f64::max);
         let top = legend.height() + 0.2 * LINE;
         let panel = Panel {
-            left: room + 8.0 * POINT,
+            left: room + NAME_MARGIN,
             right: WIDTH - RIGHT_MARGIN,
             top,
             bottom: top + rows.iter().map(Row::height).sum::<f64>() + GAP,
@@ -174,7 +178,22 @@ fn short(rows: &[Row<'_>]) -> Vec<String> {
         Some((family, rest)) if is_shared(family) => rest.to_owned(),
         _ => row.name.to_owned(),
     });
-    shortened.collect()
+    let shortened: Vec<String> = shortened.collect();
+    if distinct(&shortened) { shortened } else { rows.iter().map(|row| row.name.to_owned()).collect() }
+}
+
+/// Largest share of the page that names take.
+const NAME_SHARE: f64 = 0.55;
+
+/// Names cut to their share of the page: at the end, or at the start where ends tell them apart.
+fn fitting(names: &[String]) -> Vec<String> {
+    let letters = ((NAME_SHARE * WIDTH - NAME_MARGIN) / text_width("x")) as usize;
+    let cut: Vec<String> = names.iter().map(|name| shortened(name, letters)).collect();
+    if distinct(&cut) {
+        return cut;
+    }
+    let backwards = |name: &str| name.chars().rev().collect::<String>();
+    names.iter().map(|name| backwards(&shortened(&backwards(name), letters))).collect()
 }
 
 #[cfg(test)]
@@ -223,6 +242,47 @@ mod tests {
 
         // The third group has a published number and no bar.
         assert_eq!(short(&rows(&groups)), ["1", "2"]);
+    }
+
+    fn named(names: [&str; 2]) -> Groups {
+        let bar = || vec![Bar { value: Some(1.0), ..Bar::default() }];
+        Groups {
+            series: vec!["a".to_owned()],
+            groups: names.map(|name| (name.to_owned(), bar())).to_vec(),
+            line: None,
+        }
+    }
+
+    #[test]
+    fn a_family_name_stays_where_rows_would_be_alike_without_it() {
+        let names = ["multiply-4096", "multiply-8192", "add-4096", "add-8192"];
+        let mut groups = named([names[0], names[1]]);
+        groups.groups.extend(named([names[2], names[3]]).groups);
+
+        assert_eq!(short(&rows(&groups)), names);
+    }
+
+    #[test]
+    fn long_names_leave_room_for_the_bars_and_stay_apart() {
+        let long = "x".repeat(80);
+        let ends = |one: &str, other: &str| {
+            let groups = named([one, other]);
+            let names = fitting(&short(&rows(&groups)));
+            assert!(
+                names.iter().all(|name| text_width(name) + NAME_MARGIN <= NAME_SHARE * WIDTH),
+                "{names:?}"
+            );
+            assert!(FIGURE.svg(&groups).unwrap().contains(&names[0]));
+            names
+        };
+
+        let start = ends(&format!("a{long}"), &format!("b{long}"));
+        assert!(
+            start[0].starts_with("ax") && start[0].ends_with("x…") && start[1].starts_with('b'),
+            "{start:?}"
+        );
+        let end = ends(&format!("{long}a"), &format!("{long}b"));
+        assert!(end[0].starts_with("…x") && end[0].ends_with("xa") && end[1].ends_with('b'), "{end:?}");
     }
 
     #[test]

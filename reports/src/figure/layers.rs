@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hetier_sim::result::{PhaseResult, RunResult};
 
-use super::canvas::{Anchor, Canvas, POINT, UNITS, draw, text_width};
+use super::canvas::{Anchor, Canvas, POINT, UNITS, draw, shortened, text_width};
 use super::palette::{Dash, Fill, GRID, Stroke};
 use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
@@ -103,7 +103,7 @@ impl Stacks {
         let mut y = top + GAP;
         for layer in &self.layers {
             let height = layer.bars.len() as f64 * ROW;
-            canvas.text((30.0, y + height / 2.0), &shortened(&layer.name), Anchor::Start);
+            canvas.text((30.0, y + height / 2.0), &shortened(&layer.name, NAME_LETTERS), Anchor::Start);
             for (bar, mark) in layer.bars.iter().zip(marks) {
                 let middle = y + ROW / 2.0;
                 if marks.len() > 1 {
@@ -135,7 +135,11 @@ impl Stacks {
     }
 
     fn panel(&self, (top, bottom): (f64, f64), unit: Unit) -> Panel {
-        let names = self.layers.iter().map(|layer| text_width(&shortened(&layer.name))).fold(0.0, f64::max);
+        let names = self
+            .layers
+            .iter()
+            .map(|layer| text_width(&shortened(&layer.name, NAME_LETTERS)))
+            .fold(0.0, f64::max);
         let mark = text_width("PMem") + 6.0 * POINT;
         Panel {
             left: 30.0 + names + mark,
@@ -208,11 +212,4 @@ fn largest(layers: Vec<Layer>) -> Vec<Layer> {
         kept.push(rest);
     }
     kept
-}
-
-fn shortened(name: &str) -> String {
-    if name.chars().count() <= NAME_LETTERS {
-        return name.to_owned();
-    }
-    name.chars().take(NAME_LETTERS - 1).chain(['…']).collect()
 }

@@ -5,10 +5,10 @@ use hetier_sim::result::RunResult;
 use super::Figure;
 use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, text_width};
 use super::palette::series_fill;
-use super::panel::{Panel, RIGHT_MARGIN, WIDTH, X_AXIS_ROOM};
+use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
 use crate::comparison::slowdowns;
-use crate::labels::labels;
+use crate::labels::{distinct, labels};
 use crate::table::{Table, cell};
 use crate::units::{Unit, significant, time_unit};
 
@@ -66,7 +66,10 @@ impl Figure<[RunResult]> for RunTime {
         if largest.is_nan() {
             return None;
         }
-        let height = results.len() as f64 * ROW + X_AXIS_ROOM + 0.5 * LINE;
+        let height = legend(results).as_ref().map_or(0.0, Legend::height)
+            + results.len() as f64 * ROW
+            + X_AXIS_ROOM
+            + 0.5 * LINE;
         Some(draw(height, "Bars of inference time by memory mode", |canvas| {
             paint(canvas, results, time_unit(largest), largest);
         }))
@@ -77,11 +80,28 @@ fn longest(result: &RunResult) -> f64 {
     result.ensemble().map_or(result.simulated_seconds, |spread| spread.simulated_seconds.max)
 }
 
+/// Labels as they stand at the bars.
+fn cut(results: &[RunResult]) -> Vec<String> {
+    labels(results).iter().map(|label| label.chars().take(LABEL_LETTERS).collect()).collect()
+}
+
+/// The labels of numbered bars; `None` where bars are told apart by what stands at them.
+fn legend(results: &[RunResult]) -> Option<Legend> {
+    let numbers = (1..).zip(labels(results)).map(|(number, label)| (Sample::Number(number), label));
+    (!distinct(&cut(results))).then(|| Legend::new(numbers))
+}
+
 fn paint(canvas: &Canvas<'_>, results: &[RunResult], unit: Unit, largest: f64) {
-    let names: Vec<String> =
-        labels(results).iter().map(|label| label.chars().take(LABEL_LETTERS).collect()).collect();
+    let legend = legend(results);
+    let names = match &legend {
+        Some(_) => (1..=results.len()).map(|number| number.to_string()).collect(),
+        None => cut(results),
+    };
     let room = names.iter().map(|name| text_width(name)).fold(0.0, f64::max);
-    let top = 0.4 * LINE;
+    let top = legend.as_ref().map_or(0.0, Legend::height) + 0.4 * LINE;
+    if let Some(legend) = &legend {
+        legend.draw(canvas);
+    }
     // Half as much again leaves room for the number at the end of the longest bar.
     let panel = Panel {
         left: room + 8.0 * POINT,
@@ -115,4 +135,27 @@ fn paint_caps(canvas: &Canvas<'_>, panel: &Panel, result: &RunResult, unit: Unit
     let Some(spread) = result.ensemble().map(|spread| spread.simulated_seconds) else { return };
     let range = (spread.min * unit.factor, spread.max * unit.factor);
     panel.caps(canvas, range, middle, 0.25 * BAR);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_whose_cut_labels_are_alike_are_numbered() {
+        let svg = |endings: [&str; 2]| {
+            let results = endings.map(|ending| RunResult {
+                mode: "app-direct".to_owned(),
+                system: format!("{}{ending}", "s".repeat(LABEL_LETTERS - "app-direct, ".len() - 1)),
+                simulated_seconds: 1.0,
+                ..RunResult::default()
+            });
+            RunTime.svg(&results).unwrap()
+        };
+
+        assert!(!svg(["a", "b"]).contains("1:"));
+        let numbered = svg(["xa", "xb"]);
+        assert!(numbered.contains("1:") && numbered.contains("2:"), "{numbered}");
+        assert!(numbered.contains("sxa") && numbered.contains("sxb"), "{numbered}");
+    }
 }

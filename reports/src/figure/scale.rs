@@ -124,9 +124,15 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     inside.map(|value| (value, short(value))).collect()
 }
 
-/// Powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki …
+/// Powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki … The two ends
+/// where no power of two lies between them.
 fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let (first, last) = ((from.log2() - 1e-9).ceil() as i32, (to.log2() + 1e-9).floor() as i32);
+    if last < first {
+        let mut ends = vec![(from, unit_text(from)), (to, unit_text(to))];
+        ends.dedup();
+        return ends;
+    }
     let step = ((last - first) as usize / wanted.max(1) + 1).max(1);
     let mut ticks: Vec<Tick> =
         (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect();
@@ -219,6 +225,13 @@ mod tests {
         assert_eq!(ticks(18.0), ["1", "2", "4", "8", "18"], "16 would stand on it");
         assert_eq!(ticks(32.0), ["1", "2", "4", "8", "16", "32"]);
         assert_eq!(texts(Scale::Binary { from: 1024.0, to: 6144.0 }, 8), ["1Ki", "2Ki", "4Ki", "6Ki"]);
+    }
+
+    #[test]
+    fn a_binary_axis_between_two_powers_of_two_has_its_ends() {
+        assert_eq!(texts(Scale::Binary { from: 1280.0, to: 1792.0 }, 8), ["1.3Ki", "1.8Ki"]);
+        assert_eq!(texts(Scale::Binary { from: 24.0, to: 24.0 }, 8), ["24"]);
+        assert_eq!(texts(Scale::Binary { from: 24.0, to: 48.0 }, 8), ["32", "48"]);
     }
 
     #[test]
