@@ -64,14 +64,11 @@ fn rank(class: Class) -> usize {
 impl Placement for ByClass {
     fn choose(&mut self, newborn: Newborn) -> Choice {
         let rank = rank(newborn.class);
-        let (bytes, mut room) = (newborn.bytes, newborn.fast_room);
-        let reused = if newborn.is_reused { self.reuse(bytes) } else { None };
-        if newborn.is_reused {
-            room -= bytes.min(room);
-        }
-        let growth = if newborn.is_reused { 0 } else { bytes };
-        if growth.saturating_add(self.kept(rank)) > room {
-            if let Some(owner) = reused {
+        let bytes = newborn.bytes;
+        // A block that it takes is no longer there for the class that left it.
+        let owner = if newborn.is_reused { self.reuse(bytes) } else { None };
+        if bytes.saturating_add(self.kept(rank)) > newborn.fast_room {
+            if let Some(owner) = owner {
                 self.leave(owner, bytes);
             }
             return Choice::Slow;
