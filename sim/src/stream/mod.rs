@@ -21,10 +21,8 @@
 //! tags of the followed pages 4 MB for 32 GB of near memory, private states 64 MB at most; the compiled trace takes
 //! more than 100 MB where 10,000 depthwise channels are phases of their own. **Time missed**: MobileNetV2 0.35/96 has
 //! 20 million calls with 48 simulated cores and takes about 0.6 µs of host time for each on DRAM only and 0.8 µs in
-//! Memory Mode (`hetier replay`, one core of a shared virtual machine): some 5,300 instructions a call on DRAM only (3,000 a
-//! tap of a convolution, whose private caches know 300 states for the whole network), spread so evenly that none of them
-//! stands out. Operands and words take a third, exchange with other cores and last levels a third, servers a sixth. A
-//! seventh fewer of them saved 4 % of the time: what they wait for in the host's caches counts as much.
+//! Memory Mode (`hetier replay`, one core of a shared virtual machine). On DRAM only that is 9·10¹⁰ instructions, of which
+//! no function has more than a sixth (`valgrind --tool=callgrind hetier replay`).
 //!
 //! Between the windows of a sampled run ([`crate::replay::Sample`]) nothing is timed, but everything happens: see
 //! `sample`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay

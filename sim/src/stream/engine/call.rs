@@ -221,7 +221,7 @@ impl Engine<'_> {
         toll.done_ps = toll.done_ps.max(self.memory.end_writes(toll.client));
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
         let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
-        self.charge(number, site, &toll, (busy_fs - compute_fs) / 1000);
+        self.book(number, site, &toll, (busy_fs - compute_fs) / 1000);
         let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
         if toll.has_read {
             self.memory.end_fetches();
@@ -232,7 +232,7 @@ impl Engine<'_> {
 
     /// Books what a segment waited.
     #[inline]
-    fn charge(&mut self, number: usize, site: SiteFacts, toll: &Toll, stalled_ps: u64) {
+    fn book(&mut self, number: usize, site: SiteFacts, toll: &Toll, stalled_ps: u64) {
         let (core, tally) = (&mut self.cores[number], &mut self.tallies[site.callee as usize]);
         let waits = [
             (toll.source, stalled_ps),

@@ -138,3 +138,27 @@ impl Core<'_> {
         self.at = usize::MAX;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_found_by_block_until_cleared_and_beyond_the_last_are_void() {
+        let (mut slots, mut after) = (Slots::new(), Slots::new());
+        for (slot, block) in [(0, 7), (1, 8), (MOST_SLOTS - 1, 9), (MOST_SLOTS, 10)] {
+            slots.set(slot, block);
+        }
+
+        assert_eq!(
+            [7, 8, 9, 10].map(|block| slots.find(block)),
+            [Some(0), Some(1), Some(MOST_SLOTS - 1), None]
+        );
+        assert_eq!((slots.block(MOST_SLOTS), slots.count()), (NONE, MOST_SLOTS.into()));
+        slots.clear(1);
+        slots.clear(MOST_SLOTS);
+        after.reorder(&slots, &[MOST_SLOTS - 1, 0, 1, MOST_SLOTS]);
+        assert_eq!([0, 1, 2, 3].map(|slot| after.block(slot)), [9, 7, NONE, NONE]);
+        assert_eq!((after.find(8), after.count()), (None, 4));
+    }
+}

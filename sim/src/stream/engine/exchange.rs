@@ -207,7 +207,6 @@ impl Engine<'_> {
         taken
     }
 
-    #[inline(never)]
     fn read_memory(
         &mut self,
         block: u32,
@@ -315,7 +314,6 @@ impl Engine<'_> {
     }
 
     /// Non-temporal stores: to memory, and no cache keeps a copy.
-    #[inline(never)]
     pub(super) fn bypass(&mut self, block: u32, event: Event, toll: &mut Toll) -> Result<(), Error> {
         self.touch(block, toll.client.socket, toll)?;
         for socket in 0..self.shared.len() {

@@ -4,10 +4,9 @@
 pub const NEVER: u64 = u64::MAX;
 
 /// Most cores: as many as a set of them has bits.
-const MOST_CORES: usize = 128;
+const MOST_CORES: usize = u128::BITS as usize;
 
-/// A tournament over the clocks of all cores. A change costs one comparison for each of log₂(cores) rounds, about
-/// 4 ns for 48 cores.
+/// A tournament over the clocks of all cores. A change costs one comparison for each of log₂(cores) rounds.
 #[derive(Clone, Debug)]
 pub struct Queue {
     /// Clock of the winner of each match; match `m` is between the winners of `2m` and `2m + 1`, leaves stand from `leaves` on.
