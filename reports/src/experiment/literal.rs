@@ -411,21 +411,20 @@ impl Experiment {
     /// Whether the study has the replays that a point needs.
     fn check_cells(&self, point: &Point) -> Result<(), String> {
         let network = self.network.iter().find(|network| network.label() == point.network);
-        let of_point = self.run.iter().filter(|run| point.runs().any(|name| *name == run.name));
-        if point.metric == Metric::DoesNotFit
-            && let Some(run) = of_point.clone().find(|run| !run.only_if_it_fits)
-        {
-            let (name, run) = (&point.name, &run.name);
-            return Err(format!(
-                "point {name}: run {run} ends where a network does not fit, need only_if_it_fits"
-            ));
+        let name = &point.name;
+        for run in self.run.iter().filter(|run| point.runs().any(|name| *name == run.name)) {
+            if point.metric == Metric::DoesNotFit && !run.only_if_it_fits {
+                let run = &run.name;
+                return Err(format!(
+                    "point {name}: run {run} ends where a network does not fit, need only_if_it_fits"
+                ));
+            }
+            if let Some(network) = network.filter(|network| !run.takes(network)) {
+                let (run, network) = (&run.name, network.label());
+                return Err(format!("point {name}: run {run} leaves network {network} out, need its replay"));
+            }
         }
-        let mut of_point = of_point;
-        let missing = network.and_then(|network| of_point.find(|run| !run.takes(network)));
-        missing.map_or(Ok(()), |run| {
-            let (name, network) = (&point.name, &point.network);
-            Err(format!("point {name}: run {} leaves network {network} out, need its replay", run.name))
-        })
+        Ok(())
     }
 
     fn check_figures(&self) -> Result<(), String> {
