@@ -21,9 +21,20 @@ use rayon::prelude::*;
 
 use agreement::{byte_error, is_current, median};
 
-/// Largest errors allowed of simulated time, of bytes by tier and direction, and of the mean latency of reads: what was
-/// reached, so that it gets no worse. The aim is 0.05 and 0.02; the table shows where it is missed.
-const MOST: (f64, f64, f64) = (0.075, 0.155, 0.47);
+/// How far stream is from line: of simulated time, of bytes by tier and direction, of the mean latency of reads and its
+/// 99th percentile (the larger over the smaller, less one), and of the shares of all waiting that tiers and caches have.
+#[derive(Clone, Copy, Debug)]
+struct Apart {
+    time: f64,
+    bytes: f64,
+    mean: f64,
+    p99: f64,
+    waits: f64,
+}
+
+/// What was reached, so that it gets no worse. The aim is 0.05 and 0.02 for time and bytes; the table shows where it is
+/// missed.
+const MOST: Apart = Apart { time: 0.075, bytes: 0.155, mean: 0.65, p99: 1.0, waits: 0.2 };
 
 /// GB/s that a tier of the machine can do at most, reads and writes together: a channel of DDR4-2666, and a DIMM of
 /// Optane PMem 100 that is only read (36 ns for each 256 bytes, and what the buffers still hold).
@@ -169,9 +180,30 @@ const MODES: [(&str, DramSize); 4] = [
 
 struct Row {
     text: String,
-    time: f64,
-    bytes: f64,
-    latency: f64,
+    apart: Apart,
+}
+
+/// How much the larger of two is above the smaller.
+fn above(a: f64, b: f64) -> f64 {
+    a.max(b) / a.min(b) - 1.0
+}
+
+/// Largest difference of the shares that tiers and caches have of all that cores wait for them.
+fn waits_apart(line: &RunResult, stream: &RunResult) -> f64 {
+    let shares = |result: &RunResult| {
+        let of = |source: &str| {
+            result.by_primitive.values().filter_map(|spent| spent.stall_seconds.get(source)).sum::<f64>()
+        };
+        let seconds = ["dram", "pmem", "cache"].map(of);
+        seconds.map(|waited| waited / seconds.iter().sum::<f64>())
+    };
+    shares(line).into_iter().zip(shares(stream)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+/// Most live bytes at a point of the footprint over time.
+fn highest(result: &RunResult) -> u64 {
+    let live = result.footprint_over_time.iter().map(|point| point.live_bytes.values().sum());
+    live.max().unwrap_or(0)
 }
 
 fn hold(case: &Case, mode: &str, dram: DramSize) -> Row {
@@ -183,25 +215,38 @@ fn hold(case: &Case, mode: &str, dram: DramSize) -> Row {
     assert_eq!(line.accesses, stream.accesses, "{} {mode}", case.name);
     let time = stream.whole_run_seconds / line.whole_run_seconds - 1.0;
     let bytes = byte_error(&line, &stream, LEAST_SHARE);
-    let mean = |result: &RunResult| result.read_latency_ns.as_ref().unwrap().mean;
-    let latency = mean(&stream) / mean(&line) - 1.0;
+    let latency = |result: &RunResult| result.read_latency_ns.clone().unwrap();
+    let [of_line, of_stream] = [&line, &stream].map(latency);
+    let apart = Apart {
+        time: time.abs(),
+        bytes,
+        mean: above(of_line.mean, of_stream.mean),
+        p99: above(of_line.p99, of_stream.p99),
+        waits: waits_apart(&line, &stream),
+    };
+    for result in [&line, &stream] {
+        let (highest, peak) = (highest(result), result.peak_live_bytes);
+        assert!(highest * 100 >= peak * 99, "{} {mode}: {highest} of {peak} bytes over time", case.name);
+    }
     for (tier, most) in PEAKS {
         let peak = stream.devices[tier].peak_gb_per_s;
         assert!(peak <= most, "{} {mode}: {tier} at {peak} GB/s", case.name);
     }
     let text = format!(
-        "| {} | {mode} | {:.1} | {:.3} | {:.3} | {:+.1} % | {:.1} % | {:.0} | {:.0} | {:+.0} % |",
+        "| {} | {mode} | {:.1} | {:.3} | {:.3} | {:+.1} % | {:.1} % | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
         case.name,
         line.accesses as f64 / 1e6,
         line.whole_run_seconds * 1e3,
         stream.whole_run_seconds * 1e3,
         time * 100.0,
         bytes * 100.0,
-        mean(&line),
-        mean(&stream),
-        latency * 100.0
+        of_line.mean,
+        of_stream.mean,
+        of_line.p99,
+        of_stream.p99,
+        apart.waits * 100.0
     );
-    Row { text, time: time.abs(), bytes, latency: latency.abs() }
+    Row { text, apart }
 }
 
 #[test]
@@ -220,23 +265,31 @@ fn stream_agrees_with_line_on_every_family_of_networks() {
          Reduced instances of every family of networks on `optane-slice`, caches divided with the ciphertexts (a layer\n\
          of whole ones on whole caches stands last), DRAM for half of the footprint in Memory Mode and 0.3 of it in App\n\
          Direct. Time is the whole run's; bytes are the largest error by tier and direction among those with at least\n\
-         2 % of all bytes. Aim: 5 % of time, 2 % of bytes. Latency is the mean of what loads wait for memory.\n\
+         2 % of all bytes. Aim: 5 % of time, 2 % of bytes. Latency is what loads wait for memory, in ns. Waits is the\n\
+         largest difference of the shares, in hundredths, that DRAM, PMem and caches have of all that cores wait for them.\n\
          `tests/fidelity.rs` checks this page; `UPDATE_SNAPSHOTS=1 cargo test --release --test fidelity` rewrites it.\n\n\
-         | network | mode | million lines | line, ms | stream, ms | time | bytes | line, ns | stream, ns | latency |\n\
-         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+         | network | mode | million lines | line, ms | stream, ms | time | bytes | mean, line | stream | p99, line | stream \
+         | waits |\n\
+         |---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     rows.iter().for_each(|row| writeln!(page, "{}", row.text).unwrap());
-    let median = median(rows.iter().map(|row| row.time));
-    let latency = agreement::median(rows.iter().map(|row| row.latency));
-    writeln!(page, "\nMedian error of time: {:.1} %, of latency: {:.0} %.", median * 100.0, latency * 100.0)
-        .unwrap();
+    let of = |choice: fn(&Apart) -> f64| median(rows.iter().map(|row| choice(&row.apart)));
+    let middle = of(|apart| apart.time);
+    let medians = [middle, of(|apart| apart.mean), of(|apart| apart.p99)].map(|error| error * 100.0);
+    let [time, mean, p99] = medians;
+    writeln!(
+        page,
+        "\nMedian error of time: {time:.1} %, of mean latency: {mean:.0} %, of its p99: {p99:.0} %."
+    )
+    .unwrap();
     println!("{page}");
 
     let is_current = is_current("fidelity.md", &page);
     for row in &rows {
-        let is_held = row.time <= MOST.0 && row.bytes <= MOST.1 && row.latency <= MOST.2;
-        assert!(is_held, "beyond {MOST:?}: {}", row.text);
+        let Apart { time, bytes, mean, p99, waits } = row.apart;
+        let is_alike = time <= MOST.time && bytes <= MOST.bytes && waits <= MOST.waits;
+        assert!(is_alike && mean <= MOST.mean && p99 <= MOST.p99, "beyond {MOST:?}: {:?}", row.apart);
     }
-    assert!(median <= MOST_MEDIAN, "median error of time: {median}");
+    assert!(middle <= MOST_MEDIAN, "median error of time: {middle}");
     assert!(is_current, "docs/fidelity.md is not current (UPDATE_SNAPSHOTS=1 rewrites it)");
 }

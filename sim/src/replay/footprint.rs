@@ -47,6 +47,13 @@ impl Footprint {
         self.note(at, resident);
     }
 
+    /// Notes what is live by class, after any number of births and deaths.
+    pub fn is_now(&mut self, at: u64, live: [u64; Class::ALL.len()], resident: u64) {
+        self.now.live = live;
+        self.total = live.iter().sum();
+        self.note(at, resident);
+    }
+
     fn note(&mut self, at: u64, resident: u64) {
         // Cores are apart by less than a quantum; the record ascends.
         self.now.at = at.max(self.now.at);

@@ -4,6 +4,7 @@ use hetier_traces::Class;
 
 use super::cores::Core;
 use super::exchange::Toll;
+use super::waited::{CACHES, Waited, deal};
 use super::{Engine, SiteFacts};
 use crate::Error;
 use crate::core::Source;
@@ -205,6 +206,7 @@ impl Engine<'_> {
         let mut toll = Toll::new(number, core, site.primitive, segment.lanes, now_ps);
         toll.hold_fs = u64::from(segment.second_level) * self.times.second_level
             + u64::from(segment.returned) * self.times.last_level;
+        toll.waited.by_source[CACHES] = toll.hold_fs;
         for event in segment.first..segment.first + segment.count {
             let event = self.private.events[event as usize];
             let block = self.cores[number].slots.block(event.slot);
@@ -234,16 +236,18 @@ impl Engine<'_> {
     #[inline]
     fn book(&mut self, number: usize, site: SiteFacts, toll: &Toll, stalled_ps: u64) {
         let (core, tally) = (&mut self.cores[number], &mut self.tallies[site.callee as usize]);
-        let waits = [
-            (toll.source, stalled_ps),
-            (Source::FAULT.0, toll.fault_ps),
-            (Source::TRANSLATION.0, toll.walk_fs / 1000),
-        ];
-        for (source, ps) in waits {
-            core.stalls[usize::from(source)] += ps;
-            tally.stalls[usize::from(source)] += ps;
+        let mut add = |source: usize, ps: u64| {
+            core.stalls[source] += ps;
+            tally.stalls[source] += ps;
+        };
+        add(usize::from(Source::FAULT.0), toll.fault_ps);
+        add(usize::from(Source::TRANSLATION.0), toll.walk_fs / 1000);
+        if stalled_ps > 0 {
+            let Waited { by_source, by_class } = &toll.waited;
+            deal(stalled_ps, by_source, CACHES, add);
+            let class_stalls = &mut self.class_stalls;
+            deal(stalled_ps, by_class, usize::from(toll.client.class), |class, ps| class_stalls[class] += ps);
         }
-        self.class_stalls[usize::from(toll.client.class)] += stalled_ps;
         self.caches.page_walks += toll.walks;
     }
 

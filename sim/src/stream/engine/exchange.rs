@@ -2,8 +2,8 @@
 
 use super::Engine;
 use super::cores::Core;
+use super::waited::{CACHES, Waited};
 use crate::Error;
-use crate::core::Source;
 use crate::stream::caches::contents::Parts;
 use crate::stream::caches::pieces::{Event, EventKind};
 use crate::stream::caches::shared::{ALL, Lines};
@@ -25,8 +25,8 @@ pub(super) struct Toll {
     pub own_fs: u64,
     /// When everything is there.
     pub done_ps: u64,
-    /// Source of most of the time, by [`Source`].
-    pub source: u8,
+    /// What all that is made of.
+    pub waited: Waited,
     /// Picoseconds of page faults.
     pub fault_ps: u64,
     /// Femtoseconds of translation.
@@ -49,7 +49,7 @@ impl Toll {
             hold_fs: 0,
             own_fs: 0,
             done_ps: 0,
-            source: Source::CACHE.0,
+            waited: Waited::default(),
             fault_ps: 0,
             walk_fs: 0,
             walks: 0,
@@ -75,6 +75,7 @@ impl Engine<'_> {
         let found = event.lines - left;
         if found > 0 {
             let found_fs = toll.hold_fs - held_fs;
+            toll.waited.add(CACHES, toll.client.class, found_fs);
             self.follow(block, event, others, (found, found_fs), toll);
         }
         // Pages of lines that come from memory are not in the translation buffers, others are in the second level.
@@ -124,12 +125,16 @@ impl Engine<'_> {
             if let Some((parts, ready_ps)) = self.coming(others, block, event.parts, now_ps) {
                 let lines = found * u64::from(parts.count_ones()) / u64::from(event.parts.count_ones());
                 let paced_fs = (lines * self.memory.pace_fs(entry.place)).min((ready_ps - now_ps) * 1000);
-                toll.hold_fs += paced_fs.saturating_sub(found_fs * lines / found);
+                let more_fs = paced_fs.saturating_sub(found_fs * lines / found);
+                toll.hold_fs += more_fs;
+                toll.waited.add(self.memory.tier_of(entry.place), entry.class, more_fs);
             }
         } else if entry.ready_ps > now_ps {
             // Other lines of a call that runs whole come meanwhile.
             let paced_ps = found * self.memory.pace_fs(entry.place) / 1000;
-            toll.done_ps = toll.done_ps.max(now_ps + paced_ps.min(entry.ready_ps - now_ps));
+            let paced_ps = paced_ps.min(entry.ready_ps - now_ps);
+            toll.done_ps = toll.done_ps.max(now_ps + paced_ps);
+            toll.waited.add(self.memory.tier_of(entry.place), entry.class, paced_ps * 1000);
         }
     }
 
@@ -226,7 +231,9 @@ impl Engine<'_> {
         let cost = self.memory.read(place, places, (all, all - stores), client);
         toll.hold_fs += cost.hold_fs;
         toll.done_ps = toll.done_ps.max(cost.done_ps);
-        toll.source = cost.tier;
+        for (tier, fs) in cost.waited_fs.into_iter().enumerate() {
+            toll.waited.add(tier, client.class, fs);
+        }
         if self.inclusion == Inclusion::Inclusive {
             self.keep(block, lines, client);
         }
@@ -322,7 +329,9 @@ impl Engine<'_> {
         let entry = &mut self.heap.blocks[block];
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
-        toll.hold_fs += u64::from(event.lines) * self.memory.store_fs(place);
+        let store_fs = u64::from(event.lines) * self.memory.store_fs(place);
+        toll.hold_fs += store_fs;
+        toll.waited.add(self.memory.tier_of(place), class, store_fs);
         let client = Client { class, is_noted: self.memory.has_memory_directory(), ..toll.client };
         self.memory.write(place, places, u64::from(event.lines), client);
         Ok(())

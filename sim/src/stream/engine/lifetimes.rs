@@ -5,8 +5,9 @@ use crate::Error;
 use crate::stream::heap::blocks::NONE;
 use crate::stream::program::{Op, payload};
 
-/// Births and deaths between two points of the footprint.
-const FOOTPRINT_STEP: u32 = 1024;
+/// Births and deaths between two points of the footprint: one in so many of all, and never more than that.
+const FOOTPRINT_PART: u64 = 4096;
+const FOOTPRINT_STEP: u64 = 1024;
 
 impl Engine<'_> {
     /// Births or deaths that a word asks for; gives the position behind.
@@ -35,14 +36,14 @@ impl Engine<'_> {
 
     #[inline]
     pub(super) fn count_lifetime(&mut self, number: usize) {
-        self.footprint_due += 1;
-        if self.footprint_due >= FOOTPRINT_STEP {
+        self.lifetimes += 1;
+        if self.lifetimes >= self.footprint_due {
+            self.footprint_due = self.lifetimes + (self.lifetimes / FOOTPRINT_PART).clamp(1, FOOTPRINT_STEP);
             self.note_footprint(self.cores[number].clock_ps);
         }
     }
 
     pub(super) fn note_footprint(&mut self, now_ps: u64) {
-        self.footprint_due = 0;
         self.heap.note(now_ps, &mut self.footprint);
     }
 

@@ -8,6 +8,7 @@ mod meeting;
 pub(super) mod queue;
 pub(super) mod regions;
 mod under_way;
+mod waited;
 
 use hetier_traces::loops::Scope;
 use hetier_traces::{Class, Trace};
@@ -133,7 +134,9 @@ pub(super) struct Engine<'p> {
     pub(super) seats: Slots,
     /// Live and resident bytes over time.
     pub footprint: Footprint,
-    pub(super) footprint_due: u32,
+    /// Births and deaths so far, and when the next point of the footprint is due.
+    pub(super) lifetimes: u64,
+    pub(super) footprint_due: u64,
     pub(super) queue: Queue,
     pub(super) schedule: Schedule,
     pub(super) dealt: Vec<Dealt<'p>>,
@@ -222,6 +225,7 @@ impl<'p> Engine<'p> {
             leaving: Vec::new(),
             seats: Slots::new(),
             footprint: Footprint::default(),
+            lifetimes: 0,
             footprint_due: 0,
             schedule,
             dealt: Vec::new(),

@@ -82,8 +82,6 @@ pub struct Heap {
     /// Small objects by array, and their bytes in fast memory.
     small: Vec<Small>,
     small_fast_bytes: u64,
-    /// Live bytes at the last [`Heap::note`].
-    noted: [u64; Class::ALL.len()],
     scratch: Vec<Place>,
     /// Ciphertexts written.
     pub ciphertexts: u64,
@@ -171,7 +169,6 @@ impl Heap {
             peak: Held::default(),
             small: vec![Small::default(); program.arrays.len()],
             small_fast_bytes: 0,
-            noted: [0; Class::ALL.len()],
             scratch: Vec::new(),
             ciphertexts: 0,
             system: parts.system,
@@ -215,16 +212,8 @@ impl Heap {
     }
 
     /// Brings the record of the footprint up to an instant.
-    pub fn note(&mut self, now_ps: u64, footprint: &mut Footprint) {
-        for class in 0..Class::ALL.len() {
-            let (now, before) = (self.held.live[class], self.noted[class]);
-            let resident = self.held.resident;
-            match now.checked_sub(before) {
-                Some(more) => footprint.born(now_ps, class as u8, more, resident),
-                None => footprint.died(now_ps, class as u8, before - now, resident),
-            }
-        }
-        self.noted = self.held.live;
+    pub fn note(&self, now_ps: u64, footprint: &mut Footprint) {
+        footprint.is_now(now_ps, self.held.live, self.held.resident);
     }
 
     /// Array and index of an object, for messages.

@@ -9,6 +9,7 @@ pub(super) mod waits;
 
 use super::behaviour::{Behaviour, TierBehaviour};
 use crate::Picoseconds;
+use crate::core::Source;
 use crate::device::Kind;
 use crate::machine::TrafficCounters;
 use crate::system::System;
@@ -83,6 +84,9 @@ pub struct Passage {
     pub client: Client,
 }
 
+/// Tiers that waiting is told apart by.
+const MOST_TIERS: usize = Source::CACHE.0 as usize;
+
 /// What a fetch from memory cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
@@ -90,8 +94,8 @@ pub struct Cost {
     pub hold_fs: u64,
     /// When the queues have served them.
     pub done_ps: u64,
-    /// Tier that most came from.
-    pub tier: u8,
+    /// What it is made of: femtoseconds that the lines of each tier take, by those limits or in the queues.
+    pub waited_fs: [u64; MOST_TIERS],
 }
 
 /// All memory of the machine.
@@ -154,6 +158,11 @@ impl Memory {
     /// Femtoseconds between the lines of one core's stream from memory, by the first place of its block.
     pub fn pace_fs(&self, place: u32) -> u64 {
         self.servers[self.places[place as usize].server()].pace_fs()
+    }
+
+    /// Tier of the first place of a block.
+    pub fn tier_of(&self, place: u32) -> usize {
+        self.places[place as usize].server() / self.sockets % MOST_TIERS
     }
 
     /// Near memory, in Memory Mode.
@@ -255,14 +264,10 @@ impl Memory {
         let mut cost = Cost::default();
         self.gather(first, count, lines, false, |memory, part| {
             let is_remote = memory.socket(part.place) != client.socket;
-            let (fetched, tier) = memory.read_part(part, is_remote, (lines, loads), client);
-            let mut done_ps = fetched.done_ps;
+            memory.read_part(part, is_remote, (lines, loads), client, &mut cost);
             if is_remote {
-                done_ps = done_ps.max(memory.cross(part.place, part.lines, client));
+                cost.done_ps = cost.done_ps.max(memory.cross(part.place, part.lines, client));
             }
-            cost.hold_fs += part.lines * fetched.line_fs;
-            cost.done_ps = cost.done_ps.max(done_ps);
-            cost.tier = tier as u8;
         });
         cost
     }
@@ -352,7 +357,8 @@ impl Memory {
         is_remote: bool,
         (all, loads): (u64, u64),
         client: Client,
-    ) -> (Fetched, usize) {
+        cost: &mut Cost,
+    ) {
         let Part { place, lines, found } = part;
         let awaited = |lines: u64| if loads == all { lines } else { lines * loads / all };
         let far_server = place.server();
@@ -360,20 +366,16 @@ impl Memory {
         let noted = if is_remote && client.is_noted { lines } else { 0 };
         if self.near.is_none() {
             let work = Work { reads: lines, writes: noted, awaited: awaited(lines) };
-            return (self.fetch(far_server, work, is_remote, client), far_server / self.sockets);
+            return self.fetch(far_server, work, lines, is_remote, client, cost);
         }
         let misses = found.clean + found.dirty;
         let near_server = self.near_tier * self.sockets + self.socket(place);
         let work = Work { reads: lines, writes: misses + noted, awaited: awaited(found.hits) };
-        let near = self.fetch(near_server, work, is_remote, client);
-        if misses == 0 {
-            return (near, self.near_tier);
+        self.fetch(near_server, work, found.hits, is_remote, client, cost);
+        if misses > 0 {
+            let work = Work { reads: misses, writes: found.dirty, awaited: awaited(misses) };
+            self.fetch(far_server, work, misses, is_remote, client, cost);
         }
-        let work = Work { reads: misses, writes: found.dirty, awaited: awaited(misses) };
-        let far = self.fetch(far_server, work, is_remote, client);
-        // The time of a line is the mean over hits and misses.
-        let line_fs = (near.line_fs * found.hits + far.line_fs * misses) / lines;
-        (Fetched { line_fs, done_ps: far.done_ps.max(near.done_ps) }, far_server / self.sockets)
     }
 
     /// Rows of writes, or a write to the one tier there is.
@@ -420,15 +422,28 @@ impl Memory {
         })
     }
 
-    /// Reads of a server, some of them for loads: how long those wait is known when all of them have been asked for.
+    /// Reads of a server, some of them for loads: how long those wait is known when all of them have been asked for. The
+    /// core is held by `served` of the lines; it has the others from elsewhere.
     #[inline]
-    fn fetch(&mut self, server: usize, work: Work, is_remote: bool, client: Client) -> Fetched {
+    fn fetch(
+        &mut self,
+        server: usize,
+        work: Work,
+        served: u64,
+        is_remote: bool,
+        client: Client,
+        cost: &mut Cost,
+    ) {
         self.attribute(server, work, client);
-        let fetched = self.serve(server, work, is_remote, client);
-        let (step, alone_fs) = (self.servers[server].step, work.awaited * fetched.line_fs);
-        let took_ps = fetched.done_ps - client.now_ps;
+        let Fetched { line_fs, done_ps } = self.serve(server, work, is_remote, client);
+        let (step, alone_fs) = (self.servers[server].step, work.awaited * line_fs);
+        let took_ps = done_ps - client.now_ps;
         self.fetches.push(Fetch { server, step, loads: work.awaited, alone_fs, took_ps });
-        fetched
+        cost.hold_fs += served * line_fs;
+        cost.done_ps = cost.done_ps.max(done_ps);
+        if served > 0 {
+            cost.waited_fs[server / self.sockets % MOST_TIERS] += (served * line_fs).max(took_ps * 1000);
+        }
     }
 
     /// Counts how long loads waited that a core made together: those of one server are there at the same time.
@@ -440,7 +455,9 @@ impl Memory {
             let (took_ps, alone_fs) = of_server.fold((0, 0), |(took_ps, alone_fs), other| {
                 (other.took_ps.max(took_ps), alone_fs + other.alone_fs)
             });
-            servers[*server].waits.count(*step, waits::class(took_ps * 1000, alone_fs), *loads);
+            let server = &mut servers[*server];
+            let took_fs = (took_ps * 1000).min(server.longest_fs(alone_fs));
+            server.waits.count(*step, waits::class(took_fs, alone_fs), *loads);
         }
         fetches.clear();
     }

@@ -9,6 +9,9 @@ use super::calendar::Calendar;
 use super::waits::Waits;
 use crate::stream::behaviour::{LEAST_LANES, LOAD_STEPS, Load, TierBehaviour};
 
+/// Reads among lines that count at least.
+const LEAST_SHARE: f64 = 0.1;
+
 /// What a fetch costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetched {
@@ -103,6 +106,14 @@ impl Server {
     /// or as the server takes the cores in turn.
     pub fn pace_fs(&self) -> u64 {
         self.load[0].line_fs.max(self.line_fs * u64::from(self.crowd))
+    }
+
+    /// How long lines may take that would take `alone_fs`: a core's wait for one of each other core's and for what those
+    /// write meanwhile, because no core has more in flight than its buffers hold. A request that is simulated whole
+    /// can lie behind all of another.
+    pub fn longest_fs(&self, alone_fs: u64) -> u64 {
+        let turn_fs = self.line_fs as f64 * f64::from(self.crowd) / self.share.max(LEAST_SHARE);
+        (alone_fs as f64 * (1.0 + turn_fs / self.load[0].line_fs.max(1) as f64)) as u64
     }
 
     /// Takes work off the server's time, for a core with so many lanes, of the same socket or another; says how many lines,
