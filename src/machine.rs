@@ -10,6 +10,7 @@ use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Pinning, Sample, Schedule, Settings, Stores};
 use hetier_sim::{RunResult, System};
 use hetier_traces::Trace;
+use hetier_workloads::program::Kernel;
 use rayon::prelude::*;
 
 use crate::args;
@@ -162,6 +163,18 @@ pub fn replay_one(
     });
     bar.finish_and_clear();
     Ok((result?, started.elapsed().as_secs_f64()))
+}
+
+/// Tells on standard error that times hold no overhead where others of such traces do.
+pub fn note_if_not_charged(trace: &Trace, system: &System) {
+    let kernel = trace.header.facts.get("kernel");
+    if system.overhead.is_none() && kernel.is_some_and(|kernel| kernel == Kernel::Faithful.name()) {
+        tell!(
+            "note: {} has no calibrated overhead of he-transformer (bsc-8260l-* have): its times are those of arithmetic, copies \
+             and memory alone, and do not compare with runs on those",
+            system.name
+        );
+    }
 }
 
 /// Tells on standard error when near memory is too small to tell anything.

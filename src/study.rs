@@ -47,7 +47,8 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         let started = Instant::now();
         let trace = trace_of(&traces[network], experiment, entry)?;
         let place = || format!("{}: run {}, network {}", experiment.file, of_run.name, entry.label());
-        let outcome = replay(trace, machine, of_run, &|share| tell(job, share))
+        let seeds = entry.seeds.unwrap_or(machine.seeds);
+        let outcome = replay(trace, machine, of_run, seeds, &|share| tell(job, share))
             .map_err(|failure| failure.in_file(&place()))?;
         let _ = tell(job, 1.0);
         let outcome = if entry.over_time { outcome } else { trimmed(outcome) };
@@ -190,10 +191,11 @@ fn replay(
     trace: &Trace,
     machine: &Prepared,
     run: &RunEntry,
+    seeds: u32,
     tell: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
 ) -> Outcome<CellOutcome> {
-    let Prepared { system, settings, fidelity, seeds } = machine;
-    match ensemble(trace, system, settings, *fidelity, *seeds, tell) {
+    let Prepared { system, settings, fidelity, .. } = machine;
+    match ensemble(trace, system, settings, *fidelity, seeds, tell) {
         Ok(result) => {
             let (needed_bytes, capacity_bytes) = (result.peak_footprint_bytes, result.capacity_bytes());
             if run.only_if_it_fits && needed_bytes > capacity_bytes {

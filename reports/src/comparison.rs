@@ -292,6 +292,12 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
         |result| per_image(Some(result.simulated_seconds), result.images),
         |_| None,
     ));
+    if results.iter().any(|result| result.overhead.is_some()) {
+        let share = |result: &RunResult| Some(overhead_seconds(result)? / result.whole_run_seconds);
+        columns.push(column("calibrated overhead in whole run (%)", results, |result| {
+            Entry::percent(share(result))
+        }));
+    }
     if results.iter().any(|result| result.ensemble().is_some()) {
         columns.push(mean(results));
     }
@@ -299,6 +305,12 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
         columns.extend(sampling(results));
     }
     columns
+}
+
+/// Calibrated overhead as time of the run: serial, and that of the threads side by side.
+pub(crate) fn overhead_seconds(result: &RunResult) -> Option<f64> {
+    let overhead = result.overhead?;
+    Some(overhead.serial_seconds + overhead.thread_seconds / f64::from(result.threads.max(1)))
 }
 
 /// Mean of the simulated time over seeds, with its 95 % interval.

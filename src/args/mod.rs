@@ -314,6 +314,9 @@ pub struct Replay {
     /// Write the result here as JSON
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Print a row for each phase instead of each operation of the network
+    #[arg(long, conflicts_with_all = ["json", "bare"])]
+    pub phases: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub json: bool,

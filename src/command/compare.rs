@@ -134,6 +134,7 @@ fn compare(
     let timed = machine::replay_all(&recorded.trace, system, &arguments.machine, settings)?;
     machine::warn_if_near_memory_is_small(system, &timed);
     note_if_dram_is_exceeded(system, &timed);
+    machine::note_if_not_charged(&recorded.trace, system);
     let (results, seconds): (Vec<_>, Vec<f64>) = timed.iter().cloned().unzip();
     let mut files = compare_report(&results, &recorded.facts)?;
     files.push(OutputFile::new(format!("{name}.trace"), bytes));

@@ -8,6 +8,7 @@ use hetier_reports::{Table, comparison, output, units};
 use hetier_sim::RunResult;
 use hetier_sim::foreign::IMPORTS;
 use hetier_sim::replay::{DramSize, Settings};
+use hetier_sim::result::Share;
 use hetier_traces::read_file;
 use serde_json::json;
 
@@ -38,7 +39,11 @@ pub fn run(arguments: &args::Replay) -> Outcome {
         let text = serde_json::to_string_pretty(&results[0])? + "\n";
         output::write_single(path, text.as_bytes())?;
     }
-    if arguments.json { print_json(&timed) } else { print_tables(&timed, &speed::lines(&trace, &timed)?) }
+    machine::note_if_not_charged(&trace, &system);
+    if arguments.json {
+        return print_json(&timed);
+    }
+    print_tables(&timed, &speed::lines(&trace, &timed)?, arguments.phases)
 }
 
 /// The error with a way out where a file may be another tool's.
@@ -68,21 +73,44 @@ fn print_json(timed: &[Timed]) -> Outcome {
     Ok(())
 }
 
-fn print_tables(timed: &[Timed], speeds: &[String]) -> Outcome {
+fn print_tables(timed: &[Timed], speeds: &[String], has_phases: bool) -> Outcome {
     for ((result, _), speed) in timed.iter().zip(speeds) {
         say!("{}", comparison::table(std::slice::from_ref(result)).transposed().to_text());
-        let mut phases = Table::new(&["phase", "operation", "time", "lines", "near-memory hits"]);
-        for phase in &result.phases {
-            phases.push(vec![
-                phase.name.clone(),
-                phase.operation.clone(),
-                units::seconds(phase.seconds),
-                units::count(phase.accesses),
-                phase.near_memory_hit_rate.map_or_else(|| "–".to_owned(), units::percent),
-            ]);
-        }
-        say!("{}", phases.to_text());
+        say!("{}", if has_phases { phases(result) } else { operations(result) }.to_text());
         say!("{speed}");
     }
     Ok(())
+}
+
+/// A row for each operation of the network, the longest first.
+fn operations(result: &RunResult) -> Table {
+    let mut rows: Vec<_> = result.by_operation.iter().collect();
+    let seconds = |share: &Share| share.simulated_seconds.unwrap_or_default();
+    rows.sort_by(|one, other| seconds(other.1).total_cmp(&seconds(one.1)));
+    let mut table = Table::new(&["operation", "phases", "time", "lines", "near-memory hits"]);
+    for (name, share) in rows {
+        table.push(vec![
+            name.clone(),
+            units::count(share.count),
+            units::seconds(seconds(share)),
+            units::count(share.accesses),
+            share.near_memory_hit_rate.map_or_else(|| "–".to_owned(), units::percent),
+        ]);
+    }
+    table
+}
+
+/// A row for each phase in its order.
+fn phases(result: &RunResult) -> Table {
+    let mut phases = Table::new(&["phase", "operation", "time", "lines", "near-memory hits"]);
+    for phase in &result.phases {
+        phases.push(vec![
+            phase.name.clone(),
+            phase.operation.clone(),
+            units::seconds(phase.seconds),
+            units::count(phase.accesses),
+            phase.near_memory_hit_rate.map_or_else(|| "–".to_owned(), units::percent),
+        ]);
+    }
+    phases
 }

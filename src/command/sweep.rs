@@ -54,6 +54,7 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
         output::check_file(path, &[&arguments.trace])?;
     }
     let trace = read_file(&arguments.trace)?;
+    systems.iter().for_each(|system| machine::note_if_not_charged(&trace, system));
     let rows = replay(arguments, &shared, &trace, (&systems, &points))?;
     let table = table(arguments, &systems, &rows);
     if let Some(path) = &arguments.output {
@@ -64,7 +65,13 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
         (false, None) => say!("{}", table.to_csv().trim_end_matches('\n')),
         (false, Some(path)) => say!("{}: {} runs", path.display(), rows.len()),
     }
-    Ok(())
+    match rows.iter().find_map(|(_, run)| run.as_ref().err()) {
+        Some(note) if rows.iter().all(|(_, run)| run.is_err()) => Err(Failure::work(format!(
+            "none of the {} combinations could be run; the first: {note}",
+            rows.len()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses lists that name something twice, or that none of the modes takes.

@@ -133,6 +133,8 @@ pub struct NetworkEntry {
     pub liveness: Option<String>,
     /// `process` or `none`.
     pub client: Option<String>,
+    /// Seeds of its runs; those of the settings if left out.
+    pub seeds: Option<u32>,
     /// Whether it is only lowered, for points of its trace, and replayed nowhere.
     #[serde(default)]
     pub trace_only: bool,
@@ -158,6 +160,9 @@ pub struct Point {
     pub metric: Metric,
     /// Run that a ratio is taken against.
     pub against: Option<String>,
+    /// Runs that tell causes of a slowdown apart: each leaves some of them out.
+    #[serde(default)]
+    pub parts: Vec<String>,
     /// The number.
     pub published: f64,
     /// Largest distance of the simulation, in percent of the number, that passes.
@@ -250,11 +255,12 @@ impl Experiment {
         self
     }
 
-    /// Without the networks, runs and replays that no point needs.
+    /// Without the networks, runs and replays that no point needs, and with the seeds of the settings.
     #[must_use]
     pub fn pointed(mut self) -> Self {
         let points = self.point.clone();
         self.network.retain(|network| points.iter().any(|point| point.network == network.label()));
+        self.network.iter_mut().for_each(|network| network.seeds = None);
         for run in &mut self.run {
             let needing = points.iter().filter(|point| point.runs().any(|name| *name == run.name));
             let mut needing: Vec<String> = needing.map(|point| point.network.clone()).collect();
@@ -328,7 +334,7 @@ impl Experiment {
         }
         for point in &self.point {
             known("network", &point.name, &point.network, &labels)?;
-            point.runs().try_for_each(|run| known("run", &point.name, run, &runs))?;
+            point.runs().chain(&point.parts).try_for_each(|run| known("run", &point.name, run, &runs))?;
             self.check_cells(point)?;
             if point.run.is_none() && !point.metric.is_of_trace() {
                 return Err(format!(
@@ -402,6 +408,9 @@ impl Experiment {
     }
 
     fn check_settings(&self) -> Result<(), String> {
+        if let Some(network) = self.network.iter().find(|network| network.seeds == Some(0)) {
+            return Err(format!("network {}: seeds: found 0, need at least 1", network.label()));
+        }
         match self.settings.seeds {
             0 => Err("settings.seeds: found 0, need at least 1".to_owned()),
             _ => Ok(()),

@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 use hetier_sim::result::{PhaseResult, RunResult, Stage};
 
 use super::judgement::Judged;
-use super::tables::overhead_seconds;
 use super::{Metric, Outcome, Role, RunEntry, Sweep};
-use crate::comparison::sampling_error_share;
+use crate::comparison::{overhead_seconds, sampling_error_share};
 use crate::units::{binary_bytes, bytes, count, percent, significant};
 
 pub(super) fn against(judged: &[Judged]) -> Vec<String> {
@@ -57,16 +56,26 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
             percent(range(&errors).map_or(0.0, |(_, most)| most))
         ));
     }
-    let seeds = sweep.experiment.settings.seeds;
-    sentences.push(match seeds {
-        1 => "One seed each: numbers stand without a spread (`seeds` in the study's file runs more)."
-            .to_owned(),
-        _ => format!(
-            "Of {seeds} seeds, numbers are those of the run of median time (of two in the middle the shorter), slowdowns \
-             the medians over pairs of seeds; in parentheses stand the least and the largest of all seeds."
-        ),
-    });
+    sentences.push(seeds(sweep));
     sentences
+}
+
+/// How many seeds runs have, and what their numbers are.
+fn seeds(sweep: &Sweep) -> String {
+    let most = ran(sweep).filter_map(|result| result.seeds).max().unwrap_or(1);
+    if most == 1 {
+        return "One seed each: numbers stand without a spread (`seeds` in the study's file runs more)."
+            .to_owned();
+    }
+    let single = ran(sweep).filter(|result| result.seeds.is_none_or(|seeds| seeds == 1)).count();
+    let others = match single {
+        0 => String::new(),
+        _ => format!(" {single} replays have one seed; their numbers stand without a spread."),
+    };
+    format!(
+        "Of {most} seeds, numbers are those of the run of median time (of two in the middle the shorter), slowdowns the \
+         medians over pairs of seeds; in parentheses stand the least and the largest of all seeds.{others}"
+    )
 }
 
 /// What of the time is calibrated, and what the mechanisms say about the rest.
@@ -77,13 +86,14 @@ pub(super) fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
         sentences.push(format!(
             "Between {} and {} of the run times are calibrated overhead: constants for a multiply-accumulate and for a \
              ciphertext written, fitted to the calibrated points. Their cause inside the original program is not \
-             established, so they say nothing about memory: they are the same on every machine and in every mode.",
+             established, so they say nothing about memory: they are the same in every mode.",
             percent(least),
             percent(most)
         ));
     }
     sentences.extend(peaks(sweep, judged));
     sentences.extend(judged.iter().filter_map(|judged| penalty_by_operation(sweep, judged)));
+    sentences.extend(judged.iter().filter_map(|judged| penalty_by_cause(sweep, judged)));
     sentences.extend(queue(sweep));
     sentences.extend(judged.iter().filter_map(|judged| missing_penalty(sweep, judged)));
     let noted = judged.iter().filter(|judged| !judged.passes);
@@ -130,8 +140,7 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     sentences
 }
 
-/// The messages to the client, where near memory lies in front and is smaller than the process: the mechanism of Memory
-/// Mode's penalty.
+/// The messages to the client, where near memory lies in front and is smaller than the process.
 fn queue(sweep: &Sweep) -> Option<String> {
     let (network, longest, capacity) = sweep.facts.iter().find_map(|(network, facts)| {
         let is_request = |label: &&String| label.ends_with(REQUESTS);
@@ -145,7 +154,7 @@ fn queue(sweep: &Sweep) -> Option<String> {
         Some((network, requests.max()?, capacity))
     })?;
     Some(format!(
-        "The mechanism: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
+        "What misses near memory: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
          ciphertexts ({network}), into a queue before any answer is waited for. With the ciphertexts that they are made \
          of they are more than near memory ({}) keeps: when a message is packed or read, much of it has gone to PMem, and \
          one core alone waits for it. Convolutions wait on all cores at once and lose less.",
@@ -265,6 +274,33 @@ fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
     ))
 }
 
+/// What of a slowdown is left in runs that leave causes of it out.
+fn penalty_by_cause(sweep: &Sweep, judged: &Judged) -> Option<String> {
+    let point = &judged.point;
+    let base = sweep.result(&point.network, point.against.as_ref()?)?;
+    let longer = |run: &str| {
+        let result = sweep.result(&point.network, run)?;
+        Some(significant(result.simulated_seconds - base.simulated_seconds, 3))
+    };
+    let left: Vec<String> = sweep
+        .experiment
+        .run
+        .iter()
+        .filter(|run| point.parts.contains(&run.name))
+        .filter_map(|run| Some(format!("{} s in \"{}\"", longer(&run.name)?, run.title)))
+        .collect();
+    if left.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "\"{}\": of those {} s, {} are left. Together those are less than all of it where causes meet: what misses near memory waits \
+         longer where channels are few.",
+        point.name,
+        longer(point.run.as_ref()?)?,
+        left.join(", and ")
+    ))
+}
+
 /// How many cores work in an operation, and what they wait for.
 fn waiting(result: &RunResult, operation: &str) -> Option<String> {
     let share = result.by_operation.get(operation)?;
@@ -335,7 +371,9 @@ pub(super) fn modes(sweep: &Sweep) -> Vec<String> {
     for network in sweep.networks() {
         let results =
             sweep.experiment.run.iter().filter_map(|run| Some((run, sweep.result(network, &run.name)?)));
-        let beside: Vec<_> = results.filter(|(_, result)| has_pmem(result)).collect();
+        let is_part =
+            |run: &RunEntry| sweep.experiment.point.iter().any(|point| point.parts.contains(&run.name));
+        let beside: Vec<_> = results.filter(|(run, result)| has_pmem(result) && !is_part(run)).collect();
         let fastest =
             beside.iter().min_by(|one, other| one.1.simulated_seconds.total_cmp(&other.1.simulated_seconds));
         if let Some((run, result)) = fastest.filter(|_| beside.len() > 1) {

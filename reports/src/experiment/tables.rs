@@ -3,6 +3,7 @@
 use hetier_sim::result::{Quantiles, RunResult, Share, Spread, TierResult, TierSpread};
 
 use super::{Cell, Experiment, Outcome, RunEntry, Sweep};
+use crate::comparison::overhead_seconds;
 use crate::entry::Entry;
 use crate::table::Table;
 
@@ -185,12 +186,6 @@ fn moved(
     let spread = tier_spread(result, tier).map(between);
     let bytes = result.devices.get(tier).map(|tier| bytes(tier) as f64 * GIGA);
     Entry::number(bytes, 4).within(spread.map(|spread| spread.scaled(GIGA)))
-}
-
-/// Calibrated overhead as time of the run: serial, and that of the threads side by side.
-pub(super) fn overhead_seconds(result: &RunResult) -> Option<f64> {
-    let overhead = result.overhead?;
-    Some(overhead.serial_seconds + overhead.thread_seconds / f64::from(result.threads.max(1)))
 }
 
 /// Heads of the numbers of a graph operation.
