@@ -70,7 +70,7 @@ fn seeds(sweep: &Sweep) -> String {
     let single = ran(sweep).filter(|result| result.seeds.is_none_or(|seeds| seeds == 1)).count();
     let others = match single {
         0 => String::new(),
-        _ => format!(" {single} replays have one seed; their numbers stand without a spread."),
+        _ => format!(" Those of the other {single} stand without a spread."),
     };
     format!(
         "Of {most} seeds, numbers are those of the run of median time (of two in the middle the shorter), slowdowns the \

@@ -51,7 +51,7 @@ fn the_shipped_experiment_holds_the_whole_model_sweep() {
     let experiment = load("lloret2021").unwrap();
 
     assert_eq!(experiment.network.iter().filter(|network| !network.trace_only).count(), 31);
-    assert_eq!(Sweep::jobs(&experiment).len(), 31 * 2 + 3 * 3);
+    assert_eq!(Sweep::jobs(&experiment).len(), 31 * 2 + 3 * 3 + 2 * 2);
     assert_eq!(Sweep::jobs(&experiment.quick()), [(0, 0), (0, 1)]);
     assert!(load("lloret").unwrap_err().to_string().contains("lloret2021"));
 }
@@ -472,10 +472,25 @@ fn the_page_says_of_which_seeds_its_numbers_are() {
     let mut sweep = sweep();
     assert!(page_of(&sweep).contains("One seed each"));
 
-    sweep.experiment.settings.seeds = 4;
+    replay_of(&mut sweep, "memory-mode").seeds = Some(4);
 
     let page = page_of(&sweep);
     assert!(page.contains("Of 4 seeds, numbers are those of the run of median time"), "{page}");
+    assert!(page.contains("Those of the other 1 stand without a spread."), "{page}");
+}
+
+#[test]
+fn the_page_says_what_of_a_slowdown_is_left_without_some_of_its_causes() {
+    let mut sweep = sweep();
+    sweep.experiment.run = load("lloret2021").unwrap().run;
+    let outcome = result("app-direct", 680.0, 71_000_000_000);
+    let run = "memory-mode-machine-all-in-dram".to_owned();
+    sweep.cells.push(Cell { network: "mobilenetv2-0.35-96".to_owned(), run, outcome });
+
+    let page = page_of(&sweep);
+
+    assert!(page.contains("of those 35.0 s, 15.0 s in \"The machine of Memory Mode"), "{page}");
+    assert!(!page.contains("the fastest with PMem is The machine"), "{page}");
 }
 
 #[test]
