@@ -89,6 +89,7 @@ fn lay_out(system: &System, probe: &HotspotProbe) -> Result<(Memory, u64), Error
         is_remote: false,
         has_home_thread: false,
         power_w: None,
+        draw: None,
     };
     let memory = Memory::new(system, scope)?;
     check_region(system, probe.region_bytes, &memory)?;

@@ -167,6 +167,7 @@ fn lay_out(system: &System, probe: &LatencyProbe) -> Result<Memory, Error> {
         is_remote: probe.is_remote,
         has_home_thread: probe.writer_duty_percent > 0.0,
         power_w: None,
+        draw: None,
     };
     let memory = Memory::new(system, scope)?;
     check_region(system, probe.region_bytes, &memory)?;

@@ -12,6 +12,7 @@
 //! machine's memory that is used), `engine` (both in a closed loop), then the four probes.
 
 mod bandwidth;
+mod draws;
 mod engine;
 mod hotspot;
 mod latency;
@@ -25,6 +26,7 @@ mod thread;
 mod walk;
 
 pub use bandwidth::{BandwidthProbe, BandwidthReport, bandwidth};
+pub use draws::{DrawRange, DrawSpread};
 pub use hotspot::{HotspotProbe, HotspotReport, hotspot};
 pub use latency::{LatencyProbe, LatencyReport, latency};
 pub use loaded::{LoadedPoint, LoadedProbe, LoadedReport, loaded};
@@ -37,7 +39,7 @@ use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Name and version of the form of every probe's report; a change of meaning changes it.
-pub const SCHEMA: &str = "hetier-probe-1";
+pub const SCHEMA: &str = "hetier-probe-2";
 
 /// Checks a size in bytes and returns it in lines.
 ///

@@ -183,6 +183,52 @@ fn a_machine_of_a_measured_curve_measures_that_curve() {
 }
 
 #[test]
+fn the_mean_of_draws_moves_little_with_where_threads_begin() {
+    let at = |region_bytes: u64| {
+        let store = BandwidthProbe {
+            operation: Operation::Ntstore,
+            order: Order::Sequential,
+            threads: 24,
+            region_bytes,
+            ..BandwidthProbe::new("dram")
+        };
+        bandwidth(&system("xeon-8260-optane"), &store).expect("a valid probe")
+    };
+
+    let reports = [1024, 1023, 1021].map(|mebibytes| at(mebibytes << 20));
+
+    // Single draws of the same three: 80.1, 91.8 and 79.5 GB/s.
+    let means = reports.clone().map(|report| report.gb_per_s);
+    let mean = means.iter().sum::<f64>() / 3.0;
+    assert!(means.iter().all(|one| (one / mean - 1.0).abs() < 0.05), "{means:?}");
+    for BandwidthReport { gb_per_s, spread, .. } in reports {
+        assert!(spread.gb_per_s.min < gb_per_s && gb_per_s < spread.gb_per_s.max, "{gb_per_s} {spread:?}");
+        assert!(spread.gb_per_s.max / spread.gb_per_s.min > 1.05, "draws begin elsewhere: {spread:?}");
+    }
+}
+
+#[test]
+fn probes_of_six_dimms_meet_wear_levelling_alike_whatever_the_threads() {
+    let at = |threads| {
+        let mix = Some(Mix { reads: 4, writes: 1 });
+        let probe = BandwidthProbe { mix, order: Order::Sequential, threads, ..BandwidthProbe::new("pmem") };
+        bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe")
+    };
+
+    let reports = [19, 20, 21, 24].map(at);
+
+    // One window each: 24.0, 19.2, 25.6 and 16.7 GB/s, with moves in two of them.
+    let gb_per_s = reports.clone().map(|report| report.gb_per_s);
+    let mean = gb_per_s.iter().sum::<f64>() / 4.0;
+    assert!(gb_per_s.iter().all(|one| (one / mean - 1.0).abs() < 0.07), "{gb_per_s:?}");
+    for report in reports {
+        let efficiency = report.write_efficiency.expect("stores");
+        // A block moves for every 56 written: 0.982 of whole lines.
+        assert!((0.96..0.985).contains(&efficiency), "{efficiency}");
+    }
+}
+
+#[test]
 fn equal_probes_give_equal_bytes() {
     let probe = BandwidthProbe { mix: Some(Mix { reads: 2, writes: 1 }), threads: 3, ..one_dimm() };
     assert_eq!(gb_per_s(&probe).to_bits(), gb_per_s(&probe).to_bits());
