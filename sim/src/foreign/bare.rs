@@ -67,8 +67,8 @@ pub struct BareResult {
     /// From arrival at the controller, when its queue accepts the read, to the last data; none without
     /// reads.
     pub read_latency_ns: Option<LatencySummary>,
-    /// From arrival at the controller to the last data on the bus; of devices other than DRAM, until the queue has it. None without
-    /// writes.
+    /// From arrival at the controller to the last data on the bus; of devices other than DRAM, until the queue has it, or
+    /// until a card has answered. None without writes.
     pub write_latency_ns: Option<LatencySummary>,
     /// Share of accesses for which no row had to be opened; of devices other than DRAM, that a buffer served.
     pub row_hit_rate: f64,
