@@ -237,6 +237,12 @@ const fn scope(probe: &BandwidthProbe, sockets: usize, draw: u64) -> Scope<'_> {
     }
 }
 
+/// Whether anything is read, for loads or for ownership.
+fn reads_lines(probe: &BandwidthProbe) -> bool {
+    let (mix, store) = probe.resolved_mix();
+    mix.reads > 0 || store != Operation::Ntstore
+}
+
 fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
     find_tier(system, &probe.tier)?;
     if probe.threads == 0 || probe.threads > system.cores() {
@@ -250,6 +256,10 @@ fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
     }
     if probe.fence_bytes.is_some() && probe.resolved_mix().0.writes == 0 {
         return Err(Error::value("probe", "--fence-every", "loads alone", "stores, by --op or --mix"));
+    }
+    if probe.prefetch.is_some() && !reads_lines(probe) {
+        let need = "loads, or stores by --op clwb or store";
+        return Err(Error::value("probe", "--prefetch", "ntstore alone", need));
     }
     whole_lines("--access", probe.access_bytes)?;
     whole_lines("--region", probe.region_bytes)?;

@@ -100,6 +100,28 @@ fn fences_pins_prefetch_and_distance_change_what_they_should() {
 }
 
 #[test]
+fn reads_for_ownership_run_ahead_with_prefetch_and_stores_past_the_caches_do_not() {
+    let base = BandwidthProbe { order: Order::Sequential, ..BandwidthProbe::new("dram") };
+    let with = |operation, prefetch| BandwidthProbe { operation, prefetch, ..base.clone() };
+    let on = system("xeon-8260-optane");
+
+    let [without, ahead] =
+        [Some(false), Some(true)].map(|prefetch| gb_per_s(&with(Operation::Store, prefetch)));
+    assert!(ahead > 1.3 * without, "{without} and {ahead}");
+    for prefetch in [true, false] {
+        let message = with(Operation::Ntstore, Some(prefetch)).check(&on).expect_err("no line is read");
+        assert_eq!(
+            message.to_string(),
+            "probe: --prefetch: found ntstore alone, need loads, or stores by --op clwb or store"
+        );
+    }
+    assert!(with(Operation::Ntstore, None).check(&on).is_ok());
+    let mixed =
+        BandwidthProbe { mix: Some(Mix { reads: 1, writes: 1 }), ..with(Operation::Ntstore, Some(true)) };
+    assert!(mixed.check(&on).is_ok());
+}
+
+#[test]
 fn overwriting_one_block_stalls_rarely_and_long() {
     let probe = HotspotProbe { tier: "pmem".to_owned(), region_bytes: 256, dimms: None };
     let report = hotspot(&system("optane-1dimm"), &probe).expect("a valid probe");
