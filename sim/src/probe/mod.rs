@@ -52,6 +52,18 @@ fn whole_lines(key: &str, bytes: u64) -> Result<u64, Error> {
     Ok(bytes / LINE_BYTES)
 }
 
+/// Checks that a size in bytes is blocks throughout and returns their number.
+///
+/// # Errors
+/// - [`Error::Value`] if it is 0 or no multiple of the block.
+fn whole_blocks(key: &str, bytes: u64, block: u64) -> Result<u64, Error> {
+    if bytes == 0 || !bytes.is_multiple_of(block) {
+        let need = format!("a multiple of the block, {}", Size(block));
+        return Err(Error::value("probe", key, Size(bytes), need));
+    }
+    Ok(bytes / block)
+}
+
 /// An option that the system cannot serve, or that does not fit another.
 fn refused(system: &System, flag: &str, found: impl ToString, need: impl ToString) -> Error {
     Error::value(&format!("probe on {}", system.name), flag, found, need)

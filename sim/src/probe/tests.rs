@@ -398,6 +398,20 @@ fn what_a_system_cannot_serve_is_refused_before_any_run_with_flag_and_system() {
 }
 
 #[test]
+fn regions_that_are_no_whole_blocks_are_refused() {
+    let hot = HotspotProbe { tier: "pmem".to_owned(), region_bytes: 320, dimms: None };
+    let chase = LatencyProbe { region_bytes: 320, block_bytes: 256, ..LatencyProbe::new("pmem") };
+    let on = system("optane-1dimm");
+
+    for refusal in [hot.check(&on), chase.check(&on)] {
+        let message = refusal.expect_err("a block and a quarter").to_string();
+        assert_eq!(message, "probe: --region: found 320 B, need a multiple of the block, 256 B");
+    }
+    assert!(HotspotProbe { region_bytes: 512, ..hot }.check(&on).is_ok());
+    assert!(LatencyProbe { block_bytes: 64, ..chase }.check(&on).is_ok());
+}
+
+#[test]
 fn only_memory_that_wears_has_a_hot_spot() {
     let on = |tier: &str| HotspotProbe { tier: tier.to_owned(), region_bytes: 256, dimms: None };
 
