@@ -79,8 +79,8 @@ struct Devices<'m> {
     memory: &'m DeviceMemory,
     pace: Pace,
     channels: Vec<Channel>,
-    /// The first instant at which the next access may be offered.
-    free: Picoseconds,
+    /// The first instant at which the next access may be offered, by [`Pace::queue_of`] the channels.
+    free: Vec<Picoseconds>,
     room: Room,
     index: u64,
     reads: Latencies,
@@ -128,7 +128,7 @@ impl<'m> Devices<'m> {
             memory,
             pace,
             channels: (0..memory.interleave.channels()).map(channel).collect(),
-            free: Picoseconds::ZERO,
+            free: vec![Picoseconds::ZERO; memory.interleave.channels() as usize],
             room: Room::of(&memory.device),
             index: 0,
             reads: Latencies::default(),
@@ -187,7 +187,8 @@ impl Controllers for Devices<'_> {
         let offered = Picoseconds(self.pace.first_offer(access).saturating_mul(OTHER_CLOCK_PS));
         let (channel, local) = self.memory.interleave.split(access.line);
         let number = channel as usize;
-        let at = self.room(number, access.kind, offered.max(self.free));
+        let queue = self.pace.queue_of(number);
+        let at = self.room(number, access.kind, offered.max(self.free[queue]));
         let token = self.index;
         self.index += 1;
         self.channels[number].under_way.insert(token, (access.kind, at));
@@ -195,7 +196,7 @@ impl Controllers for Devices<'_> {
         let line = local % (self.memory.device.capacity_bytes() / LINE_BYTES);
         self.channels[number].device.push(Request { token, line, kind: access.kind, at });
         let until = if self.room.waits_for(access.kind) { self.accepted(number, token, at) } else { at };
-        self.free = until + Picoseconds(self.pace.gap().saturating_mul(OTHER_CLOCK_PS));
+        self.free[queue] = until + Picoseconds(self.pace.gap().saturating_mul(OTHER_CLOCK_PS));
     }
 
     fn finish(&mut self) {
