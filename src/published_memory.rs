@@ -104,7 +104,7 @@ pub fn unsimulated() -> Vec<Unsimulated> {
 }
 
 fn verdict(row: Calibrated, role: Role) -> Verdict {
-    let Calibrated { point, simulated, error_percent } = row;
+    let Calibrated { point, simulated, error_percent, .. } = row;
     let deviation = DEVIATIONS.iter().find(|(id, _)| *id == point.id);
     let tolerance = deviation.map_or(0.0, |(_, deviation)| deviation / point.low * 100.0);
     let verdict = judged(

@@ -22,7 +22,7 @@
 //!   section 5.4). Ten threads get that here (25 GB/s), but more threads get more: the queue that stops them is in no
 //!   published description. Nor do mixed remote traffic's collapses have a mechanism beyond the writes and reads of
 //!   directory state, which cost a third to a half.
-//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.7, 10.3, 14.0, 14.7 GB/s at 1, 4, 8 and 24)
+//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.7, 10.2, 13.4, 14.1 GB/s at 1, 4, 8 and 24)
 //!   where measurements fall.
 //! - Stalls of wear levelling become rarer as a hot spot grows (FAST'20, figure 3). Here a move begins with the write
 //!   that made it necessary, so a sequential writer is always in the block that moves. Letting a move wait until writes
@@ -38,22 +38,24 @@
 //! - Remote store + clwb in order collapses with threads on six DIMMs (1.9 to 0.7 GB/s for 4 to 24). No measurement says
 //!   so. Probably the state that a read for ownership leaves in home memory is written just before the line itself, so
 //!   that both meet in one DIMM's queue and whole lines come apart; it was not followed line by line. In random order
-//!   (4.7 GB/s), without state in memory (7.5) and with evictions instead of clwb (2.3 to 2.5) they do not (`hetier probe
+//!   (4.6 GB/s), without state in memory (5.4) and with evictions instead of clwb (2.2 to 2.5) they do not (`hetier probe
 //!   bandwidth --op clwb --access 256 --remote`, 24 threads; `link.directory` in a copy of the system file).
 //!
 //! # What holds DRAM below its pins
 //!
-//! With the address mapping, queues and marks of Ramulator 2 and one rank, 24 threads of M1 store 121 GB/s past the
-//! caches where 81 were measured (of 128 of the pins) and read 118 for 108; the Gold 6240 reads 265 for 226. Nothing of
-//! the following was fitted; each is what a source says of the machine, and each shows in what was measured:
+//! With the address mapping, queues and marks of Ramulator 2 and one rank, 24 threads of M1 store 117 GB/s past the
+//! caches where 81 were measured (of 128 of the pins) and read 116 for 108; the Gold 6240 reads 265 for 226. Nothing of
+//! the following was fitted; each is what a source says of the machine, and each shows in what was measured. M1's are means
+//! of draws of where threads begin (`hetier probe bandwidth`); single draws of its last stores lie from 76 to 83, and with
+//! regions of 1,019 to 1,023 MiB, whose parts begin in other banks, at 72 to 100 with means of 84 to 88:
 //!
 //! | in turn | M1 ntstore | M1 read | 6240 read |
 //! |---|---|---|---|
-//! | as Ramulator 2 | 121 | 118 | 265 |
-//! | two ranks of x4 chips, as 32 GB modules have | 115 | 117 | 259 |
-//! | mapping of Intel's decoder: two rows a stream, banks by hashed high bits | 111 | 113 | 255 |
-//! | 8 writes pending, as stores to PMem show on the same controllers | 80 | 113 | 255 |
-//! | 22 reads pending | 80 | 110 | 249 |
+//! | as Ramulator 2 | 117 | 116 | 265 |
+//! | two ranks of x4 chips, as 32 GB modules have | 113 | 116 | 259 |
+//! | mapping of Intel's decoder: two rows a stream, banks by hashed high bits | 111 | 114 | 255 |
+//! | 8 writes pending, as stores to PMem show on the same controllers | 80 | 114 | 255 |
+//! | 22 reads pending | 80 | 111 | 249 |
 //! | scattered 4 KiB pages for a user program (6240) | | | 243 |
 //! | two lines fetched ahead for each access | | | 241 |
 //!
@@ -70,8 +72,8 @@ use serde::{Deserialize, Serialize};
 use crate::device::literal::DeviceConfig;
 use crate::pages::choose;
 use crate::probe::{
-    BandwidthProbe, HotspotProbe, LatencyProbe, LoadedProbe, LoadedReport, Mix, Pattern, bandwidth, hotspot,
-    latency, loaded, parse_size,
+    BandwidthProbe, DrawRange, HotspotProbe, LatencyProbe, LoadedProbe, LoadedReport, Mix, Pattern,
+    bandwidth, hotspot, latency, loaded, parse_size,
 };
 use crate::{Error, System};
 
@@ -82,8 +84,8 @@ pub use further::{further, ratings};
 /// Name in errors, and the text, of the points.
 const FILE: &str = "calibration.csv";
 const POINTS: &str = include_str!("../calibration.csv");
-/// Share of the host's time that points of no curve take: 15 of 16.5 s on two cores. Only progress is told by it.
-const SINGLES_SHARE: f64 = 0.9;
+/// Share of the host's time that points of no curve take, roughly. Only progress is told by it.
+const SINGLES_SHARE: f64 = 0.93;
 
 /// One published measurement. Empty options are those of the probe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -177,6 +179,9 @@ pub struct Calibrated {
     pub point: Point,
     /// The same on the simulated machine.
     pub simulated: f64,
+    /// Least and largest of the draws that it is the mean of, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<DrawRange>,
     /// Relative distance from the published range, in percent, with sign; 0 inside.
     pub error_percent: f64,
 }
@@ -241,7 +246,7 @@ fn measure_curves(
             }
         };
         let simulated = interpolate(&curves[place].1, curve_bandwidth(&point)?);
-        table.push((row, compare(point, simulated)));
+        table.push((row, compare(point, simulated.into())));
     }
     Ok(table)
 }
@@ -255,8 +260,21 @@ pub fn measure(point: Point) -> Result<Calibrated, Error> {
     Ok(compare(point, simulated))
 }
 
+/// A simulated value.
+#[derive(Clone, Copy, Debug)]
+struct Simulated {
+    value: f64,
+    spread: Option<DrawRange>,
+}
+
+impl From<f64> for Simulated {
+    fn from(value: f64) -> Self {
+        Self { value, spread: None }
+    }
+}
+
 /// Sets a simulated value beside the published one.
-fn compare(point: Point, simulated: f64) -> Calibrated {
+fn compare(point: Point, Simulated { value: simulated, spread }: Simulated) -> Calibrated {
     let error = if simulated < point.low {
         simulated / point.low - 1.0
     } else if simulated > point.high {
@@ -264,7 +282,7 @@ fn compare(point: Point, simulated: f64) -> Calibrated {
     } else {
         0.0
     };
-    Calibrated { point, simulated, error_percent: error * 100.0 }
+    Calibrated { point, simulated, spread, error_percent: error * 100.0 }
 }
 
 /// Median of the absolute errors, in percent; 0 without points.
@@ -279,13 +297,13 @@ pub fn markdown(table: &[Calibrated]) -> String {
     let mut text = String::from(
         "| point | system | conditions | measured | published | simulated | error | source |\n|---|---|---|---|---|---|---|---|\n",
     );
-    for Calibrated { point, simulated, error_percent } in table {
+    for Calibrated { point, simulated, spread, error_percent } in table {
         let published = if point.low == point.high {
             number(point.low)
         } else {
             format!("{}–{}", number(point.low), number(point.high))
         };
-        let simulated = number(*simulated);
+        let simulated = number(*simulated) + &spread.map_or_else(String::new, from_to);
         let Point { id, system, source, .. } = point;
         let (conditions, measured) = (point.conditions(), point.measured());
         text += &format!(
@@ -300,21 +318,27 @@ pub fn markdown(table: &[Calibrated]) -> String {
     text + &format!("\nMedian of the absolute errors: {:.1} %.\n", median_error(table))
 }
 
+/// Where single draws lie, if that shows in four digits.
+fn from_to(DrawRange { min, max }: DrawRange) -> String {
+    let [min, max] = [min, max].map(number);
+    if min == max { String::new() } else { format!(" ({min}–{max})") }
+}
+
 /// Four significant digits.
 fn number(value: f64) -> String {
     let digits = 3 - value.abs().max(1e-9).log10().floor() as i32;
     format!("{value:.*}", digits.clamp(0, 4) as usize)
 }
 
-fn simulate(point: &Point) -> Result<f64, Error> {
+fn simulate(point: &Point) -> Result<Simulated, Error> {
     let system = System::load(&point.system)?;
     match point.probe.as_str() {
-        "latency" => simulate_latency(&system, point),
+        "latency" => simulate_latency(&system, point).map(Simulated::from),
         "bandwidth" => simulate_bandwidth(&system, point),
-        "hotspot" => simulate_hotspot(&system, point),
-        "loaded" => simulate_loaded(&system, point),
-        "cache" => cache_latency(&system, point),
-        "pins" => pin_rate(&system, point),
+        "hotspot" => simulate_hotspot(&system, point).map(Simulated::from),
+        "loaded" => simulate_loaded(&system, point).map(Simulated::from),
+        "cache" => cache_latency(&system, point).map(Simulated::from),
+        "pins" => pin_rate(&system, point).map(Simulated::from),
         other => {
             Err(Error::value(FILE, "probe", other, "latency, bandwidth, hotspot, loaded, cache or pins"))
         }
@@ -351,7 +375,7 @@ fn simulate_latency(system: &System, point: &Point) -> Result<f64, Error> {
     pick(point, &[("ns_per_access", report.ns_per_access), ("p50", report.latency_ns.p50)])
 }
 
-fn simulate_bandwidth(system: &System, point: &Point) -> Result<f64, Error> {
+fn simulate_bandwidth(system: &System, point: &Point) -> Result<Simulated, Error> {
     let mix = if point.mix.is_empty() { None } else { Some(point.mix.parse::<Mix>()?) };
     let probe = BandwidthProbe {
         operation: point.operation.parse()?,
@@ -365,7 +389,8 @@ fn simulate_bandwidth(system: &System, point: &Point) -> Result<f64, Error> {
     };
     let report = bandwidth(system, &probe)?;
     let efficiency = report.write_efficiency.unwrap_or(0.0);
-    pick(point, &[("gb_per_s", report.gb_per_s), ("write_efficiency", efficiency)])
+    let value = pick(point, &[("gb_per_s", report.gb_per_s), ("write_efficiency", efficiency)])?;
+    Ok(Simulated { value, spread: (point.metric == "gb_per_s").then_some(report.spread.gb_per_s) })
 }
 
 fn simulate_hotspot(system: &System, point: &Point) -> Result<f64, Error> {

@@ -250,6 +250,6 @@ fn six_channels_move_six_times_as_much() {
 
     let ratio = gb_per_s(6, 600_000) / gb_per_s(1, 100_000);
 
-    // One access is offered a clock, and one full queue holds up the others: less than six, more than four.
-    assert!((4.0..6.0).contains(&ratio), "{ratio}");
+    // One access a clock is offered to each channel, and no full queue holds up another: six but for uneven ends.
+    assert!((5.8..6.1).contains(&ratio), "{ratio}");
 }

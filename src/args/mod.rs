@@ -301,7 +301,7 @@ pub struct Replay {
     /// With --bare: offer an access every so many clocks of the DRAM, or nanoseconds of other memory
     #[arg(long, allow_hyphen_values = true, value_name = "CLOCKS", requires = "bare", conflicts_with = "saturated", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub pace: Option<u64>,
-    /// With --bare: offer the next access at every clock until it is accepted
+    /// With --bare: offer the next access of each channel at every clock until it is accepted
     #[arg(long, requires = "bare")]
     pub saturated: bool,
     /// With --bare: address mapping, ro-ba-ra-co-ch, mop4-clxor, skylake-open, skylake-close or a TOML file with order

@@ -22,6 +22,9 @@ pub enum Probe {
     /// published benchmarks.
     Latency(Latency),
     /// Threads that keep as much in flight as a core can: bandwidth and write efficiency
+    ///
+    /// Where threads begin is drawn several times. What all draws moved in the time of all is printed, with the least and
+    /// the largest of them (`spread` in --json).
     Bandwidth(Bandwidth),
     /// Latency while all cores ask for more and more: the bandwidth-latency curve
     ///

@@ -41,17 +41,20 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
 }
 
 fn print(table: &[Calibrated]) {
-    let heads = ["point", "system", "published", "simulated", "error", "measured", "conditions"];
-    let [point, system, published, simulated, error, measured, conditions] = heads;
-    say!("{point:24} {system:20} {published:>15} {simulated:>11} {error:>9}  {measured:39} {conditions}");
-    for Calibrated { point, simulated, error_percent } in table {
+    let heads = ["point", "system", "published", "simulated", "draws", "error", "measured", "conditions"];
+    let [point, system, published, simulated, draws, error, measured, conditions] = heads;
+    say!(
+        "{point:24} {system:20} {published:>15} {simulated:>11} {draws:>15} {error:>9}  {measured:39} {conditions}"
+    );
+    for Calibrated { point, simulated, spread, error_percent } in table {
         let published = if point.low == point.high {
             format!("{}", point.low)
         } else {
             format!("{}-{}", point.low, point.high)
         };
+        let draws = spread.map_or_else(String::new, |range| format!("{:.2}-{:.2}", range.min, range.max));
         say!(
-            "{:24} {:20} {published:>15} {simulated:11.3} {error_percent:+7.1} %  {:39} {}",
+            "{:24} {:20} {published:>15} {simulated:11.3} {draws:>15} {error_percent:+7.1} %  {:39} {}",
             point.id,
             point.system,
             point.measured(),

@@ -82,7 +82,7 @@ fn event((name, published, requests): Event<'_>) -> Result<Calibrated, Error> {
         source: EVENTS.to_owned(),
         ..Point::default()
     };
-    Ok(compare(point, accesses as f64))
+    Ok(compare(point, (accesses as f64).into()))
 }
 
 /// A line that shares its place in near memory with line 0: one near memory further behind the same of two controllers

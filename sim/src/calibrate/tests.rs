@@ -43,7 +43,7 @@ fn latencies_of_pmem_are_within_ten_percent_but_for_the_documented_one() {
 fn an_error_counts_from_the_nearer_end_of_a_range() {
     let table = [1.0, -4.0, 2.0].map(|error_percent| {
         let point = points().expect("the shipped file reads").remove(0);
-        Calibrated { point, simulated: 0.0, error_percent }
+        Calibrated { point, simulated: 0.0, spread: None, error_percent }
     });
     assert_eq!(median_error(&table), 2.0);
     assert_eq!(number(174.81), "174.8");

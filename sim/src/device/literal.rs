@@ -98,6 +98,16 @@ impl DeviceConfig {
         }
     }
 
+    /// The same device whose maintenance comes in even steps, so that `parts` short runs together meet as much of it as a
+    /// long one; this is the `part`-th.
+    #[must_use]
+    pub fn with_common_wear(self, part: u64, parts: u64) -> Self {
+        match self {
+            Self::Pmem(config) => Self::Pmem(config.with_common_wear(part, parts)),
+            other => other,
+        }
+    }
+
     /// The most that it can read, and write, in GB/s: formulas of its own file, without anything that gets in the way.
     pub fn peaks_gb_per_s(&self) -> [f64; 2] {
         match self {

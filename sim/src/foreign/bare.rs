@@ -19,7 +19,7 @@ const BATCH: usize = 1 << 14;
 /// When accesses are offered. They are accepted in order: one that finds its queue full holds up those behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// The next at every clock, until it is accepted.
+    /// The next of each channel at every clock, until it is accepted: channels do not wait for one another.
     Saturated,
     /// One every so many clocks, at least 1, counted from when the one before was accepted: what a full queue holds up
     /// is not made up for (as Ramulator 2.1's paced bandwidths on the reference streams show).
@@ -35,6 +35,16 @@ impl Pace {
         match self {
             Self::Saturated | Self::Every(_) => 0,
             Self::Recorded => access.clock.unwrap_or(0),
+        }
+    }
+
+    /// Which queue holds up those behind it: its own where all are asked for as much as they can do, else
+    /// the one of the trace.
+    #[inline]
+    pub(super) const fn queue_of(self, channel: usize) -> usize {
+        match self {
+            Self::Saturated => channel,
+            Self::Every(_) | Self::Recorded => 0,
         }
     }
 
@@ -67,8 +77,8 @@ pub struct BareResult {
     /// From arrival at the controller, when its queue accepts the read, to the last data; none without
     /// reads.
     pub read_latency_ns: Option<LatencySummary>,
-    /// From arrival at the controller to the last data on the bus; of devices other than DRAM, until the queue has it. None without
-    /// writes.
+    /// From arrival at the controller to the last data on the bus; of devices other than DRAM, until the queue has it, or
+    /// until a card has answered. None without writes.
     pub write_latency_ns: Option<LatencySummary>,
     /// Share of accesses for which no row had to be opened; of devices other than DRAM, that a buffer served.
     pub row_hit_rate: f64,
@@ -168,8 +178,8 @@ struct Bare<'m> {
     pace: Pace,
     channels: Vec<Channel>,
     meter: Meter,
-    /// The first clock at which the next access may be offered.
-    free: Clock,
+    /// The first clock at which the next access may be offered, by [`Pace::queue_of`] the interleaved channels.
+    free: Vec<Clock>,
 }
 
 impl<'m> Bare<'m> {
@@ -179,7 +189,8 @@ impl<'m> Bare<'m> {
         let count = memory.interleave.channels() * u64::from(config.geometry.sub_channels);
         let channels = (0..count).map(|_| channel()).collect();
         let places = PlaceTable::new(&config.mapping);
-        Self { memory, places, pace, channels, meter: Meter::default(), free: 0 }
+        let free = vec![0; memory.interleave.channels() as usize];
+        Self { memory, places, pace, channels, meter: Meter::default(), free }
     }
 }
 
@@ -187,8 +198,9 @@ impl Controllers for Bare<'_> {
     #[inline]
     fn offer(&mut self, access: &ForeignAccess) {
         let BareMemory { channel: config, interleave } = self.memory;
-        let offered = self.pace.first_offer(access).max(self.free);
         let (number, local) = interleave.split(access.line);
+        let free = &mut self.free[self.pace.queue_of(number as usize)];
+        let offered = self.pace.first_offer(access).max(*free);
         let place = self.places.place(local);
         let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
         let channel = &mut self.channels[number];
@@ -203,7 +215,7 @@ impl Controllers for Bare<'_> {
             at = if has_room { at } else { offered.max(channel.latest()) };
         }
         channel.accept(0, access.kind, place, at, &mut served);
-        self.free = at + self.pace.gap();
+        *free = at + self.pace.gap();
     }
 
     fn finish(&mut self) {

@@ -93,8 +93,8 @@ impl MemoryMode {
     /// Builds the mode for a system.
     ///
     /// # Errors
-    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is larger than the far tier, or has less than a line
-    ///   a controller, or so few that 2³¹ far lines share one.
+    /// - [`Error::Unsupported`] without DRAM or a far tier, or if near memory is larger than the DRAM or the far tier, or
+    ///   has less than a line a controller, or so few that 2³¹ far lines share one.
     pub fn new(system: &System, layout: &Layout, settings: &ModeSettings) -> Result<Self, Error> {
         let dram = need_dram(system, "memory-mode")?;
         let far = need_far(system, "memory-mode")?;
@@ -103,7 +103,8 @@ impl MemoryMode {
         let divides = near.channels.is_multiple_of(wanted) && far_layout.channels.is_multiple_of(wanted);
         let controllers = if divides { wanted } else { 1 };
         let total = controllers * system.sockets as u64;
-        let bytes = settings.near_bytes.unwrap_or_else(|| system.tier_bytes("dram"));
+        let installed = system.tier_bytes("dram");
+        let bytes = settings.near_bytes.unwrap_or(installed);
         let far_bytes = system.tier_bytes(&system.tiers[far].name);
         if bytes > far_bytes {
             return Err(Error::Unsupported {
@@ -111,6 +112,17 @@ impl MemoryMode {
                 what: "mode memory-mode".to_owned(),
                 found: format!("{:.0} GiB of near memory", bytes as f64 / GIB),
                 need: format!("at most the {:.0} GiB behind it", far_bytes as f64 / GIB),
+            });
+        }
+        if bytes > installed {
+            return Err(Error::Unsupported {
+                system: system.name.clone(),
+                what: "mode memory-mode".to_owned(),
+                found: format!("{:.0} GiB of near memory", bytes as f64 / GIB),
+                need: format!(
+                    "at most the {:.0} GiB of DRAM that the system has (--dram, --dram-fraction)",
+                    installed as f64 / GIB
+                ),
             });
         }
         let near_lines = bytes / hetier_traces::LINE_BYTES / total;

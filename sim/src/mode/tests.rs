@@ -112,6 +112,21 @@ fn every_mode_is_refused_where_its_tier_is_missing() {
 }
 
 #[test]
+fn near_memory_beyond_the_dram_of_the_system_is_refused() {
+    let system = System::load("xeon-8260-optane").unwrap();
+    let installed = system.tier_bytes("dram");
+    let with = |bytes: u64| {
+        let settings = ModeSettings { near_bytes: Some(bytes), ..ModeSettings::default() };
+        MemoryMode::new(&system, &Layout::new(&system), &settings).map_err(|error| error.to_string())
+    };
+
+    assert!(with(installed).is_ok());
+    let error = with(installed + 1).err().unwrap();
+    assert!(error.contains("need at most the 384 GiB of DRAM that the system has"), "{error}");
+    assert!(with(3 << 40).is_err());
+}
+
+#[test]
 fn near_memory_without_a_tag_for_every_far_line_is_refused() {
     let mut system = System::load("xeon-8260-optane").unwrap();
     let far = system.tier("pmem").unwrap();

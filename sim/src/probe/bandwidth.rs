@@ -1,7 +1,8 @@
-//! Bandwidth of many threads, each with as much in flight as a core can have.
+//! Bandwidth of many threads, each with as much in flight as a core can have: the mean over draws of where they begin.
 
 use serde::{Deserialize, Serialize};
 
+use super::draws::{self, DrawSpread};
 use super::engine::{Channels, Engine};
 use super::memory::{Memory, Scope, find_tier};
 use super::options::{Mix, Operation, Order, Pin};
@@ -14,10 +15,12 @@ use crate::{Error, Picoseconds, System};
 
 /// Lines done before the measurement, per channel: enough to fill every buffer of a DIMM several times over.
 const WARM_LINES: u64 = 20_000;
-/// Lines measured, per channel: with whole 256 B lines some seven wear-levelling moves of a DIMM.
-const MEASURED_LINES: u64 = 400_000;
-/// Most lines measured, so that probes of many channels stay quick.
-const MOST_LINES: u64 = 1_200_000;
+/// Lines measured in each draw, per channel. Stores of all draws to one DIMM are eight of its wear-levelling moves.
+const MEASURED_LINES: u64 = 80_000;
+/// Most lines measured in each draw, so that probes of many channels stay quick. A draw that stores little to each of many
+/// DIMMs meets a move of some; that all draws together meet neither more nor fewer than a long run is seen to by where
+/// DIMMs begin to count.
+const MOST_LINES: u64 = 300_000;
 
 /// What to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +78,7 @@ impl BandwidthProbe {
     /// # Errors
     /// - As [`bandwidth`].
     pub fn check(&self, system: &System) -> Result<(), Error> {
-        lay_out(system, self).map(drop)
+        lay_out(system, self, 0).map(drop)
     }
 
     /// Loads to stores, and how stores are done.
@@ -97,21 +100,58 @@ pub struct BandwidthReport {
     pub probe: BandwidthProbe,
     /// Whether hardware prefetch was on: as asked for, or as in the system file.
     pub prefetches: bool,
-    /// User data loaded and stored, 10⁹ bytes a second. What is read for ownership does not count.
+    /// User data loaded and stored, 10⁹ bytes a second, of all draws in the time of all. What is read for ownership does
+    /// not count.
     pub gb_per_s: f64,
+    /// How far apart the draws are.
+    pub spread: DrawSpread,
     /// Bytes stored ÷ bytes that the media wrote; absent if either is none.
     pub write_efficiency: Option<f64>,
     /// Bytes loaded ÷ bytes that the media read; absent if either is none.
     pub read_efficiency: Option<f64>,
 }
 
-/// Measures bandwidth. Deterministic; costs about 0.2 µs of host time a line.
+/// Measures bandwidth, draws on as many host cores as there are. Deterministic: the result does not depend on their
+/// number.
 ///
 /// # Errors
 /// - [`Error::Value`] for options that do not fit each other or the system.
 /// - Those of loading the tier's device.
 pub fn bandwidth(system: &System, probe: &BandwidthProbe) -> Result<BandwidthReport, Error> {
-    let mut engine = build(system, probe)?;
+    let draws = draws::each(|draw| measure(system, probe, draw))?;
+    let rates: Vec<f64> = draws.iter().map(Measured::gb_per_s).collect();
+    let sum = |of: fn(&Measured) -> u64| draws.iter().map(of).sum::<u64>();
+    let seconds = draws.iter().map(|draw| draw.seconds).sum::<f64>();
+    let share = |bytes: u64, media: u64| (bytes > 0 && media > 0).then(|| bytes as f64 / media as f64);
+    Ok(BandwidthReport {
+        schema: SCHEMA.to_owned(),
+        system: system.name.clone(),
+        probe: probe.clone(),
+        prefetches: prefetches(system, probe),
+        gb_per_s: sum(|draw| draw.loaded + draw.stored) as f64 * 64.0 / seconds / 1e9,
+        spread: DrawSpread::of(&rates),
+        write_efficiency: share(sum(|draw| draw.stored * 64), sum(|draw| draw.media_write_bytes)),
+        read_efficiency: share(sum(|draw| draw.loaded * 64), sum(|draw| draw.media_read_bytes)),
+    })
+}
+
+/// What one draw did in its measurement.
+struct Measured {
+    loaded: u64,
+    stored: u64,
+    media_read_bytes: u64,
+    media_write_bytes: u64,
+    seconds: f64,
+}
+
+impl Measured {
+    fn gb_per_s(&self) -> f64 {
+        ((self.loaded + self.stored) * 64) as f64 / self.seconds / 1e9
+    }
+}
+
+fn measure(system: &System, probe: &BandwidthProbe, draw: u64) -> Result<Measured, Error> {
+    let mut engine = build(system, probe, draw)?;
     let channels = (engine.memory().dimms() * sockets(system, probe)) as u64;
     // A block of each thread, or as much of it as fills a DIMM's buffers.
     let block_lines = (probe.access_bytes / 64).min(WARM_LINES);
@@ -121,16 +161,12 @@ pub fn bandwidth(system: &System, probe: &BandwidthProbe) -> Result<BandwidthRep
     let before = engine.memory().counters();
     let end = run(&mut engine, measured);
     let after = engine.memory().counters();
-    let seconds = end.last.saturating_sub(begin.last).as_seconds();
-    let share = |bytes: u64, media: u64| (bytes > 0 && media > 0).then(|| bytes as f64 / media as f64);
-    Ok(BandwidthReport {
-        schema: SCHEMA.to_owned(),
-        system: system.name.clone(),
-        probe: probe.clone(),
-        prefetches: prefetches(system, probe),
-        gb_per_s: ((end.loaded + end.stored) * 64) as f64 / seconds / 1e9,
-        write_efficiency: share(end.stored * 64, after.media_write_bytes - before.media_write_bytes),
-        read_efficiency: share(end.loaded * 64, after.media_read_bytes - before.media_read_bytes),
+    Ok(Measured {
+        loaded: end.loaded,
+        stored: end.stored,
+        media_read_bytes: after.media_read_bytes - before.media_read_bytes,
+        media_write_bytes: after.media_write_bytes - before.media_write_bytes,
+        seconds: end.last.saturating_sub(begin.last).as_seconds(),
     })
 }
 
@@ -161,14 +197,15 @@ fn sockets(system: &System, probe: &BandwidthProbe) -> usize {
     probe.threads.div_ceil(system.cores_per_socket)
 }
 
-/// Builds idle memory and the threads.
-fn build(system: &System, probe: &BandwidthProbe) -> Result<Engine, Error> {
-    let (memory, parts) = lay_out(system, probe)?;
+/// Builds idle memory and the threads of a draw.
+fn build(system: &System, probe: &BandwidthProbe, draw: u64) -> Result<Engine, Error> {
+    let (memory, parts) = lay_out(system, probe, draw)?;
     let sockets = sockets(system, probe);
     let threads = (0..probe.threads).map(|index| {
-        let program = parts.program(system, probe, index % system.cores_per_socket, index as u64);
+        let seed = draw << 32 | index as u64;
+        let program = parts.program(system, probe, index % system.cores_per_socket, seed);
         let sharers = probe.threads.div_ceil(sockets);
-        let mut thread = Thread::new(system, program, prefetches(system, probe), sharers, index as u64);
+        let mut thread = Thread::new(system, program, prefetches(system, probe), sharers, seed);
         thread.warm_cache();
         (thread.starting(Picoseconds(index as u64 * 100)), parts.channels(system, index))
     });
@@ -177,9 +214,9 @@ fn build(system: &System, probe: &BandwidthProbe) -> Result<Engine, Error> {
 }
 
 /// The memory, and what each thread has of it.
-fn lay_out(system: &System, probe: &BandwidthProbe) -> Result<(Memory, Parts), Error> {
+fn lay_out(system: &System, probe: &BandwidthProbe, draw: u64) -> Result<(Memory, Parts), Error> {
     check(system, probe)?;
-    let memory = Memory::new(system, scope(probe, sockets(system, probe)))?;
+    let memory = Memory::new(system, scope(probe, sockets(system, probe), draw))?;
     let parts = Parts::new(system, probe, &memory)?;
     Ok((memory, parts))
 }
@@ -188,7 +225,7 @@ fn prefetches(system: &System, probe: &BandwidthProbe) -> bool {
     probe.prefetch.unwrap_or(system.prefetch.enabled)
 }
 
-const fn scope(probe: &BandwidthProbe, sockets: usize) -> Scope<'_> {
+const fn scope(probe: &BandwidthProbe, sockets: usize, draw: u64) -> Scope<'_> {
     Scope {
         tier: probe.tier.as_str(),
         sockets,
@@ -196,7 +233,14 @@ const fn scope(probe: &BandwidthProbe, sockets: usize) -> Scope<'_> {
         is_remote: probe.is_remote,
         has_home_thread: false,
         power_w: probe.power_w,
+        draw: Some(draw),
     }
+}
+
+/// Whether anything is read, for loads or for ownership.
+fn reads_lines(probe: &BandwidthProbe) -> bool {
+    let (mix, store) = probe.resolved_mix();
+    mix.reads > 0 || store != Operation::Ntstore
 }
 
 fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
@@ -212,6 +256,10 @@ fn check(system: &System, probe: &BandwidthProbe) -> Result<(), Error> {
     }
     if probe.fence_bytes.is_some() && probe.resolved_mix().0.writes == 0 {
         return Err(Error::value("probe", "--fence-every", "loads alone", "stores, by --op or --mix"));
+    }
+    if probe.prefetch.is_some() && !reads_lines(probe) {
+        let need = "loads, or stores by --op clwb or store";
+        return Err(Error::value("probe", "--prefetch", "ntstore alone", need));
     }
     whole_lines("--access", probe.access_bytes)?;
     whole_lines("--region", probe.region_bytes)?;

@@ -1,5 +1,6 @@
 //! Overwriting a small region: blocks of 256 bytes, each stored and fenced, in ascending order round and round.
 
+use hetier_traces::LINE_BYTES;
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Channels, Engine};
@@ -9,9 +10,8 @@ use super::program::Program;
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::Walk;
-use super::{SCHEMA, check_region, issue_time, refused, whole_lines};
+use super::{SCHEMA, check_region, issue_time, refused, whole_blocks};
 use crate::device::literal::DeviceConfig;
-use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Lines of a block.
@@ -81,7 +81,7 @@ fn lay_out(system: &System, probe: &HotspotProbe) -> Result<(Memory, u64), Error
             format!("a tier of persistent memory ({device} does not wear, so that nothing moves and stalls)");
         return Err(refused(system, "--tier", &probe.tier, need));
     }
-    let blocks = whole_lines("--region", probe.region_bytes)? / BLOCK_LINES;
+    let blocks = whole_blocks("--region", probe.region_bytes, BLOCK_LINES * LINE_BYTES)?;
     let scope = Scope {
         tier: &probe.tier,
         sockets: 1,
@@ -89,12 +89,10 @@ fn lay_out(system: &System, probe: &HotspotProbe) -> Result<(Memory, u64), Error
         is_remote: false,
         has_home_thread: false,
         power_w: None,
+        draw: None,
     };
     let memory = Memory::new(system, scope)?;
     check_region(system, probe.region_bytes, &memory)?;
-    if blocks == 0 {
-        return Err(refused(system, "--region", Size(probe.region_bytes), "a block of 256 B at least"));
-    }
     Ok((memory, blocks))
 }
 

@@ -16,7 +16,7 @@ use super::program::{Duty, Program};
 use super::tail::{LatencyTail, Tail};
 use super::thread::{FENCE, Thread};
 use super::walk::{Draw, Permutation, Walk};
-use super::{SCHEMA, check_region, issue_time, whole_lines};
+use super::{SCHEMA, check_region, issue_time, whole_blocks, whole_lines};
 use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
@@ -143,6 +143,7 @@ fn check(probe: &LatencyProbe) -> Result<(), Error> {
         let need = format!("at most --region, {}", Size(probe.region_bytes));
         return Err(Error::value("probe", "--block", Size(probe.block_bytes), need));
     }
+    whole_blocks("--region", probe.region_bytes, probe.block_bytes)?;
     if probe.operation == Operation::Store {
         return Err(Error::value(
             "probe",
@@ -167,6 +168,7 @@ fn lay_out(system: &System, probe: &LatencyProbe) -> Result<Memory, Error> {
         is_remote: probe.is_remote,
         has_home_thread: probe.writer_duty_percent > 0.0,
         power_w: None,
+        draw: None,
     };
     let memory = Memory::new(system, scope)?;
     check_region(system, probe.region_bytes, &memory)?;

@@ -130,6 +130,7 @@ fn scope(probe: &LoadedProbe) -> Scope<'_> {
         is_remote: probe.is_remote,
         has_home_thread: false,
         power_w: None,
+        draw: None,
     }
 }
 

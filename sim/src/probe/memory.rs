@@ -1,5 +1,6 @@
 //! The memory that a probe sees: that of a machine with the channels of one tier, and where lines lie in it.
 
+use super::draws::DRAWS;
 use super::engine::Channels;
 use super::options::Mix;
 use super::refused;
@@ -27,6 +28,9 @@ pub(super) struct Scope<'a> {
     pub has_home_thread: bool,
     /// Another power budget for PMem.
     pub power_w: Option<f64>,
+    /// Number of the draw, of several that together meet as much wear levelling as a long run; without it every block
+    /// counts what is written to it.
+    pub draw: Option<u64>,
 }
 
 /// Channels, and the way to them.
@@ -65,7 +69,8 @@ impl Memory {
         let sockets = if scope.is_remote { system.sockets } else { scope.sockets.max(1) };
         let part = part(system, tier, dimms, sockets);
         let routes = Routes { tiers: [0], layout: Layout::new(&part).tiers[0], dimms };
-        let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(device.build()))?;
+        let mut devices = worn(&device, scope.draw, dimms * sockets);
+        let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(devices().build()))?;
         let (there, back) = match system.link.filter(|_| scope.is_remote && !scope.has_home_thread) {
             Some(link) => (link.request, link.response),
             None => Default::default(),
@@ -147,6 +152,17 @@ impl Memory {
     /// What all devices have moved so far.
     pub(super) fn counters(&self) -> Counters {
         self.inner.counters(0)
+    }
+}
+
+/// Gives the devices one after the other. Those of a draw are at even stages of wear, and so are the draws.
+fn worn(device: &DeviceConfig, draw: Option<u64>, count: usize) -> impl FnMut() -> DeviceConfig {
+    let mut number = 0;
+    move || {
+        let part = draw.map(|draw| number * DRAWS + draw);
+        number += 1;
+        let device = device.clone();
+        part.map_or(device.clone(), |part| device.with_common_wear(part, count as u64 * DRAWS))
     }
 }
 

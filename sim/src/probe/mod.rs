@@ -12,6 +12,7 @@
 //! machine's memory that is used), `engine` (both in a closed loop), then the four probes.
 
 mod bandwidth;
+mod draws;
 mod engine;
 mod hotspot;
 mod latency;
@@ -25,6 +26,7 @@ mod thread;
 mod walk;
 
 pub use bandwidth::{BandwidthProbe, BandwidthReport, bandwidth};
+pub use draws::{DrawRange, DrawSpread};
 pub use hotspot::{HotspotProbe, HotspotReport, hotspot};
 pub use latency::{LatencyProbe, LatencyReport, latency};
 pub use loaded::{LoadedPoint, LoadedProbe, LoadedReport, loaded};
@@ -37,7 +39,7 @@ use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
 /// Name and version of the form of every probe's report; a change of meaning changes it.
-pub const SCHEMA: &str = "hetier-probe-1";
+pub const SCHEMA: &str = "hetier-probe-2";
 
 /// Checks a size in bytes and returns it in lines.
 ///
@@ -48,6 +50,18 @@ fn whole_lines(key: &str, bytes: u64) -> Result<u64, Error> {
         return Err(Error::value("probe", key, bytes, "a multiple of 64 bytes, at least 64"));
     }
     Ok(bytes / LINE_BYTES)
+}
+
+/// Checks that a size in bytes is blocks throughout and returns their number.
+///
+/// # Errors
+/// - [`Error::Value`] if it is 0 or no multiple of the block.
+fn whole_blocks(key: &str, bytes: u64, block: u64) -> Result<u64, Error> {
+    if bytes == 0 || !bytes.is_multiple_of(block) {
+        let need = format!("a multiple of the block, {}", Size(block));
+        return Err(Error::value("probe", key, Size(bytes), need));
+    }
+    Ok(bytes / block)
 }
 
 /// An option that the system cannot serve, or that does not fit another.

@@ -100,6 +100,28 @@ fn fences_pins_prefetch_and_distance_change_what_they_should() {
 }
 
 #[test]
+fn reads_for_ownership_run_ahead_with_prefetch_and_stores_past_the_caches_do_not() {
+    let base = BandwidthProbe { order: Order::Sequential, ..BandwidthProbe::new("dram") };
+    let with = |operation, prefetch| BandwidthProbe { operation, prefetch, ..base.clone() };
+    let on = system("xeon-8260-optane");
+
+    let [without, ahead] =
+        [Some(false), Some(true)].map(|prefetch| gb_per_s(&with(Operation::Store, prefetch)));
+    assert!(ahead > 1.3 * without, "{without} and {ahead}");
+    for prefetch in [true, false] {
+        let message = with(Operation::Ntstore, Some(prefetch)).check(&on).expect_err("no line is read");
+        assert_eq!(
+            message.to_string(),
+            "probe: --prefetch: found ntstore alone, need loads, or stores by --op clwb or store"
+        );
+    }
+    assert!(with(Operation::Ntstore, None).check(&on).is_ok());
+    let mixed =
+        BandwidthProbe { mix: Some(Mix { reads: 1, writes: 1 }), ..with(Operation::Ntstore, Some(true)) };
+    assert!(mixed.check(&on).is_ok());
+}
+
+#[test]
 fn overwriting_one_block_stalls_rarely_and_long() {
     let probe = HotspotProbe { tier: "pmem".to_owned(), region_bytes: 256, dimms: None };
     let report = hotspot(&system("optane-1dimm"), &probe).expect("a valid probe");
@@ -179,6 +201,52 @@ fn a_machine_of_a_measured_curve_measures_that_curve() {
         let share = (gb_per_s - low.gb_per_s) / (high.gb_per_s - low.gb_per_s);
         let found = low.ns_per_access + share * (high.ns_per_access - low.ns_per_access);
         assert!((found / published - 1.0).abs() < 0.06, "{gb_per_s} GB/s: {found} ns, published {published}");
+    }
+}
+
+#[test]
+fn the_mean_of_draws_moves_little_with_where_threads_begin() {
+    let at = |region_bytes: u64| {
+        let store = BandwidthProbe {
+            operation: Operation::Ntstore,
+            order: Order::Sequential,
+            threads: 24,
+            region_bytes,
+            ..BandwidthProbe::new("dram")
+        };
+        bandwidth(&system("xeon-8260-optane"), &store).expect("a valid probe")
+    };
+
+    let reports = [1024, 1023, 1021].map(|mebibytes| at(mebibytes << 20));
+
+    // Single draws of the same three: 80.1, 91.8 and 79.5 GB/s.
+    let means = reports.clone().map(|report| report.gb_per_s);
+    let mean = means.iter().sum::<f64>() / 3.0;
+    assert!(means.iter().all(|one| (one / mean - 1.0).abs() < 0.05), "{means:?}");
+    for BandwidthReport { gb_per_s, spread, .. } in reports {
+        assert!(spread.gb_per_s.min < gb_per_s && gb_per_s < spread.gb_per_s.max, "{gb_per_s} {spread:?}");
+        assert!(spread.gb_per_s.max / spread.gb_per_s.min > 1.05, "draws begin elsewhere: {spread:?}");
+    }
+}
+
+#[test]
+fn probes_of_six_dimms_meet_wear_levelling_alike_whatever_the_threads() {
+    let at = |threads| {
+        let mix = Some(Mix { reads: 4, writes: 1 });
+        let probe = BandwidthProbe { mix, order: Order::Sequential, threads, ..BandwidthProbe::new("pmem") };
+        bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe")
+    };
+
+    let reports = [19, 20, 21, 24].map(at);
+
+    // One window each: 24.0, 19.2, 25.6 and 16.7 GB/s, with moves in two of them.
+    let gb_per_s = reports.clone().map(|report| report.gb_per_s);
+    let mean = gb_per_s.iter().sum::<f64>() / 4.0;
+    assert!(gb_per_s.iter().all(|one| (one / mean - 1.0).abs() < 0.07), "{gb_per_s:?}");
+    for report in reports {
+        let efficiency = report.write_efficiency.expect("stores");
+        // A block moves for every 56 written: 0.982 of whole lines.
+        assert!((0.96..0.985).contains(&efficiency), "{efficiency}");
     }
 }
 
@@ -327,6 +395,20 @@ fn what_a_system_cannot_serve_is_refused_before_any_run_with_flag_and_system() {
         let message = refusal.expect_err(&expected).to_string();
         assert!(message.starts_with(&expected), "{message}");
     }
+}
+
+#[test]
+fn regions_that_are_no_whole_blocks_are_refused() {
+    let hot = HotspotProbe { tier: "pmem".to_owned(), region_bytes: 320, dimms: None };
+    let chase = LatencyProbe { region_bytes: 320, block_bytes: 256, ..LatencyProbe::new("pmem") };
+    let on = system("optane-1dimm");
+
+    for refusal in [hot.check(&on), chase.check(&on)] {
+        let message = refusal.expect_err("a block and a quarter").to_string();
+        assert_eq!(message, "probe: --region: found 320 B, need a multiple of the block, 256 B");
+    }
+    assert!(HotspotProbe { region_bytes: 512, ..hot }.check(&on).is_ok());
+    assert!(LatencyProbe { block_bytes: 64, ..chase }.check(&on).is_ok());
 }
 
 #[test]

@@ -77,6 +77,8 @@ pub(super) struct Thread {
     flushes: usize,
     evictions: usize,
     stores: VecDeque<Store>,
+    /// Stores whose line the prefetcher is fetching: the line, and the number in program order.
+    awaiting: Vec<(u64, u64)>,
     first_store: u64,
     dirty: Dirty,
     prefetch: Option<Prefetch>,
@@ -120,6 +122,7 @@ impl Thread {
             flushes: 0,
             evictions: 0,
             stores: VecDeque::new(),
+            awaiting: Vec::new(),
             first_store: 0,
             dirty: Dirty {
                 lines: Vec::new(),
@@ -199,12 +202,16 @@ impl Thread {
         is_safe
     }
 
+    /// Shows the prefetcher a line that a load or store asks for.
+    fn demand(&mut self, line: u64) -> Demand {
+        self.prefetch.as_mut().map_or(Demand::Absent, |prefetch| prefetch.demand(line))
+    }
+
     fn load(&mut self, line: u64, sent: &mut Vec<Sent>) -> bool {
         if self.loads == self.limits.loads {
             return false;
         }
-        let demand = self.prefetch.as_mut().map_or(Demand::Absent, |prefetch| prefetch.demand(line));
-        match demand {
+        match self.demand(line) {
             Demand::Absent => {
                 self.loads += 1;
                 sent.push(Sent { line, purpose: Purpose::Load, at: self.clock, since: self.clock });
@@ -233,6 +240,7 @@ impl Thread {
         true
     }
 
+    /// A store that owns its line before it commits; a line that the prefetcher has fetched is owned, as in a replay.
     fn store_through(&mut self, line: u64, sent: &mut Vec<Sent>) -> bool {
         if self.ownership == self.limits.ownership {
             return false;
@@ -244,8 +252,17 @@ impl Thread {
             return true;
         }
         let number = self.first_store + self.stores.len() as u64;
-        self.stores.push_back(Store { line, is_owned: false });
-        sent.push(Sent { line, purpose: Purpose::Ownership(number), at: self.clock, since: self.clock });
+        let demand = self.demand(line);
+        self.stores.push_back(Store { line, is_owned: demand == Demand::Here });
+        match demand {
+            Demand::Absent => {
+                let purpose = Purpose::Ownership(number);
+                sent.push(Sent { line, purpose, at: self.clock, since: self.clock });
+            }
+            Demand::Coming => self.awaiting.push((line, number)),
+            Demand::Here => self.write_back(self.clock, sent),
+        }
+        self.fetch_ahead(sent);
         true
     }
 
@@ -258,13 +275,29 @@ impl Thread {
             Purpose::Eviction => self.evictions -= 1,
             Purpose::Prefetch => {
                 let waiting = self.prefetch.as_mut().map_or(0, |prefetch| prefetch.arrived(line));
-                self.loads -= waiting as usize;
-                self.prefetched += waiting;
+                let loads = waiting - self.own_awaiting(line);
+                self.loads -= loads as usize;
+                self.prefetched += loads;
             }
             Purpose::Ownership(number) => self.own(number),
         }
         self.clock = self.clock.max(now);
         self.write_back(now, sent);
+    }
+
+    /// Gives a line that was fetched ahead to the stores that wait for it; returns how many did.
+    fn own_awaiting(&mut self, line: u64) -> u64 {
+        let (mut place, mut owned) = (0, 0);
+        while let Some(&(awaited, number)) = self.awaiting.get(place) {
+            if awaited == line {
+                self.awaiting.swap_remove(place);
+                self.own(number);
+                owned += 1;
+            } else {
+                place += 1;
+            }
+        }
+        owned
     }
 
     fn own(&mut self, number: u64) {

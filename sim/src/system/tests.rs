@@ -38,6 +38,11 @@ fn unknown_system_names_the_nearest() {
 fn wrong_values_are_refused_with_file_key_found_and_need() {
     let cases = [
         ("channels_per_socket = 1", "channels_per_socket = 0", "tier.dram.channels_per_socket: found 0"),
+        (
+            "controllers_per_socket = 1",
+            "controllers_per_socket = 2",
+            "tier.dram.channels_per_socket: found 1, need a multiple of processor.controllers_per_socket, 2",
+        ),
         ("clock_ghz = 2.2", "clock_ghz = -1.0", "processor.clock_ghz: found -1"),
         ("interleave_bytes = 256", "interleave_bytes = 100", "tier.dram.interleave_bytes: found 100"),
         ("capacity_kib = 32\n", "capacity_kib = 0\n", "l1.capacity_kib: found 0"),

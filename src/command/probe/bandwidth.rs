@@ -2,7 +2,7 @@
 
 use hetier_reports::{Table, figure, output};
 use hetier_sim::System;
-use hetier_sim::probe::{BandwidthProbe, BandwidthReport, Pin, bandwidth};
+use hetier_sim::probe::{BandwidthProbe, BandwidthReport, DrawRange, DrawSpread, Pin, bandwidth};
 use hetier_sim::size::Size;
 
 use super::{curves, measure, print_json};
@@ -81,20 +81,28 @@ fn probes(arguments: &Bandwidth, system: &System) -> Vec<BandwidthProbe> {
 
 fn print(report: &BandwidthReport) {
     let prefetch = if report.prefetches { " with hardware prefetch" } else { "" };
-    say!("{:.2} GB/s{prefetch}", report.gb_per_s);
+    say!("{:.2} GB/s{prefetch}, {} of where threads begin", report.gb_per_s, draws(report));
     if let Some(efficiency) = report.write_efficiency {
         say!("write efficiency {efficiency:.3} (bytes stored / bytes written by the media)");
     }
 }
 
+/// How far single draws lie apart.
+fn draws(report: &BandwidthReport) -> String {
+    let DrawSpread { draws, gb_per_s: DrawRange { min, max } } = report.spread;
+    format!("{min:.2} to {max:.2} in {draws} draws")
+}
+
 fn table(reports: &[BandwidthReport]) -> Table {
-    let mut table = Table::new(&["threads", "access", "GB/s", "write efficiency", "read efficiency"]);
+    let mut table =
+        Table::new(&["threads", "access", "GB/s", "of draws", "write efficiency", "read efficiency"]);
     let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |share| format!("{share:.3}"));
     for report in reports {
         table.push(vec![
             report.probe.threads.to_string(),
             Size(report.probe.access_bytes).to_string(),
             format!("{:.2}", report.gb_per_s),
+            format!("{:.2}–{:.2}", report.spread.gb_per_s.min, report.spread.gb_per_s.max),
             share(report.write_efficiency),
             share(report.read_efficiency),
         ]);

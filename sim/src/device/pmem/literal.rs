@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::wear::WearCount;
 use super::{LINES_PER_XPLINE, XPLINE_BYTES};
 use crate::{Error, Picoseconds};
 
@@ -160,6 +161,7 @@ pub struct PmemConfig {
     pub(super) write_fj: u64,
     pub(super) wear_block_lines: u64,
     pub(super) wear_move_after: u64,
+    pub(super) wear_count: WearCount,
 }
 
 /// Budgets that a DIMM can be set to, in milliwatts.
@@ -218,6 +220,14 @@ impl PmemConfig {
     pub fn with_even_wear(mut self) -> Self {
         self.wear_move_after = (self.wear_move_after / self.wear_block_lines).max(1);
         self.wear_block_lines = 1;
+        self
+    }
+
+    /// The same DIMM that counts the lines of all its blocks together for wear levelling: what the `part`-th of `parts`
+    /// runs should see that together meet as many moves as a long one. Moves are as frequent and as long as ever.
+    #[must_use]
+    pub fn with_common_wear(mut self, part: u64, parts: u64) -> Self {
+        self.wear_count = WearCount::Dimm((2 * part + 1) * self.wear_move_after / (2 * parts));
         self
     }
 }
@@ -285,6 +295,7 @@ impl PmemLiteral {
             wear_move_after: keys.count("wear.move_after_kib", self.wear.move_after_kib, block, 1 << 30)?
                 * 1024
                 / XPLINE_BYTES,
+            wear_count: WearCount::Block,
         })
     }
 }

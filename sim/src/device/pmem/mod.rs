@@ -111,7 +111,7 @@ impl Pmem {
             sweep_at: None,
             finishing: BinaryHeap::new(),
             media: Media::new(config),
-            wear: Wear::new(config.wear_block_lines, config.wear_move_after),
+            wear: Wear::new(config.wear_block_lines, config.wear_move_after, config.wear_count),
             counters: Counters::default(),
             config: config.clone(),
         }
