@@ -115,6 +115,23 @@ fn interleaved_writers_lose_combining_the_more_the_more_there_are() {
 }
 
 #[test]
+fn a_deeper_pending_queue_combines_no_less() {
+    let efficiency = |write_queue: usize, writers: u64| {
+        let mut dimm = Pmem::new(&PmemConfig { write_queue, ..config() });
+        let lines = 60_000;
+        let line = |index: u64| (index % writers) * (1 << 24) + index / writers;
+        drain(&mut dimm, (0..lines).map(|index| (line(index), Kind::Write)));
+        (lines * 64) as f64 / dimm.counters().media_write_bytes as f64
+    };
+
+    for entries in [1, 8, 32, 64] {
+        assert!(efficiency(entries, 1) > 0.97, "{entries} {}", efficiency(entries, 1));
+        let [deeper, shipped] = [entries, 8].map(|entries| efficiency(entries, 4));
+        assert!((deeper / shipped - 1.0).abs() < 0.03, "{entries} {deeper} {shipped}");
+    }
+}
+
+#[test]
 fn the_pending_queue_takes_its_entries_at_once_and_not_one_more() {
     let mut dimm = Pmem::new(&config());
     let mut done = Vec::new();
