@@ -35,11 +35,16 @@
 //!   as soon as memory has its line. Many threads and lone stores are held to measurements above.
 //! - One DIMM serves four readers and 24 alike (6.9 GB/s): many streams of a real one lose its read buffer.
 //! - Reads for ownership do not run ahead of a fence, so store + clwb with a fence after each line is too slow.
-//! - Remote store + clwb in order collapses with threads on six DIMMs (1.9 to 0.7 GB/s for 4 to 24). No measurement says
-//!   so. Probably the state that a read for ownership leaves in home memory is written just before the line itself, so
-//!   that both meet in one DIMM's queue and whole lines come apart; it was not followed line by line. In random order
-//!   (4.7 GB/s), without state in memory (7.5) and with evictions instead of clwb (2.3 to 2.5) they do not (`hetier probe
-//!   bandwidth --op clwb --access 256 --remote`, 24 threads; `link.directory` in a copy of the system file).
+//! - Remote store + clwb in order collapses with threads on six DIMMs (1.8, 1.2 and 0.6 GB/s for 4, 8 and 24). No
+//!   measurement says so. Two things do it together. All threads visit the DIMMs in one order, and one that meets others
+//!   on a busy DIMM is as slow as they are, until most are on the same: with a DIMM for each thread 24 get 5.6 GB/s
+//!   (`--pin dimm`). There lines come once for their state and once for their data, and a thread writes one back at a
+//!   time, so that the four of a block are too far apart for a queue of 64 lines: with 1,024 entries they get 5.8
+//!   (`combining.entries` in a copy of the device file). Without state in memory they get 6.4 (`link.directory` in a copy
+//!   of the system file), with evictions instead of clwb 2.5 and in random order 4.5 (`hetier probe bandwidth --op clwb
+//!   --access 256 --remote --order sequential`). Nor would a better home agent save them: 24 threads stay within 1 % if
+//!   it puts a line that is not yet accepted in the place of its state, if it answers a read when the state is accepted,
+//!   or if at most 48 of these reads are under way; 16 give 1.3 GB/s, and no source says how many there are.
 //!
 //! # What holds DRAM below its pins
 //!
