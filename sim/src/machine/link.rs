@@ -13,6 +13,20 @@ const GROUP: u64 = 512;
 /// Names the draws of steady states among all draws.
 const STEADY_SEED: u64 = 7;
 
+/// Which lines threads that go on for ever find stored last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steady {
+    /// Loads and stores choose among the same lines at random: any read does as often as accesses are stores.
+    Shared {
+        /// Parts that are stores.
+        stores: u64,
+        /// All parts, at least 1.
+        whole: u64,
+    },
+    /// A line is only loaded or only stored: every read for ownership does, and no load.
+    Apart,
+}
+
 /// The link ports of all sockets.
 #[derive(Clone, Debug)]
 pub struct Links {
@@ -27,13 +41,10 @@ pub struct Links {
 enum Directory {
     /// Lines whose memory says that a remote socket may hold them.
     Lines(LineMap<Box<[u64; (GROUP / 64) as usize]>>),
-    /// The share of accesses that are stores, as parts of a whole, and how many reads there were: lines are accessed
-    /// at random for ever, so that is the share of reads that find their line stored last.
+    /// That of lines that were accessed for ever, and how many reads there were.
     Steady {
-        /// Parts that are stores.
-        stores: u64,
-        /// All parts.
-        whole: u64,
+        /// How lines are accessed.
+        steady: Steady,
         /// Reads so far.
         reads: u64,
     },
@@ -50,9 +61,9 @@ impl Links {
         }
     }
 
-    /// Takes the state of lines as that which a mix of `stores` in `whole` accesses, at least 1, leads to.
-    pub(super) fn assume_steady(&mut self, stores: u64, whole: u64) {
-        self.directory = Directory::Steady { stores, whole, reads: 0 };
+    /// Takes the state of lines as that which endless accesses lead to.
+    pub(super) fn assume_steady(&mut self, steady: Steady) {
+        self.directory = Directory::Steady { steady, reads: 0 };
     }
 
     /// Limits of the links.
@@ -76,8 +87,9 @@ impl Links {
         self.lanes[home][1].pass(at)
     }
 
-    /// Notes that a remote socket reads a line; true if its home memory must be written to say so.
-    pub fn note_remote_read(&mut self, line: u64) -> bool {
+    /// Notes that a remote socket reads a line, for a store if `is_ownership`; true if its home memory must be written
+    /// to say so.
+    pub fn note_remote_read(&mut self, line: u64, is_ownership: bool) -> bool {
         if !self.has_memory_directory() {
             return false;
         }
@@ -89,7 +101,8 @@ impl Links {
                 group[word] |= bit;
                 is_new
             }
-            Directory::Steady { stores, whole, reads } => {
+            Directory::Steady { steady: Steady::Apart, .. } => is_ownership,
+            Directory::Steady { steady: Steady::Shared { stores, whole }, reads } => {
                 *reads += 1;
                 draw_below(STEADY_SEED, *reads, *whole) < *stores
             }
@@ -135,24 +148,32 @@ mod tests {
     fn first_remote_read_after_a_write_writes_home_memory() {
         let mut links = links(DirectoryPlace::Memory);
 
-        assert!(links.note_remote_read(1000) && !links.note_remote_read(1000));
-        assert!(links.note_remote_read(1001));
+        assert!(links.note_remote_read(1000, false) && !links.note_remote_read(1000, true));
+        assert!(links.note_remote_read(1001, false));
         links.note_write(1000);
-        assert!(links.note_remote_read(1000) && !links.note_remote_read(1001));
+        assert!(links.note_remote_read(1000, false) && !links.note_remote_read(1001, false));
     }
 
     #[test]
     fn steady_states_change_as_often_as_lines_are_stored() {
         let mut links = links(DirectoryPlace::Memory);
-        links.assume_steady(1, 4);
+        links.assume_steady(Steady::Shared { stores: 1, whole: 4 });
 
-        let changes = (0..10_000).filter(|_| links.note_remote_read(1)).count();
+        let changes = (0..10_000).filter(|read| links.note_remote_read(1, read % 2 == 0)).count();
 
         assert!((2_300..2_700).contains(&changes), "{changes}");
     }
 
     #[test]
+    fn of_lines_apart_those_that_are_stored_change_and_no_others() {
+        let mut links = links(DirectoryPlace::Memory);
+        links.assume_steady(Steady::Apart);
+
+        assert!((0..100).all(|_| links.note_remote_read(1, true) && !links.note_remote_read(2, false)));
+    }
+
+    #[test]
     fn directory_on_the_chip_writes_nothing() {
-        assert!(!links(DirectoryPlace::Cache).note_remote_read(7));
+        assert!(!links(DirectoryPlace::Cache).note_remote_read(7, true));
     }
 }

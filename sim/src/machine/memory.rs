@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 
 use super::histogram::Histogram;
 use super::layout::Line;
-use super::link::Links;
+use super::link::{Links, Steady};
 use super::tap::Tap;
 use super::traffic::TrafficCounters;
 use crate::cache::LineMap;
@@ -55,6 +55,8 @@ pub struct Submission {
     pub at: Picoseconds,
     /// Since when its reader waits, if the latency counts as a last-level read miss.
     pub issued: Option<Picoseconds>,
+    /// Whether a read is for a store.
+    pub is_ownership: bool,
     /// Socket of the core.
     pub socket: usize,
     /// Class of the object.
@@ -183,10 +185,10 @@ impl Memory {
         self.request + self.response
     }
 
-    /// Takes the directory state of lines as that which a mix of `stores` in `whole` accesses, at least 1, leads to.
-    pub fn assume_steady_directory(&mut self, stores: u64, whole: u64) {
+    /// Takes the directory state of lines as that which endless accesses lead to.
+    pub fn assume_steady_directory(&mut self, steady: Steady) {
         if let Some(links) = &mut self.links {
-            links.assume_steady(stores, whole);
+            links.assume_steady(steady);
         }
     }
 
@@ -255,7 +257,7 @@ impl Memory {
                 }
                 Kind::Read if is_remote => {
                     at += links.limits().request;
-                    if links.note_remote_read(line) {
+                    if links.note_remote_read(line, submission.is_ownership) {
                         let first = plan.operations()[0];
                         plan.push(1, Kind::Write, (usize::from(first.channel), first.line));
                         plan.sort_by_stage();

@@ -19,7 +19,7 @@ mod traffic;
 pub use histogram::Histogram;
 pub(crate) use layout::divide;
 pub use layout::{Layout, Line, TierLayout};
-pub use link::Links;
+pub use link::{Links, Steady};
 pub use memory::{Answer, BuildDevice, Memory, Submission, Waiter};
 pub use port::{Issue, Port};
 pub use tap::{Take, Tap, Tapped};

@@ -267,7 +267,9 @@ impl Machine {
         waiter: Waiter,
     ) {
         let Core { socket, primitive, .. } = self.cores[core];
-        self.memory.submit(Submission { request, at, issued, socket, class, primitive, waiter });
+        let is_ownership = matches!(waiter, Waiter::Slot { pool: Pool::Ownership, .. });
+        let submission = Submission { request, at, issued, is_ownership, socket, class, primitive, waiter };
+        self.memory.submit(submission);
     }
 
     /// Sends the explicit write-backs whose turn has come.

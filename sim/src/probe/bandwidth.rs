@@ -10,6 +10,7 @@ use super::program::Program;
 use super::thread::Thread;
 use super::walk::{Draw, Walk};
 use super::{SCHEMA, check_region, issue_time, refused, whole_lines};
+use crate::machine::Steady;
 use crate::size::Size;
 use crate::{Error, Picoseconds, System};
 
@@ -210,7 +211,15 @@ fn build(system: &System, probe: &BandwidthProbe, draw: u64) -> Result<Engine, E
         (thread.starting(Picoseconds(index as u64 * 100)), parts.channels(system, index))
     });
     let threads = threads.collect();
-    Ok(Engine::new(memory, threads, probe.resolved_mix().0))
+    Ok(Engine::new(memory, threads, steady(probe)))
+}
+
+/// How lines were used: those of a random order all alike, those of others in halves that are loaded or stored.
+fn steady(probe: &BandwidthProbe) -> Steady {
+    match probe.order {
+        Order::Random => probe.resolved_mix().0.on_shared_lines(),
+        Order::Sequential | Order::Stride(_) => Steady::Apart,
+    }
 }
 
 /// The memory, and what each thread has of it.

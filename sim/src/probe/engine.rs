@@ -7,10 +7,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::memory::Memory;
-use super::options::Mix;
 use super::thread::{Sent, Thread};
 use crate::Picoseconds;
-use crate::machine::{Answer, Waiter};
+use crate::machine::{Answer, Steady, Waiter};
 
 /// Where the lines of a thread lie: `count` channels from `first`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,15 +66,15 @@ enum Wake {
 }
 
 impl Engine {
-    /// Threads with the channels of each; `mix` is what the threads do together.
-    pub(super) fn new(memory: Memory, threads: Vec<(Thread, Channels)>, mix: Mix) -> Self {
+    /// Threads with the channels of each; `steady` is what they did before, for ever.
+    pub(super) fn new(memory: Memory, threads: Vec<(Thread, Channels)>, steady: Steady) -> Self {
         let (threads, channels): (Vec<_>, Vec<_>) = threads.into_iter().unzip();
         let wakes = threads
             .iter()
             .enumerate()
             .map(|(index, thread)| Reverse((thread.clock(), index as u64, Wake::Run(index))));
         Self {
-            memory: memory.after(mix),
+            memory: memory.after(steady),
             channels,
             flights: Vec::new(),
             free: Vec::new(),

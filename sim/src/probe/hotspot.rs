@@ -12,6 +12,7 @@ use super::thread::{FENCE, Thread};
 use super::walk::Walk;
 use super::{SCHEMA, check_region, issue_time, refused, whole_blocks};
 use crate::device::literal::DeviceConfig;
+use crate::machine::Steady;
 use crate::{Error, Picoseconds, System};
 
 /// Lines of a block.
@@ -102,7 +103,7 @@ fn build(system: &System, memory: Memory, blocks: u64) -> Engine {
     let mut program = Program::new(walk, BLOCK_LINES, Operation::Ntstore, Mix::WRITES);
     program.fence_lines = BLOCK_LINES;
     program.gap = issue_time(system);
-    Engine::new(memory, vec![(Thread::new(system, program, false, 1, 0), channels)], Mix::WRITES)
+    Engine::new(memory, vec![(Thread::new(system, program, false, 1, 0), channels)], Steady::Apart)
 }
 
 /// What overwriting took, and where it stalled.

@@ -219,7 +219,7 @@ fn build(system: &System, probe: &LatencyProbe, memory: Memory, program: Program
         ));
     }
     let mix = if is_load { Mix::READS } else { Mix::WRITES };
-    Engine::new(memory, threads, mix)
+    Engine::new(memory, threads, mix.on_shared_lines())
 }
 
 fn program(system: &System, probe: &LatencyProbe) -> Program {

@@ -14,6 +14,7 @@ use super::program::Program;
 use super::tail::Tail;
 use super::thread::Thread;
 use super::walk::{Draw, Permutation, Walk};
+use crate::machine::Steady;
 use crate::{Error, Picoseconds, System};
 
 /// Time from one line of a generator to the next, in nanoseconds, in descending order; the last asks for all.
@@ -104,7 +105,8 @@ pub fn loaded(
     })
 }
 
-/// Sockets do the same, each with its own memory: one is simulated and stands for all.
+/// Sockets do the same, each with its own memory: one is simulated and stands for all. Generators walk upwards, so that
+/// no line is both loaded and stored.
 fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<LoadedPoint, Error> {
     let memory = Memory::new(system, scope(probe))?;
     let channels = Channels { first: 0, count: memory.dimms(), is_home: false };
@@ -115,7 +117,7 @@ fn point(system: &System, probe: &LoadedProbe, gap: Picoseconds) -> Result<Loade
         let thread = Thread::new(system, program, system.prefetch.enabled, 1, index);
         threads.push((thread.starting(Picoseconds(index * 100)), channels));
     }
-    let mut engine = Engine::new(memory, threads, probe.mix);
+    let mut engine = Engine::new(memory, threads, Steady::Apart);
     measure(&mut engine, WARM_LOADS);
     let mut point = measure(&mut engine, MEASURED_LOADS);
     point.gb_per_s *= system.sockets as f64;

@@ -2,12 +2,11 @@
 
 use super::draws::DRAWS;
 use super::engine::Channels;
-use super::options::Mix;
 use super::refused;
 use super::thread::{Purpose, Sent};
 use super::walk::Permutation;
 use crate::device::{Counters, Kind, literal::DeviceConfig};
-use crate::machine::{self, Answer, Layout, Line, Submission, TierLayout, Waiter};
+use crate::machine::{self, Answer, Layout, Line, Steady, Submission, TierLayout, Waiter};
 use crate::mode::{LineRequest, Mode, Plan};
 use crate::pages::Pages;
 use crate::system::TierSpec;
@@ -89,10 +88,9 @@ impl Memory {
         })
     }
 
-    /// The same memory after threads have done a mix on it for ever.
-    pub(super) fn after(mut self, mix: Mix) -> Self {
-        let (reads, writes) = (u64::from(mix.reads), u64::from(mix.writes));
-        self.inner.assume_steady_directory(writes, reads + writes);
+    /// The same memory after threads have used it for ever.
+    pub(super) fn after(mut self, steady: Steady) -> Self {
+        self.inner.assume_steady_directory(steady);
         self
     }
 
@@ -132,6 +130,7 @@ impl Memory {
             request: LineRequest { line, kind, is_non_temporal: sent.purpose == Purpose::Combining },
             at: sent.at,
             issued: None,
+            is_ownership: matches!(sent.purpose, Purpose::Ownership(_)),
             socket,
             class: 0,
             primitive: 0,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::machine::Steady;
 use crate::size::Size;
 
 /// What a probe does to each line.
@@ -73,6 +74,11 @@ impl Mix {
     pub const READS: Self = Self { reads: 1, writes: 0 };
     /// Stores alone.
     pub const WRITES: Self = Self { reads: 0, writes: 1 };
+
+    /// The state of lines among which blocks are drawn in this mix for ever.
+    pub(super) const fn on_shared_lines(self) -> Steady {
+        Steady::Shared { stores: self.writes as u64, whole: self.reads as u64 + self.writes as u64 }
+    }
 }
 
 /// Reads a [`Size`].

@@ -359,6 +359,40 @@ fn another_sockets_pmem_is_as_far_away_as_measured() {
 }
 
 #[test]
+fn loads_of_lines_that_are_never_stored_write_nothing_to_another_sockets_memory() {
+    let mixed =
+        BandwidthProbe { mix: Some(Mix { reads: 4, writes: 1 }), threads: 8, ..BandwidthProbe::new("pmem") };
+    let efficiency = |order| {
+        let probe = BandwidthProbe { order, is_remote: true, ..mixed.clone() };
+        let report = bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe");
+        report.write_efficiency.expect("stores")
+    };
+
+    // In order, loads and stores have halves of their own. At random a fifth of the four loads for each store write
+    // state besides.
+    assert!(efficiency(Order::Sequential) > 0.9, "{}", efficiency(Order::Sequential));
+    assert!(efficiency(Order::Random) < 1.0 / 1.8, "{}", efficiency(Order::Random));
+}
+
+#[test]
+fn remote_write_backs_in_order_pile_up_on_one_dimm_and_lose_combining_there() {
+    let base = BandwidthProbe {
+        operation: Operation::Clwb,
+        order: Order::Sequential,
+        ..BandwidthProbe::new("pmem")
+    };
+    let [together, apart] = [Pin::None, Pin::Dimm].map(|pin| {
+        let probe = BandwidthProbe { threads: 24, is_remote: true, pin, ..base.clone() };
+        bandwidth(&system("xeon-8260-optane"), &probe).expect("a valid probe")
+    });
+
+    // Every line is written twice, once for its state.
+    assert!(apart.write_efficiency.is_some_and(|share| (0.4..0.5).contains(&share)), "{apart:?}");
+    assert!(together.write_efficiency < apart.write_efficiency, "{together:?}");
+    assert!(together.gb_per_s < apart.gb_per_s, "{together:?} {apart:?}");
+}
+
+#[test]
 fn what_a_system_cannot_serve_is_refused_before_any_run_with_flag_and_system() {
     let cores = system("xeon-6240-dram").cores();
     let dram = |threads| BandwidthProbe { threads, ..BandwidthProbe::new("dram") };

@@ -3,6 +3,11 @@
 use super::hash::{NumberMap, mix};
 use super::{LINES_PER_XPLINE, XPLine};
 
+/// Entries that are kept free or on their way out: two whole media lines, one that the media writes and one that
+/// follows, so that the media never wait for the next. The DIMM decides so by itself: it sees nothing of the
+/// controller's pending queue.
+const LEAVING_LINES: usize = 2 * LINES_PER_XPLINE as usize;
+
 /// The waiting lines of one media line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Group {
@@ -76,9 +81,10 @@ impl Combining {
         self.used < self.entries
     }
 
-    /// Entries that are free or will be once all leaving groups have left.
-    pub(super) const fn free_soon(&self) -> usize {
-        self.entries - self.used + self.leaving_lines
+    /// Whether a group has to leave: fewer entries are free, or will be once leaving groups have left, than are kept.
+    /// A queue of a few lines keeps half of them.
+    pub(super) fn is_short(&self) -> bool {
+        self.entries - self.used + self.leaving_lines < LEAVING_LINES.min(self.entries / 2)
     }
 
     /// Whether the line waits in an open group.
@@ -190,9 +196,22 @@ mod tests {
         let group = queue.close_any().expect("a group is open");
         assert!(!queue.has_room());
         assert!(queue.holds(1) && !queue.holds_open(1));
-        assert_eq!(queue.free_soon(), 2);
-
         queue.left(group);
         assert!(queue.has_room() && !queue.holds(1));
+    }
+
+    #[test]
+    fn two_media_lines_of_entries_are_kept_free_or_leaving() {
+        let mut queue = Combining::new(64);
+        for line in 0..56 {
+            queue.put(line);
+        }
+        assert!(!queue.is_short(), "8 entries are free");
+
+        queue.put(56);
+        assert!(queue.is_short());
+
+        queue.close_any().expect("groups are open");
+        assert!(!queue.is_short());
     }
 }

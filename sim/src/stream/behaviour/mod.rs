@@ -288,8 +288,8 @@ fn hash(text: &str) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Grows when the way in which behaviours are derived changes, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 5;
+/// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
+const DERIVATION: u32 = 6;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
