@@ -21,15 +21,15 @@
 //! - Remote reads of six DIMMs reach 59 % of the local best at ten threads of M1, and no more with more threads (FAST'20,
 //!   section 5.4). Ten threads get that here (25 GB/s), but more threads get more: the queue that stops them is in no
 //!   published description. Nor do mixed remote traffic's collapses have a mechanism beyond the writes and reads of
-//!   directory state, which cost a third to a half in random order.
-//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.6, 9.4, 12.5, 14.7 GB/s at 1, 4, 8 and 24 in
-//!   random order, 3.2, 11.2, 18.4, 22.0 in sequential order) where measurements fall.
+//!   directory state, which cost a third to a half.
+//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.7, 10.3, 14.0, 14.7 GB/s at 1, 4, 8 and 24)
+//!   where measurements fall.
 //! - Stalls of wear levelling become rarer as a hot spot grows (FAST'20, figure 3). Here a move begins with the write
 //!   that made it necessary, so a sequential writer is always in the block that moves. Letting a move wait until writes
 //!   have left the block does not help: the DIMM's queue writes lines in random order, so that lines of the block that
 //!   was left, or the first of the next, are met by the move all the same (8 stalls of 50 us remain of a dozen in 1 GiB), and a
 //!   block that moves up to one block of writes later shifts stalls of small regions out of short measurements.
-//! - A load hardly notices a writer that saturates the media (M1, random: 301 ns alone, 321 with six DIMMs, 357 instead of
+//! - A load hardly notices a writer that saturates the media (M1, random: 301 ns alone, 305 with six DIMMs, 357 instead of
 //!   306 with one): reads, writes and moves take turns, and no source says how long a read waits.
 //! - Non-temporal stores of one thread or a few are too fast (7.5 GB/s of one, to DRAM as to six DIMMs): a buffer is free
 //!   as soon as memory has its line. Many threads and lone stores are held to measurements above.

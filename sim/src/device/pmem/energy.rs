@@ -7,8 +7,8 @@ const FJ_PER_MW_PS: u64 = 1;
 
 /// A bucket of energy that fills at the budget; every media operation takes its energy out.
 ///
-/// The bucket holds one write, the least through which every operation fits: a larger one would let reads that come
-/// together all begin at once, and hide that they queue for the budget.
+/// The bucket holds a write for each bank, so that an idle DIMM may start all its banks at once and a busy one keeps the
+/// budget over every window longer than that (1.7 µs).
 #[derive(Clone, Debug)]
 pub(super) struct Energy {
     budget_mw: u64,

@@ -103,7 +103,7 @@ impl Media {
             write_fj: config.write_fj,
             block_lines: config.wear_block_lines,
             banks: vec![Picoseconds::ZERO; config.banks],
-            energy: Energy::new(config.budget_mw, config.write_fj),
+            energy: Energy::new(config.budget_mw, config.write_fj * config.banks as u64),
             fetches: BinaryHeap::new(),
             sequence: 0,
             flushes: VecDeque::new(),

@@ -23,11 +23,11 @@
 //! - A part of a line is written by reading the rest, which the energy of a write includes (cells are read before they
 //!   are written); it is saved if the read buffer has the line, as after the load of a read-for-ownership. Writes
 //!   update the read buffer but do not bring lines into it.
-//! - Media operations wait for energy: 2,048 bits at 270 or 785 pJ/bit are 36.9 and 107.2 ns of 15 W. A pause saves up
-//!   no more than one write takes. Banks only add latency. Fetches, writes and wear-levelling moves take turns.
+//! - Media operations wait for energy: 2,048 bits at 270 or 785 pJ/bit are 36.9 and 107.2 ns of 15 W. Banks only add
+//!   latency. Fetches, writes and wear-levelling moves take turns.
 //! - A block of 64 KB moves when 3.5 MB were written to it; writes to it wait for some 51 µs, all else goes on.
 //!
-//! Known to be wrong: a read hardly notices a writer that saturates the media, because its turn comes next: on M1 21 ns
+//! Known to be wrong: a read hardly notices a writer that saturates the media, because its turn comes next: on M1 4 ns
 //! with six DIMMs, 51 ns with one; stalls of wear levelling do not become rarer in larger regions; reads do not wait for the flush of a line just persisted (Xiang et al., `EuroSys`'22, find that
 //! they do on this generation); the translation buffer holds addresses only, so small regions are read no faster than
 //! the media allow; and a sequential idle read takes 140 ns where M1 has 169 (see `sim/src/calibrate.rs`).

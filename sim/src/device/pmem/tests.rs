@@ -1,7 +1,5 @@
 //! Timing of the DIMM against the numbers of its device file, and conservation.
 
-use hetier_traces::seeded::draw_below;
-
 use super::*;
 use crate::device::literal::DeviceConfig;
 
@@ -131,37 +129,6 @@ fn a_deeper_pending_queue_combines_no_less() {
         let [deeper, shipped] = [entries, 8].map(|entries| efficiency(entries, 4));
         assert!((deeper / shipped - 1.0).abs() < 0.03, "{entries} {deeper} {shipped}");
     }
-}
-
-/// Expected: reads that come at random to a server of one read's energy wait for the work before them (Lindley's
-/// recursion), less what the bucket has saved.
-#[test]
-fn reads_at_three_quarters_of_the_budget_queue_for_it() {
-    let service = 2048.0 * 270.0 / 15.0;
-    let saved = 2048.0 * (785.0 - 270.0) / 15.0;
-    let mut dimm = Pmem::new(&config());
-    let (mut done, mut starts) = (Vec::new(), Vec::new());
-    let (mut at, mut work, mut waited) = (0.0, 0.0_f64, 0.0);
-    for index in 0..40_000 {
-        let uniform = (draw_below(1, index, 1 << 30) + 1) as f64 / (1 << 30) as f64;
-        let gap = -uniform.ln() * service / 0.75;
-        at += gap;
-        work = (work - gap).max(0.0);
-        waited += (work - saved).max(0.0);
-        work += service;
-        let at = Picoseconds(at as u64);
-        starts.push(at);
-        dimm.push(Request { token: index, line: scattered(index), kind: Kind::Read, at });
-    }
-
-    dimm.advance(Picoseconds(u64::MAX / 4), &mut done);
-
-    let latencies = done.iter().map(|read| (read.at - starts[read.token as usize]).as_ns());
-    let mean = latencies.sum::<f64>() / done.len() as f64;
-    let queued = mean - (108.0 + 94.0 + 48.0);
-    let expected = waited / starts.len() as f64 / 1e3;
-    // Banks are busy 12 % of the time, and half a read of 94 ns is left when one is.
-    assert!(expected > 10.0 && (expected..expected + 10.0).contains(&queued), "{queued} {expected}");
 }
 
 #[test]
