@@ -21,9 +21,9 @@
 //! - Remote reads of six DIMMs reach 59 % of the local best at ten threads of M1, and no more with more threads (FAST'20,
 //!   section 5.4). Ten threads get that here (25 GB/s), but more threads get more: the queue that stops them is in no
 //!   published description. Nor do mixed remote traffic's collapses have a mechanism beyond the writes and reads of
-//!   directory state, which cost a third to a half.
-//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.7, 10.3, 14.0, 14.7 GB/s at 1, 4, 8 and 24)
-//!   where measurements fall.
+//!   directory state, which cost a third to a half in random order.
+//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.6, 9.3, 12.3, 13.9 GB/s at 1, 4, 8 and 24 in
+//!   random order, 3.1, 11.3, 17.9, 24.5 in sequential order) where measurements fall.
 //! - Stalls of wear levelling become rarer as a hot spot grows (FAST'20, figure 3). Here a move begins with the write
 //!   that made it necessary, so a sequential writer is always in the block that moves. Letting a move wait until writes
 //!   have left the block does not help: the DIMM's queue writes lines in random order, so that lines of the block that
@@ -35,16 +35,19 @@
 //!   as soon as memory has its line. Many threads and lone stores are held to measurements above.
 //! - One DIMM serves four readers and 24 alike (6.9 GB/s): many streams of a real one lose its read buffer.
 //! - Reads for ownership do not run ahead of a fence, so store + clwb with a fence after each line is too slow.
-//! - Remote store + clwb in order collapses with threads on six DIMMs (1.8, 1.2 and 0.6 GB/s for 4, 8 and 24). No
+//! - Remote store + clwb in order collapses with threads on six DIMMs (1.7, 1.1 and 0.6 GB/s for 4, 8 and 24). No
 //!   measurement says so. Two things do it together. All threads visit the DIMMs in one order, and one that meets others
 //!   on a busy DIMM is as slow as they are, until most are on the same: with a DIMM for each thread 24 get 5.6 GB/s
 //!   (`--pin dimm`). There lines come once for their state and once for their data, and a thread writes one back at a
-//!   time, so that the four of a block are too far apart for a queue of 64 lines: with 1,024 entries they get 5.8
-//!   (`combining.entries` in a copy of the device file). Without state in memory they get 6.4 (`link.directory` in a copy
-//!   of the system file), with evictions instead of clwb 2.5 and in random order 4.5 (`hetier probe bandwidth --op clwb
-//!   --access 256 --remote --order sequential`). Nor would a better home agent save them: 24 threads stay within 1 % if
-//!   it puts a line that is not yet accepted in the place of its state, if it answers a read when the state is accepted,
-//!   or if at most 48 of these reads are under way; 16 give 1.3 GB/s, and no source says how many there are.
+//!   time, so that the four of a block are too far apart for a queue of 64 lines: with 1,024 entries they get 5.2
+//!   (`combining.entries` in a copy of the device file). Without state in memory they get 4.0 (`link.directory` in a copy
+//!   of the system file), with evictions instead of clwb 2.5 and in random order 4.4 (`hetier probe bandwidth --op clwb
+//!   --access 256 --remote --order sequential`). A home agent that puts a line that is not yet accepted in the place
+//!   of its state, or that answers a read when the state is accepted, does not save them (tried, and not kept). Fewer
+//!   reads under way for all cores would; no source says how many there are.
+//! - The power budget of an idle DIMM starts a write in each bank at once. A budget that lets one operation start at a
+//!   time delays loads below saturation more (`hetier probe loaded --tier pmem` hardly rises up to three quarters of the
+//!   limit); no source says over which time the budget is a mean.
 //!
 //! # What holds DRAM below its pins
 //!
