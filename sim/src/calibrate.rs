@@ -22,26 +22,27 @@
 //!   section 5.4). Ten threads get that here (25 GB/s), but more threads get more: the queue that stops them is in no
 //!   published description. Nor do mixed remote traffic's collapses have a mechanism beyond the writes and reads of
 //!   directory state, which cost a third to a half in random order.
-//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.6, 9.3, 12.3, 13.9 GB/s at 1, 4, 8 and 24 in
-//!   random order, 3.1, 11.3, 17.9, 24.5 in sequential order) where measurements fall.
+//! - Mixed remote traffic of PMem rises with threads (4:1, six DIMMs: 2.7, 10.4, 14.4, 15.1 GB/s at 1, 4, 8 and 24 in
+//!   random order, 3.2, 12.6, 23.4, 25.8 in sequential order) where measurements fall.
 //! - Stalls of wear levelling become rarer as a hot spot grows (FAST'20, figure 3). Here a move begins with the write
 //!   that made it necessary, so a sequential writer is always in the block that moves. Letting a move wait until writes
 //!   have left the block does not help: the DIMM's queue writes lines in random order, so that lines of the block that
 //!   was left, or the first of the next, are met by the move all the same (8 stalls of 50 us remain of a dozen in 1 GiB), and a
-//!   block that moves up to one block of writes later shifts stalls of small regions out of short measurements.
+//!   block that moves up to one block of writes later shifts stalls of small regions out of short measurements. Writers in order
+//!   wait for each DIMM's move in turn, so that three DIMMs lose 14 % of their rating (`bsc-controller-pmem-write`).
 //! - A load hardly notices a writer that saturates the media (M1, random: 301 ns alone, 305 with six DIMMs, 357 instead of
 //!   306 with one): reads, writes and moves take turns, and no source says how long a read waits.
 //! - Non-temporal stores of one thread or a few are too fast (7.5 GB/s of one, to DRAM as to six DIMMs): a buffer is free
 //!   as soon as memory has its line. Many threads and lone stores are held to measurements above.
 //! - One DIMM serves four readers and 24 alike (6.9 GB/s): many streams of a real one lose its read buffer.
 //! - Reads for ownership do not run ahead of a fence, so store + clwb with a fence after each line is too slow.
-//! - Remote store + clwb in order collapses with threads on six DIMMs (1.7, 1.1 and 0.6 GB/s for 4, 8 and 24). No
+//! - Remote store + clwb in order collapses with threads on six DIMMs (1.9, 3.7, 2.1 and 0.7 GB/s for 4, 8, 12 and 24). No
 //!   measurement says so. Two things do it together. All threads visit the DIMMs in one order, and one that meets others
 //!   on a busy DIMM is as slow as they are, until most are on the same: with a DIMM for each thread 24 get 5.6 GB/s
 //!   (`--pin dimm`). There lines come once for their state and once for their data, and a thread writes one back at a
-//!   time, so that the four of a block are too far apart for a queue of 64 lines: with 1,024 entries they get 5.2
-//!   (`combining.entries` in a copy of the device file). Without state in memory they get 4.0 (`link.directory` in a copy
-//!   of the system file), with evictions instead of clwb 2.5 and in random order 4.4 (`hetier probe bandwidth --op clwb
+//!   time, so that the four of a block are too far apart for a queue of 64 lines: with 1,024 entries they get 6.0
+//!   (`combining.entries` in a copy of the device file). Without state in memory they get 6.7 (`link.directory` in a copy
+//!   of the system file), with evictions instead of clwb 2.5 and in random order 4.7 (`hetier probe bandwidth --op clwb
 //!   --access 256 --remote --order sequential`). A home agent that puts a line that is not yet accepted in the place
 //!   of its state, or that answers a read when the state is accepted, does not save them (tried, and not kept). Fewer
 //!   reads under way for all cores would; no source says how many there are.

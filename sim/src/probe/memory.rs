@@ -68,8 +68,8 @@ impl Memory {
         let sockets = if scope.is_remote { system.sockets } else { scope.sockets.max(1) };
         let part = part(system, tier, dimms, sockets);
         let routes = Routes { tiers: [0], layout: Layout::new(&part).tiers[0], dimms };
-        let mut devices = worn(&device, scope.draw, dimms * sockets);
-        let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(devices().build()))?;
+        let device = worn(&device, scope.draw);
+        let inner = machine::Memory::new(&part, Box::new(routes), &mut |_| Ok(device.clone().build()))?;
         let (there, back) = match system.link.filter(|_| scope.is_remote && !scope.has_home_thread) {
             Some(link) => (link.request, link.response),
             None => Default::default(),
@@ -154,15 +154,10 @@ impl Memory {
     }
 }
 
-/// Gives the devices one after the other. Those of a draw are at even stages of wear, and so are the draws.
-fn worn(device: &DeviceConfig, draw: Option<u64>, count: usize) -> impl FnMut() -> DeviceConfig {
-    let mut number = 0;
-    move || {
-        let part = draw.map(|draw| number * DRAWS + draw);
-        number += 1;
-        let device = device.clone();
-        part.map_or(device.clone(), |part| device.with_common_wear(part, count as u64 * DRAWS))
-    }
+/// The device as a draw finds it: draws are at even stages of wear. DIMMs of an interleaved set are at one stage, as they
+/// are always written alike.
+fn worn(device: &DeviceConfig, draw: Option<u64>) -> DeviceConfig {
+    draw.map_or(device.clone(), |draw| device.clone().with_common_wear(draw, DRAWS))
 }
 
 /// The part of a system that a probe uses.
