@@ -398,6 +398,8 @@ fn gb_per_s(result: &RunResult) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use hetier_sim::result::OverheadResult;
+
     use super::*;
 
     fn result(mode: &str, system: &str, seconds: f64) -> RunResult {
@@ -474,6 +476,20 @@ mod tests {
         let error =
             text.lines().find(|line| line.starts_with("sampling error of whole run (1σ, %)")).unwrap();
         assert!(error.contains("0.50"), "{text}");
+    }
+
+    #[test]
+    fn calibrated_overhead_is_a_share_of_the_whole_run_and_named_only_where_there_is_some() {
+        let free = result("dram-only", "a", 2.0);
+        let overhead =
+            OverheadResult { serial_seconds: 1.0, thread_seconds: 4.0, ..OverheadResult::default() };
+        let charged = RunResult { overhead: Some(overhead), threads: 4, ..free.clone() };
+
+        assert!(!table(std::slice::from_ref(&free)).to_text().contains("calibrated overhead"));
+        let text = table(&[charged, free]).transposed().to_text();
+        // 1 s, and 4 s over four threads, of the 4 s of the whole run.
+        let row = text.lines().find(|line| line.starts_with("calibrated overhead in whole run (%)"));
+        assert!(row.is_some_and(|row| row.contains("50.0") && row.ends_with('–')), "{text}");
     }
 
     #[test]

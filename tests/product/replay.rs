@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SMALL, fail, files, succeed};
+use super::{SMALL, fail, files, hetier, succeed};
 
 #[test]
 fn no_verb_writes_over_what_it_reads() {
@@ -343,4 +343,35 @@ fn accesses_beyond_the_memory_are_counted() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.starts_with("note: 1 accesses lie beyond the "), "{told}");
     }
+}
+
+#[test]
+fn a_replay_prints_operations_unless_phases_are_asked_for() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "d.trace"][..], &SMALL].concat());
+    let replay = ["replay", "d.trace", "--mode", "dram-only"];
+
+    let operations = succeed(folder.path(), &replay);
+    let phases = succeed(folder.path(), &[&replay[..], &["--phases"]].concat());
+
+    let has = |text: &str, head: &str| text.lines().any(|line| line.split_whitespace().next() == Some(head));
+    assert!(has(&operations, "operation") && !has(&operations, "phase"), "{operations}");
+    assert!(has(&phases, "phase") && !has(&phases, "operation"), "{phases}");
+}
+
+#[test]
+fn copies_of_he_transformer_without_its_overhead_are_told() {
+    let folder = TempDir::new().unwrap();
+    let told = |kernel: &str| {
+        succeed(
+            folder.path(),
+            &[&["record", "digits", "--kernel", kernel, "-o", "d.trace"][..], &SMALL].concat(),
+        );
+        let replay = ["replay", "d.trace", "--mode", "dram-only"];
+        let told = String::from_utf8(hetier(folder.path(), &replay).stderr).unwrap();
+        told.contains("has no calibrated overhead")
+    };
+
+    assert!(told("faithful"));
+    assert!(!told("fused"));
 }

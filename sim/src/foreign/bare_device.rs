@@ -62,7 +62,8 @@ pub struct DeviceMemory {
 }
 
 /// Replays a stream of lines on bare devices; a clock is 1 ns. A write is over when its queue holds it, or when a card has
-/// answered; a read when the data are at the controller. The share of row hits is that of buffers of the device; there is no peak to take a share of.
+/// answered; a read when the data are at the controller. The share of row hits is that of buffers of the device; there is
+/// no peak to take a share of.
 ///
 /// # Errors
 /// - The first error of the stream.

@@ -1,7 +1,7 @@
 //! Several draws of chance, and how far apart they lie.
 //!
 //! Where streams of a probe begin decides for its whole length which of them meet in a bank: 24 threads that store to six
-//! channels of M1's DRAM lie between 72 and 97 GB/s by nothing else. So chance is drawn several times, and what all draws
+//! channels of M1's DRAM lie between 72 and 100 GB/s by nothing else. So chance is drawn several times, and what all draws
 //! did in the time that all took is reported, with the least and the largest of them.
 
 use rayon::prelude::*;

@@ -48,7 +48,7 @@ impl Footprint {
     }
 
     /// Notes what is live by class, after any number of births and deaths.
-    pub fn is_now(&mut self, at: u64, live: [u64; Class::ALL.len()], resident: u64) {
+    pub fn set_live(&mut self, at: u64, live: [u64; Class::ALL.len()], resident: u64) {
         self.now.live = live;
         self.total = live.iter().sum();
         self.note(at, resident);

@@ -18,7 +18,7 @@
 //!   have. So one writer of whole 256 B lines loses nothing, and many writers, whose lines come interleaved, write ever
 //!   more parts of lines. How many lines the controller holds back is nothing to it: four writers of 256 B blocks get 2.0
 //!   GB/s with 1 to 64 entries pending. If a group stayed for lines that are still pending, eight writers would lose
-//!   next to nothing (98 % of one's bandwidth; FAST'20 has 69 %).
+//!   next to nothing, where FAST'20 has 69 % of one's bandwidth.
 //!   Whole lines also leave every 2.3 µs when nothing else is being written.
 //! - A part of a line is written by reading the rest, which the energy of a write includes (cells are read before they
 //!   are written); it is saved if the read buffer has the line, as after the load of a read-for-ownership. Writes

@@ -213,7 +213,7 @@ impl Heap {
 
     /// Brings the record of the footprint up to an instant.
     pub fn note(&self, now_ps: u64, footprint: &mut Footprint) {
-        footprint.is_now(now_ps, self.held.live, self.held.resident);
+        footprint.set_live(now_ps, self.held.live, self.held.resident);
     }
 
     /// Array and index of an object, for messages.

@@ -162,7 +162,12 @@ impl Memory {
 
     /// Tier of the first place of a block.
     pub fn tier_of(&self, place: u32) -> usize {
-        self.places[place as usize].server() / self.sockets % MOST_TIERS
+        self.source(self.places[place as usize].server())
+    }
+
+    /// Tier of a server, as waiting is told apart by.
+    fn source(&self, server: usize) -> usize {
+        Source::tier(server / self.sockets).0.into()
     }
 
     /// Near memory, in Memory Mode.
@@ -442,7 +447,7 @@ impl Memory {
         cost.hold_fs += served * line_fs;
         cost.done_ps = cost.done_ps.max(done_ps);
         if served > 0 {
-            cost.waited_fs[server / self.sockets % MOST_TIERS] += (served * line_fs).max(took_ps * 1000);
+            cost.waited_fs[self.source(server)] += (served * line_fs).max(took_ps * 1000);
         }
     }
 

@@ -9,7 +9,7 @@ use super::calendar::Calendar;
 use super::waits::Waits;
 use crate::stream::behaviour::{LEAST_LANES, LOAD_STEPS, Load, TierBehaviour};
 
-/// Reads among lines that count at least.
+/// Reads among lines that count at least: a window of hardly anything but writes does not say how long reads wait.
 const LEAST_SHARE: f64 = 0.1;
 
 /// What a fetch costs.
