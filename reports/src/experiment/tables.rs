@@ -271,11 +271,12 @@ fn loads(result: &RunResult, share: &Share) -> [Option<u64>; 2] {
 }
 
 /// Classes of objects, and what they are in an encrypted network.
-const CLASSES: [(&str, &str); 7] = [
+const CLASSES: [(&str, &str); 8] = [
     ("ciphertext", "activations"),
     ("scalar", "weights"),
     ("plaintext", "encoded vectors"),
-    ("message", "messages, retained heap"),
+    ("message", "slot values"),
+    ("heap", "retained heap"),
     ("scratch", "scratch"),
     ("evaluation-key", "keys"),
     ("table", "transform tables"),

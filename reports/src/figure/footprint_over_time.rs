@@ -70,20 +70,18 @@ struct Stack {
     classes: Vec<(String, Fill)>,
     points: Vec<FootprintPoint>,
     end: f64,
-    has_retained: bool,
 }
 
 impl Stack {
     fn of(result: &RunResult) -> Self {
         let points = &result.footprint_over_time;
         let end = points.last().map_or(0.0, |point| point.seconds).max(result.whole_run_seconds);
-        let has_retained = result.overhead.is_some_and(|overhead| overhead.retained_bytes > 0);
         let used = |class: &str| {
             points.iter().any(|point| point.live_bytes.get(class).is_some_and(|&bytes| bytes > 0))
         };
         let classes =
             CLASSES.iter().filter(|(class, _)| used(class)).map(|&(class, fill)| (class.to_owned(), fill));
-        Self { classes: classes.collect(), points: highest(points, end), end, has_retained }
+        Self { classes: classes.collect(), points: highest(points, end), end }
     }
 
     fn peak(&self) -> u64 {
@@ -95,16 +93,8 @@ impl Stack {
             self.points.iter().filter_map(|point| point.live_bytes.get(class)).max().copied().unwrap_or(0)
         };
         let seen = self.classes.iter().filter(|(class, _)| most(class) >= self.peak() / THINNEST);
-        let classes = seen.map(|(class, fill)| (Sample::Box(*fill), self.name(class)));
+        let classes = seen.map(|(class, fill)| (Sample::Box(*fill), name_of(class)));
         classes.chain([(Sample::Line(RESIDENT), "resident".to_owned())]).collect()
-    }
-
-    /// Retained heap is counted with the messages, and where it is most of them says so.
-    fn name(&self, class: &str) -> String {
-        match class {
-            "message" if self.has_retained => "message, retained heap".to_owned(),
-            other => other.replace('-', " "),
-        }
     }
 
     fn paint(&self, canvas: &Canvas<'_>, result: &RunResult, top: f64, capacities: &[u64]) {
@@ -149,6 +139,14 @@ impl Stack {
     }
 }
 
+/// Name of a class in the legend.
+fn name_of(class: &str) -> String {
+    match class {
+        "heap" => "retained heap".to_owned(),
+        other => other.replace('-', " "),
+    }
+}
+
 fn live(point: &FootprintPoint) -> u64 {
     point.live_bytes.values().sum()
 }
@@ -168,11 +166,11 @@ fn highest(points: &[FootprintPoint], end: f64) -> Vec<FootprintPoint> {
     kept
 }
 
-/// DRAM sizes below the peak, each once.
+/// DRAM sizes below the peak, of those that read the same one.
 fn capacities(results: &[RunResult], peak: u64) -> Vec<u64> {
     let mut sizes: Vec<u64> = results.iter().filter_map(|result| dram_below(result, peak)).collect();
     sizes.sort_unstable();
-    sizes.dedup();
+    sizes.dedup_by_key(|size| bytes(*size));
     sizes
 }
 
@@ -187,7 +185,7 @@ fn capacity_legend(results: &[RunResult], peak: u64) -> Vec<(Sample, String)> {
         let of: Vec<&str> = results
             .iter()
             .zip(&names)
-            .filter(|(result, _)| dram_below(result, peak) == Some(size))
+            .filter(|(result, _)| dram_below(result, peak).is_some_and(|own| bytes(own) == bytes(size)))
             .map(|(_, name)| name.as_str())
             .collect();
         let text = |whose: &str| format!("DRAM, {whose} ({})", bytes(size));

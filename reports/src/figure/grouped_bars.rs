@@ -161,13 +161,15 @@ fn rows(data: &Groups) -> Vec<Row<'_>> {
 
 const MARK: Stroke = Stroke { colour: INK, points: 0.9, dash: Dash::Long };
 
-/// The series that have bars, and the line.
+/// The series that have bars, the diamonds and the line.
 fn legend(data: &Groups, rows: &[Row<'_>]) -> Legend {
     let is_drawn = |number: usize| rows.iter().flat_map(|row| &row.bars).any(|(series, _)| *series == number);
     let series = data.series.iter().enumerate().filter(|(number, _)| is_drawn(*number));
     let series = series.map(|(number, name)| (Sample::Box(series_fill(number)), name.clone()));
+    let is_published = rows.iter().flat_map(|row| &row.bars).any(|(_, bar)| bar.published.is_some());
+    let published = is_published.then(|| (Sample::Diamond(INK), "published".to_owned()));
     let line = data.line.iter().map(|(_, name)| (Sample::Line(MARK), name.clone()));
-    Legend::new(series.chain(line))
+    Legend::new(series.chain(published).chain(line))
 }
 
 /// Names without a family's name that several of them begin with.

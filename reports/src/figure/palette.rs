@@ -187,7 +187,7 @@ pub fn time_fill(part: &str) -> Fill {
 }
 
 /// Classes of objects in the order of stacks, with their fills.
-pub const CLASSES: [(&str, Fill); 7] = [
+pub const CLASSES: [(&str, Fill); 8] = [
     ("ciphertext", plain(BLUE)),
     ("plaintext", hatched(ORANGE, Hatch::Rising)),
     ("scalar", plain(GREEN)),
@@ -195,6 +195,7 @@ pub const CLASSES: [(&str, Fill); 7] = [
     ("table", plain(YELLOW)),
     ("scratch", hatched(SKY, Hatch::Level)),
     ("message", plain(PURPLE)),
+    ("heap", hatched(PALE, Hatch::Upright)),
 ];
 
 /// Bars and curves of results that stand side by side: the mode's own where the modes are known and differ, by number

@@ -1,7 +1,7 @@
 //! A plot area with two axes, and the legend above it.
 
 use super::canvas::{Anchor, COLUMN_INCHES, Canvas, LINE, POINT, Place, UNITS, text_width};
-use super::palette::{Dash, Fill, GRID, Stroke, ink};
+use super::palette::{Colour, Dash, Fill, GRID, Stroke, ink};
 use super::scale::Scale;
 
 /// Width of a page in units.
@@ -138,6 +138,8 @@ pub enum Sample {
     Box(Fill),
     /// A piece of a line.
     Line(Stroke),
+    /// A diamond.
+    Diamond(Colour),
     /// The number that stands for it in the figure.
     Number(usize),
 }
@@ -145,7 +147,7 @@ pub enum Sample {
 impl Sample {
     const fn width(self) -> f64 {
         match self {
-            Self::Number(_) => 0.6 * SAMPLE_WIDTH,
+            Self::Number(_) | Self::Diamond(_) => 0.6 * SAMPLE_WIDTH,
             _ => SAMPLE_WIDTH,
         }
     }
@@ -198,6 +200,7 @@ impl Legend {
                     canvas.rectangle((left, y - reach), (left + SAMPLE_WIDTH, y + reach), fill);
                 }
                 Sample::Line(stroke) => canvas.line(&[(left, y), (left + SAMPLE_WIDTH, y)], stroke),
+                Sample::Diamond(colour) => canvas.diamond((left + sample.width() / 2.0, y), colour),
                 Sample::Number(number) => {
                     canvas.text((left + sample.width(), y), &format!("{number}:"), Anchor::End);
                 }

@@ -1,4 +1,4 @@
-//! Classes in order of use per byte: keys, tables and scratch first; ciphertexts take what is left.
+//! Classes in order of use per byte: keys, tables and scratch first; ciphertexts take what is left, and heap what they leave.
 //!
 //! The peaks of all classes are known from the trace, so room for a class that comes first is kept free even if its
 //! objects are born late. Blocks of the class that wait in a pool are such room, unless a ciphertext of the same size takes
@@ -20,6 +20,7 @@ const ORDER: [Class; Class::ALL.len()] = [
     Class::Plaintext,
     Class::Message,
     Class::Ciphertext,
+    Class::Heap,
 ];
 
 struct ByClass {

@@ -1,7 +1,7 @@
 //! Memory that the traced program keeps for every ciphertext it writes, as objects of the trace.
 //!
 //! Resident memory has been written once: somebody faulted its pages in, and near memory of Memory Mode took its lines
-//! in for others. So the bytes that [`Overhead`](super::Overhead) says are retained become messages, born and written
+//! in for others. So the bytes that [`Overhead`](super::Overhead) says are retained become objects of heap, born and written
 //! by core 0 at the end of the phase that wrote the ciphertexts, and never freed. The C library's heap grows by steps
 //! of [`STEP_BYTES`].
 
@@ -62,7 +62,7 @@ impl Charges {
 fn heap(steps: u64) -> Array {
     Array {
         label: "heap of the process".to_owned(),
-        class: Class::Message,
+        class: Class::Heap,
         elements: steps,
         capacity_bytes: STEP_BYTES,
         used_bytes: STEP_BYTES,
@@ -74,7 +74,7 @@ fn growth() -> Macro {
     Macro {
         name: NAME.to_owned(),
         limbs: 0,
-        parameters: vec![Parameter { class: Class::Message, role: Role::Output, bytes: STEP_BYTES }],
+        parameters: vec![Parameter { class: Class::Heap, role: Role::Output, bytes: STEP_BYTES }],
         sweeps: vec![Sweep { lanes: vec![lane], work: Vec::new() }],
     }
 }

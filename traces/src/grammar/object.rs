@@ -20,11 +20,13 @@ pub enum Class {
     Scratch,
     /// Clear data outside the scheme: slot values before encoding and after decoding.
     Message,
+    /// What the process's allocator holds beside all objects: written once, hardly used.
+    Heap,
 }
 
 impl Class {
     /// Every class, in the order of reports.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ciphertext,
         Self::Plaintext,
         Self::Scalar,
@@ -32,6 +34,7 @@ impl Class {
         Self::Table,
         Self::Scratch,
         Self::Message,
+        Self::Heap,
     ];
 
     /// Name as written in the text form, in result files and on the command line.
@@ -44,6 +47,7 @@ impl Class {
             Self::Table => "table",
             Self::Scratch => "scratch",
             Self::Message => "message",
+            Self::Heap => "heap",
         }
     }
 }

@@ -278,4 +278,4 @@ fn search(core: &Core<'_>, earlier: &[u32], block: u32, entry: &Block) -> Wherea
 }
 
 /// Classes are kept as their position, which is their discriminant.
-const _: () = assert!(Class::Message as usize + 1 == Class::ALL.len());
+const _: () = assert!(Class::Heap as usize + 1 == Class::ALL.len());
