@@ -39,7 +39,9 @@ impl Failure {
     #[must_use]
     pub fn in_file(self, place: &str) -> Self {
         match self {
-            Self::Usage(message) | Self::Work(message) => Self::Work(format!("{place}: {message}")),
+            Self::Usage(message) | Self::Work(message) => {
+                Self::Work(format!("{place}: {}", as_in_files(&message)))
+            }
             interrupted @ Self::Interrupted(_) => interrupted,
         }
     }
@@ -56,6 +58,14 @@ impl Failure {
     }
 }
 
+/// A message that begins with an option, with the key that files have for it.
+fn as_in_files(message: &str) -> String {
+    match message.strip_prefix("--").and_then(|rest| rest.split_once(':')) {
+        Some((option, rest)) => format!("{}:{rest}", option.replace('-', "_")),
+        None => message.to_owned(),
+    }
+}
+
 impl From<hetier_traces::Error> for Failure {
     fn from(source: hetier_traces::Error) -> Self {
         Self::work(source)
@@ -65,7 +75,7 @@ impl From<hetier_traces::Error> for Failure {
 impl From<hetier_reports::Error> for Failure {
     fn from(source: hetier_reports::Error) -> Self {
         match source {
-            hetier_reports::Error::UnknownExperiment { .. } => Self::usage(source),
+            hetier_reports::Error::UnknownExperiment { .. } | hetier_reports::Error::Dash => Self::usage(source),
             other => Self::work(other),
         }
     }
@@ -82,10 +92,26 @@ impl From<hetier_workloads::Error> for Failure {
                 }
             }
             hetier_workloads::Error::Interrupted => Self::Interrupted(source.to_string()),
-            hetier_workloads::Error::UnknownVariant { .. } => Self::usage(source),
+            source if is_choice(&source) => Self::usage(source),
             source => Self::work(source),
         }
     }
+}
+
+/// Whether an error is about parameters, batch or variant that were asked for.
+const fn is_choice(error: &hetier_workloads::Error) -> bool {
+    use hetier_workloads::Error as Of;
+    matches!(
+        error,
+        Of::UnknownVariant { .. }
+            | Of::Degree { .. }
+            | Of::NoPrimes
+            | Of::TooManyPrimes { .. }
+            | Of::PrimeBits { .. }
+            | Of::Scale { .. }
+            | Of::SecretWeight { .. }
+            | Of::Batch { .. }
+    )
 }
 
 impl From<hetier_sim::Error> for Failure {
@@ -94,7 +120,9 @@ impl From<hetier_sim::Error> for Failure {
             hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => Self::Interrupted(
                 format!("interrupted with {percent} % of a replay done: nothing was written"),
             ),
-            hetier_sim::Error::UnknownName { .. } | hetier_sim::Error::Unknown { .. } => Self::usage(source),
+            hetier_sim::Error::UnknownName { .. }
+            | hetier_sim::Error::Unknown { .. }
+            | hetier_sim::Error::Unsupported { .. } => Self::usage(source),
             hetier_sim::Error::Value { ref key, .. } if key.starts_with("--") => Self::usage(source),
             source => Self::work(explained(&source)),
         }

@@ -107,8 +107,9 @@ fn verdict(row: Calibrated, role: Role) -> Verdict {
     let Calibrated { point, simulated, error_percent, .. } = row;
     let deviation = DEVIATIONS.iter().find(|(id, _)| *id == point.id);
     let tolerance = deviation.map_or(0.0, |(_, deviation)| deviation / point.low * 100.0);
+    let unit = point.unit();
     let verdict = judged(
-        (point.id, point.source),
+        (point.id, unit, point.source),
         [point.low, point.high],
         (simulated, error_percent),
         (tolerance.max(USUAL_TOLERANCE_PERCENT), role),
@@ -121,7 +122,7 @@ fn service(name: &str, [low, high]: [f64; 2], row: &Calibrated) -> Option<Verdic
     let simulated = (row.simulated > 0.0).then(|| MEDIA_LINE_BYTES / row.simulated)?;
     let nearest = simulated.clamp(low, high);
     let error = (simulated / nearest - 1.0) * 100.0;
-    let labels = (name.to_owned(), format!("derived from {}: {}", row.point.id, row.point.source));
+    let labels = (name.to_owned(), "ns", format!("derived from {}: {}", row.point.id, row.point.source));
     Some(judged(labels, [low, high], (simulated, error), (USUAL_TOLERANCE_PERCENT, Role::Calibrated)))
 }
 
@@ -132,18 +133,20 @@ fn in_flight(rows: &[Calibrated]) -> Option<Verdict> {
     let (bandwidth, latency) = (bandwidth?, latency?);
     let simulated = bandwidth.simulated * latency.simulated / LINE_BYTES;
     let error = (simulated / published - 1.0) * 100.0;
-    let labels = (name.to_owned(), format!("derived from {}: {}", ids.join(" and "), bandwidth.point.source));
+    let labels =
+        (name.to_owned(), "lines", format!("derived from {}: {}", ids.join(" and "), bandwidth.point.source));
     Some(judged(labels, [published; 2], (simulated, error), (USUAL_TOLERANCE_PERCENT, Role::Calibrated)))
 }
 
 fn judged(
-    (name, source): (String, String),
+    (name, unit, source): (String, &str, String),
     published: [f64; 2],
     (simulated, error_percent): (f64, f64),
     (tolerance_percent, role): (f64, Role),
 ) -> Verdict {
     Verdict {
         name,
+        unit: unit.to_owned(),
         published,
         simulated: Some(simulated),
         error_percent: Some(error_percent),

@@ -26,6 +26,13 @@ pub fn of_machine(arguments: &Machine, modes: &[&str]) -> Outcome {
     refuse(size, modes, |mode| mode != WITHOUT_DRAM, "a mode that uses DRAM")
 }
 
+/// Refuses a size of DRAM where modes are compared, of which none has DRAM of a given size: DRAM only has as much as it takes.
+pub fn of_compared_size(arguments: &Machine, modes: &[&str]) -> Outcome {
+    let size = [("--dram", arguments.dram.is_some()), ("--dram-fraction", arguments.dram_fraction.is_some())];
+    let size = size.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag);
+    refuse(size, modes, |mode| [NEAR, PLACED].contains(&mode), "memory-mode or app-direct")
+}
+
 /// Refuses settings that place pages and threads on sockets where there is one.
 pub fn of_one_socket(arguments: &Run, sockets: usize) -> Outcome {
     let given = [("--numa", arguments.numa.is_some()), ("--pinning", arguments.pinning.is_some())];

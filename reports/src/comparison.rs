@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hetier_sim::result::{Latency, Quantiles, RunResult, Spread, TierResult};
 use serde::{Deserialize, Serialize};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Form};
 use crate::labels::{labels, near_start};
 use crate::table::Table;
 use crate::units::{Unit, byte_unit, time_unit};
@@ -320,7 +320,7 @@ fn mean(results: &[RunResult]) -> Column {
     let entry = |result: &RunResult| {
         let Some(times) = times(result).map(|times| times.scaled(unit.factor)) else { return Entry::Nothing };
         let range = times.mean_interval_95.map(|ends| (ends.low, ends.high));
-        Entry::Number { value: times.mean, digits: 4, range }
+        Entry::Number { value: times.mean, form: Form::Significant(4), range }
     };
     column(&format!("mean of seeds, 95 % interval ({})", unit.symbol), results, entry)
 }

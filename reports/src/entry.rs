@@ -14,8 +14,8 @@ pub enum Entry {
     Number {
         /// In full precision.
         value: f64,
-        /// Significant digits that people see; 0 shows a whole number with separators.
-        digits: u32,
+        /// What of it people see.
+        form: Form,
         /// Least and largest of the ensemble that it stands for.
         range: Option<(f64, f64)>,
     },
@@ -23,18 +23,35 @@ pub enum Entry {
     Nothing,
 }
 
-/// In place of a number of digits: a count, shown whole.
-const WHOLE: u32 = 0;
+/// How people see a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Whole, with separators.
+    Count,
+    /// So many significant digits.
+    Significant(u32),
+    /// So many decimals.
+    Decimals(usize),
+}
 
 impl Entry {
     /// A number of which people see `digits` significant digits; nothing without a value.
     pub fn number(value: impl Into<Option<f64>>, digits: u32) -> Self {
-        value.into().map_or(Self::Nothing, |value| Self::Number { value, digits, range: None })
+        Self::formed(value, Form::Significant(digits))
     }
 
     /// A count; nothing without a value.
     pub fn count(value: impl Into<Option<u64>>) -> Self {
-        Self::number(value.into().map(|value| value as f64), WHOLE)
+        Self::formed(value.into().map(|value| value as f64), Form::Count)
+    }
+
+    /// A number of which people see `decimals`; nothing without a value.
+    pub fn decimals(value: impl Into<Option<f64>>, decimals: usize) -> Self {
+        Self::formed(value, Form::Decimals(decimals))
+    }
+
+    fn formed(value: impl Into<Option<f64>>, form: Form) -> Self {
+        value.into().map_or(Self::Nothing, |value| Self::Number { value, form, range: None })
     }
 
     /// A share as a percentage, for a column whose head says so; nothing without a value.
@@ -46,8 +63,8 @@ impl Entry {
     #[must_use]
     pub fn within(self, spread: Option<Quantiles>) -> Self {
         match (self, spread) {
-            (Self::Number { value, digits, .. }, Some(spread)) => {
-                Self::Number { value, digits, range: Some((spread.min, spread.max)) }
+            (Self::Number { value, form, .. }, Some(spread)) => {
+                Self::Number { value, form, range: Some((spread.min, spread.max)) }
             }
             (other, _) => other,
         }
@@ -57,11 +74,11 @@ impl Entry {
     pub fn shown(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Number { value, digits, range } => {
-                let form = |value: f64| rounded(value, *digits);
+            Self::Number { value, form, range } => {
+                let shown = |value: f64| form.shown(value);
                 match range {
-                    Some((least, most)) => format!("{} ({}–{})", form(*value), form(*least), form(*most)),
-                    None => form(*value),
+                    Some((least, most)) => format!("{} ({}–{})", shown(*value), shown(*least), shown(*most)),
+                    None => shown(*value),
                 }
             }
             Self::Nothing => NOT_APPLICABLE.to_owned(),
@@ -91,8 +108,18 @@ pub(crate) fn exact(value: f64) -> String {
     format!("{value:.11e}").parse().unwrap_or(value).to_string()
 }
 
-fn rounded(value: f64, digits: u32) -> String {
-    if digits == WHOLE { count(value as u64) } else { significant(value, digits) }
+impl Form {
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::Count => count(value as u64),
+            Self::Significant(digits) => significant(value, digits),
+            // The sum makes a rounded -0 a 0.
+            Self::Decimals(decimals) => {
+                let unit = 10_f64.powi(decimals as i32);
+                format!("{:.decimals$}", (value * unit).round() / unit + 0.0)
+            }
+        }
+    }
 }
 
 impl From<String> for Entry {
@@ -118,6 +145,8 @@ mod tests {
         assert_eq!([number.shown(), number.raw()], ["1091", "1091.2379"]);
         assert_eq!([Entry::count(526_817).shown(), Entry::count(526_817).raw()], ["526,817", "526817"]);
         assert_eq!(Entry::number(0.837_900_000_000_000_1, 3).raw(), "0.8379");
+        assert_eq!([Entry::decimals(-0.0166, 2).shown(), Entry::decimals(-0.0166, 2).raw()], ["-0.02", "-0.0166"]);
+        assert_eq!([Entry::decimals(-0.001, 2).shown(), Entry::decimals(-0.001, 2).raw()], ["0.00", "-0.001"]);
         assert_eq!([Entry::number(None, 3).shown(), Entry::number(None, 3).raw()], ["–", ""]);
     }
 

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The output folder cannot take files.
-    #[error("writing to {}: {source} (choose another folder with -o)", folder.display())]
+    #[error("writing to {}: {source} ({})", folder.display(), cure(source))]
     Folder {
         /// The folder asked for.
         folder: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Standard output is for what a command tells.
+    #[error("-o: found -, need a name (standard output is for what the command tells)")]
+    Dash,
     /// The output folder exists and is something else.
     #[error("writing to {}: found a file, need a folder (choose another name with -o)", folder.display())]
     NotAFolder {
@@ -21,7 +24,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// One file could not be written; nothing of the set was published.
-    #[error("writing {}: {source}, nothing was published (choose another name with -o)", file.display())]
+    #[error("writing {}: {source}, nothing was published ({})", file.display(), cure(source))]
     File {
         /// The file.
         file: PathBuf,
@@ -107,4 +110,12 @@ pub enum Error {
     /// The page could not be rendered.
     #[error("rendering the report page: {0}")]
     Page(#[from] minijinja::Error),
+}
+
+/// What helps against an error of the operating system.
+fn cure(source: &std::io::Error) -> &'static str {
+    match source.kind() {
+        std::io::ErrorKind::StorageFull => "make room on the disk, or choose another place with -o",
+        _ => "choose another place with -o",
+    }
 }

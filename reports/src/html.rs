@@ -8,7 +8,7 @@ use crate::comparison::{self, Facts};
 use crate::figure::Drawing;
 use crate::labels::labels;
 use crate::table::{NOT_APPLICABLE, Table, cell};
-use crate::units::{binary_bytes, bytes, count, percent, significant};
+use crate::units::{bytes, count, percent, significant};
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
 
@@ -26,6 +26,7 @@ pub fn page(results: &[RunResult], facts: &Facts, drawings: &[Drawing]) -> Resul
         comparison => table(&comparison::table(results).transposed()),
         figures => figures,
         settings => table(&settings(results)),
+        seeds => results.iter().filter_map(|result| result.seeds).max().filter(|seeds| *seeds > 1),
         version => results.first().map_or("", |result| result.program_version.as_str()),
     })?;
     Ok(page)
@@ -65,7 +66,7 @@ fn fact_rows(facts: &Facts) -> Table {
     push("predictions that agree", cell(facts.agreement, percent));
     push("largest difference of outputs", cell(facts.max_output_error, |error| significant(error, 2)));
     push("objects", count(facts.trace.objects));
-    push("peak footprint of live objects", binary_bytes(facts.trace.peak_footprint_bytes));
+    push("live objects at most, scratch of one thread", bytes(facts.trace.peak_footprint_bytes));
     push("bytes read by primitives", bytes(facts.trace.logical_read_bytes));
     push("bytes written by primitives", bytes(facts.trace.logical_write_bytes));
     push("size of the trace", bytes(facts.trace.bytes));
@@ -78,7 +79,7 @@ fn settings(results: &[RunResult]) -> Table {
     let heads: Vec<&str> = std::iter::once("setting").chain(names.iter().map(String::as_str)).collect();
     let mut table = Table::new(&heads);
     type Setting = fn(&RunResult) -> String;
-    let identity: [(&str, Setting); 9] = [
+    let identity: [(&str, Setting); 10] = [
         ("mode", |result| result.mode.clone()),
         ("system", |result| result.system.clone()),
         ("hash of the system", |result| result.system_hash.clone()),
@@ -90,6 +91,7 @@ fn settings(results: &[RunResult]) -> Table {
             _ => NOT_APPLICABLE.to_owned(),
         }),
         ("seed", |result| result.seed.to_string()),
+        ("seeds of the ensemble", |result| cell(result.seeds.filter(|seeds| *seeds > 1), |seeds| seeds.to_string())),
         ("form of the result", |result| result.schema.clone()),
     ];
     for (name, setting) in identity {

@@ -24,13 +24,30 @@ impl OutputFile {
     }
 }
 
+/// Files and folders that stand in the output folder itself, in order of the files, each once.
+pub fn heads(files: &[OutputFile]) -> Vec<String> {
+    let mut heads = Vec::new();
+    for file in files {
+        let head = file.path.components().next().map(|head| head.as_os_str().to_string_lossy().into_owned());
+        heads.extend(head.filter(|head| !heads.contains(head)));
+    }
+    heads
+}
+
+/// Refuses `-`, which elsewhere stands for standard output.
+fn not_dash(path: &Path) -> Result<(), Error> {
+    if path == Path::new("-") { Err(Error::Dash) } else { Ok(()) }
+}
+
 /// Finds out whether [`write_folder`] could create files in `folder`, and leaves nothing behind. To be called before
 /// long work.
 ///
 /// # Errors
+/// - [`Error::Dash`] for `-`.
 /// - [`Error::NotAFolder`] if something else has the name.
 /// - [`Error::Folder`] if the folder, or the nearest parent that exists, takes no files.
 pub fn check_folder(folder: &Path) -> Result<(), Error> {
+    not_dash(folder)?;
     let staging = Staging::beside(folder)?;
     write_file(&staging.path.join("probe"), b"probe").map_err(|source| folder_error(folder, source))
 }
@@ -39,10 +56,12 @@ pub fn check_folder(folder: &Path) -> Result<(), Error> {
 /// `others` are the files that the same run reads or writes.
 ///
 /// # Errors
+/// - [`Error::Dash`] for `-`.
 /// - [`Error::NoFolder`] if its folder does not exist.
 /// - [`Error::File`] if `path` is a folder, or its folder takes no file.
 /// - [`Error::Overwrites`] if it is one of the others.
 pub fn check_file(path: &Path, others: &[&Path]) -> Result<(), Error> {
+    not_dash(path)?;
     let failed = |source| Error::File { file: path.to_owned(), source };
     if path.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));

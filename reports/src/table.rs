@@ -10,6 +10,9 @@ pub const NOT_APPLICABLE: &str = "–";
 /// Letters of a text from which on its column breaks lines in LaTeX.
 const LONG_TEXT: usize = 28;
 
+/// The same of the first column, whose names are best read in one line.
+const LONG_NAME: usize = 48;
+
 /// Column heads and rows of entries. Every row has as many entries as there are heads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -122,13 +125,15 @@ impl Table {
     }
 
     /// As comma-separated values with a line of heads: numbers in full precision without units, an empty field where
-    /// nothing applies, and two more columns, `… min` and `… max`, behind each that holds an ensemble's numbers.
+    /// nothing applies, and two more columns, `… min` and `… max`, behind each that holds an ensemble's numbers (`… low` and
+    /// `… high` behind an interval of its mean).
     pub fn to_csv(&self) -> String {
         let spread: Vec<bool> = (0..self.heads.len())
             .map(|column| self.rows.iter().any(|row| row[column].range().is_some()))
             .collect();
         let heads = self.heads.iter().zip(&spread).flat_map(|(head, &is_spread)| {
-            let more = [format!("{head} min"), format!("{head} max")];
+            let [least, most] = if head.contains("interval") { ["low", "high"] } else { ["min", "max"] };
+            let more = [format!("{head} {least}"), format!("{head} {most}")];
             std::iter::once(head.clone()).chain(more.into_iter().filter(move |_| is_spread))
         });
         let mut writer = csv::Writer::from_writer(Vec::new());
@@ -169,7 +174,8 @@ impl Table {
     /// Texts to the left, numbers to the right; long texts share what short columns leave of the page.
     fn latex_columns(&self) -> String {
         let is_text = |at: usize| !self.rows.iter().any(|row| matches!(row[at], Entry::Number { .. }));
-        let is_long = |at: usize| self.rows.iter().any(|row| row[at].shown().chars().count() > LONG_TEXT);
+        let longest = |at: usize| if at == 0 { LONG_NAME } else { LONG_TEXT };
+        let is_long = |at: usize| self.rows.iter().any(|row| row[at].shown().chars().count() > longest(at));
         let columns = 0..self.heads.len();
         let long = columns.clone().filter(|&at| is_long(at)).count();
         let short = self.heads.len() - long;
@@ -237,9 +243,11 @@ fn push_line(text: &mut String, row: &[String], widths: &[usize], is_left: &[boo
     text.push('\n');
 }
 
+/// A row; behind the end of the one before it, `[` and `*` would be read as options of that.
 fn latex_line(cells: impl IntoIterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.into_iter().collect();
-    format!("{} \\\\\n", cells.join(" & "))
+    let line = cells.into_iter().collect::<Vec<_>>().join(" & ");
+    let guard = if line.starts_with(['[', '*']) { "{}" } else { "" };
+    format!("{guard}{line} \\\\\n")
 }
 
 fn latex_escape(cell: &str) -> String {
@@ -358,11 +366,31 @@ mod tests {
     #[test]
     fn long_texts_share_what_short_columns_leave_of_a_page() {
         let mut table = Table::new(&["why", "source", "error (%)"]);
-        let long = "a text of more letters than a column holds";
+        let long = "a text of more letters than even the first column holds";
         table.push(vec![Entry::from(long), long.into(), Entry::number(1.0, 2)]);
 
         // (0.95 − 1 ÷ 12) ÷ 2 of the page's width each.
         assert_eq!(table.to_latex().matches("p{0.43\\textwidth}").count(), 2);
+    }
+
+    #[test]
+    fn a_row_is_no_option_of_the_one_before_it() {
+        let mut table = Table::new(&["point", "value"]);
+        table.push(vec![Entry::from("[Peak] of digits"), Entry::number(1.0, 2)]);
+        table.push(vec![Entry::from("*"), Entry::number(2.0, 2)]);
+
+        let latex = table.to_latex();
+
+        assert!(latex.contains("\n{}[Peak] of digits & 1.0") && latex.contains("\n{}* & 2.0"), "{latex}");
+    }
+
+    #[test]
+    fn names_of_rows_stay_in_one_line() {
+        let mut table = Table::new(&["", "a", "b"]);
+        let name = "mean of seeds, 95 % interval (ms)";
+        table.push(vec![Entry::from(name), Entry::number(1.0, 2), Entry::number(2.0, 2)]);
+
+        assert!(table.to_latex().contains("{lrr}"));
     }
 
     #[test]

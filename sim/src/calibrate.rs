@@ -154,6 +154,16 @@ impl Point {
         }
     }
 
+    /// Unit of the published value; empty for a ratio.
+    pub fn unit(&self) -> &'static str {
+        match self.metric.as_str() {
+            "gb_per_s" => "GB/s",
+            "write_efficiency" => "",
+            "bytes_between_stalls" => "B",
+            _ => "ns",
+        }
+    }
+
     /// Under which conditions: what the point says of its probe, and nothing of what it leaves to it.
     pub fn conditions(&self) -> String {
         let some = |text: &str, form: &dyn Fn(&str) -> String| (!text.is_empty()).then(|| form(text));

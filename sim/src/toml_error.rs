@@ -61,10 +61,18 @@ fn place(text: &str, at: usize) -> String {
     format!("line {line}, column {}", before[start..].chars().count() + 1)
 }
 
+fn whole(most: i64) -> String {
+    format!("a whole number from 0 to {most}")
+}
+
 /// Rust's name of a type in words of TOML.
 fn kind(need: &str) -> String {
     match need {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX.into()),
+        // The largest that TOML has.
+        "u64" | "usize" => whole(i64::MAX),
         "i64" => "a whole number".to_owned(),
         "f64" => "a number".to_owned(),
         "a boolean" => "true or false".to_owned(),
@@ -143,7 +151,7 @@ mod tests {
             ),
             (
                 format!("depth = 1.0\n{}", fish.replace("= 1", "= -1")),
-                "line 3, column 9: fish.count: found integer `-1`, need a whole number that is not negative",
+                "line 3, column 9: fish.count: found integer `-1`, need a whole number from 0 to 4294967295",
             ),
             (
                 format!("depth = 1.0\n{}", fish.replace("[]", "[\n  \"pike\",\n  7,\n]")),

@@ -209,11 +209,24 @@ fn behaviour_kept_on_disk_is_the_derived_one() {
     let system = small_machine(176);
     let conditions = Conditions::new("memory-mode", false, 1 << 20);
 
-    let derived = Behaviour::cached(&system, conditions, Some(folder.path())).unwrap();
+    let derived = Behaviour::cached(&system, conditions, Some(folder.path()), &|| true).unwrap();
     let files = std::fs::read_dir(folder.path()).unwrap().count();
-    let kept = Behaviour::cached(&system, conditions, Some(folder.path())).unwrap();
+    let kept = Behaviour::cached(&system, conditions, Some(folder.path()), &|| true).unwrap();
 
     assert_eq!((files, &kept), (1, &derived));
+}
+
+#[test]
+fn behaviour_that_nobody_wants_any_more_is_not_derived() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let is_wanted = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2;
+    let conditions = Conditions::new("memory-mode", false, 1 << 20);
+
+    let refused = Behaviour::cached(&small_machine(176), conditions, Some(folder.path()), &is_wanted);
+
+    assert!(matches!(refused, Err(hetier_sim::Error::Cancelled { percent: 0 })), "{refused:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -221,7 +234,7 @@ fn behaviour_that_was_damaged_on_disk_is_derived_anew() {
     let folder = tempfile::tempdir().unwrap();
     let system = small_machine(176);
     let conditions = Conditions::new("memory-mode", false, 1 << 20);
-    let cached = || Behaviour::cached(&system, conditions, Some(folder.path())).unwrap();
+    let cached = || Behaviour::cached(&system, conditions, Some(folder.path()), &|| true).unwrap();
     let derived = cached();
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read_to_string(&file).unwrap();

@@ -44,6 +44,7 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     settings.iter().try_for_each(|settings| settings.check(&system))?;
     let modes: Vec<&str> = settings.iter().map(|settings| settings.mode_on(&system)).collect();
     unused::of_machine(&arguments.machine, &modes)?;
+    unused::of_compared_size(&arguments.machine, &modes)?;
     output::check_folder(&arguments.output)?;
     let first = Path::new(&arguments.workload.network);
     if is_trace(first) {
@@ -113,6 +114,7 @@ fn read(path: &Path) -> Outcome<Recorded> {
         network: fact("network"),
         security: fact("security"),
         images: fact("images").and_then(|images| images.parse().ok()),
+        slots: fact("slots").and_then(|slots| slots.parse().ok()),
         ..Facts::default()
     };
     Ok(Recorded { error_estimate: None, trace, facts, seconds: None })
@@ -139,7 +141,11 @@ fn compare(
     let mut files = compare_report(&results, &recorded.facts)?;
     files.push(OutputFile::new(format!("{name}.trace"), bytes));
     crate::interrupt::check()?;
+    let older = others(folder, &files);
     output::write_folder(folder, &files)?;
+    if !older.is_empty() {
+        tell!("{}: {} stay from an earlier run", folder.display(), older.join(", "));
+    }
     let host = HostTimes { replays: seconds, inference_seconds: recorded.seconds };
     if !arguments.json {
         say!("{}", comparison::table(&results).transposed().to_text());
@@ -147,6 +153,17 @@ fn compare(
         say!("written to {}: report.html, figures, tables, results, trace", folder.display());
     }
     Ok(Comparison::new(&results, &recorded.facts, &host))
+}
+
+/// Results and traces of a folder that are not among the files about to be written.
+fn others(folder: &Path, files: &[OutputFile]) -> Vec<String> {
+    let is_own = |name: &str| files.iter().any(|file| file.path == Path::new(name));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> =
+        names.filter(|name| [".json", ".trace"].iter().any(|end| name.ends_with(end)) && !is_own(name)).collect();
+    names.sort();
+    names
 }
 
 /// Settings of every mode: DRAM only gets DRAM enough, the others the same share. Unless modes are named, those that the

@@ -5,15 +5,21 @@ use hetier_reports::{output, units};
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::study;
 
 /// Runs every cell of a study, writes its files and prints its tables.
 pub fn run(arguments: &args::Reproduce) -> Outcome {
     let experiment = experiment::load(&arguments.experiment)?;
     let experiment = if arguments.quick { experiment.quick() } else { experiment };
-    if experiment.network.is_empty() || experiment.run.is_empty() {
-        return Err(crate::failure::Failure::usage("--quick: the study marks nothing as quick"));
+    let missing = match (experiment.network.is_empty(), experiment.run.is_empty()) {
+        (true, _) => Some("network"),
+        // Points of traces need no run.
+        (false, true) if experiment.traced().next().is_none() => Some("run"),
+        _ => None,
+    };
+    if let Some(what) = missing {
+        return Err(Failure::usage(format!("--quick: found no {what} that the study marks as quick, need one")));
     }
     output::check_folder(&arguments.output)?;
     let (sweep, seconds) = study::run(&experiment, &|_| {})?;
@@ -33,8 +39,9 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
     }
     // An empty sum of floating-point numbers is minus zero.
     let total = seconds.iter().sum::<f64>() + 0.0;
-    say!("{} replays in {} of one host core", seconds.len(), units::seconds(total));
-    say!("written to {}: report.md, appendix.md, figures, tables, results", arguments.output.display());
+    let replays = if seconds.len() == 1 { "replay" } else { "replays" };
+    say!("{} {replays} in {} of one host core", seconds.len(), units::seconds(total));
+    say!("written to {}: {}", arguments.output.display(), output::heads(&files).join(", "));
     Ok(())
 }
 

@@ -101,6 +101,9 @@ fn points(arguments: &args::Sweep, systems: &[System]) -> Outcome<Vec<Point>> {
     if let Some(share) = fractions.iter().find(|share| !(share.is_finite() && **share > 0.0)) {
         return Err(Failure::usage(format!("--dram-fractions: found {share}, need numbers above 0")));
     }
+    if arguments.threads.as_ref().is_some_and(|threads| threads.0.contains(&0)) {
+        return Err(Failure::usage("--threads: found 0, need whole numbers from 1"));
+    }
     let threads: Vec<Option<usize>> = match &arguments.threads {
         Some(values) => values.0.iter().copied().map(Some).collect(),
         None => vec![None],

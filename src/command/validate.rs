@@ -12,6 +12,8 @@ use crate::{published_memory, study};
 pub struct Verdict {
     /// Name in tables.
     pub name: String,
+    /// Unit of the numbers; empty for counts and shares.
+    pub unit: String,
     /// Least and largest published value.
     pub published: [f64; 2],
     /// What the simulation says; `None` if the run did not fit or does not have it.
@@ -100,9 +102,10 @@ fn judged(experiment: Experiment, is_quick: bool) -> Outcome<Vec<Verdict>> {
 }
 
 fn published(judged: Judged) -> Verdict {
-    let Judged { point, simulated, error_percent, passes } = judged;
+    let Judged { point, simulated, error_percent, passes, reason } = judged;
     Verdict {
         name: point.name,
+        unit: point.metric.unit().to_owned(),
         published: [point.published; 2],
         simulated,
         error_percent,
@@ -110,14 +113,14 @@ fn published(judged: Judged) -> Verdict {
         role: point.role,
         source: point.source,
         passes,
-        note: point.note,
+        note: reason.or(point.note),
     }
 }
 
 fn joined(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) -> Value {
     let points: Vec<Value> = verdicts.iter().map(value).collect();
     json!({
-        "schema": "hetier-validate-1",
+        "schema": "hetier-validate-2",
         "program_version": env!("CARGO_PKG_VERSION"),
         "points": points,
         "not_simulated": unsimulated,
@@ -129,6 +132,7 @@ fn joined(verdicts: &[Verdict], unsimulated: &[Unsimulated], failed: usize) -> V
 fn value(verdict: &Verdict) -> Value {
     json!({
         "name": verdict.name,
+        "unit": verdict.unit,
         "published": { "low": verdict.published[0], "high": verdict.published[1] },
         "simulated": verdict.simulated,
         "error_percent": verdict.error_percent,
@@ -178,8 +182,17 @@ fn strained(verdicts: &[&Verdict]) -> String {
 }
 
 fn table(verdicts: &[Verdict]) -> Table {
-    let mut table =
-        Table::new(&["point", "published", "simulated", "error", "tolerance", "role", "verdict", "source"]);
+    let mut table = Table::new(&[
+        "point",
+        "published",
+        "simulated",
+        "unit",
+        "error",
+        "tolerance",
+        "role",
+        "verdict",
+        "source",
+    ]);
     for verdict in verdicts {
         let [low, high] = verdict.published;
         let published = if low == high { format!("{low}") } else { format!("{low}–{high}") };
@@ -188,6 +201,7 @@ fn table(verdicts: &[Verdict]) -> Table {
             verdict.name.clone(),
             published,
             or_none(verdict.simulated.map(|value| hetier_reports::units::significant(value, 4))),
+            verdict.unit.clone(),
             or_none(verdict.error_percent.map(|error| format!("{error:+.1} %"))),
             format!("{} %", hetier_reports::units::significant(verdict.tolerance_percent, 2)),
             verdict.role.name().to_owned(),

@@ -182,8 +182,8 @@ fn wrong_settings_are_refused_before_any_work() {
         (&["sweep", "d.trace", "--allocator", "foo"], 2, "allocator: found foo"),
         (&["sweep", "d.trace", "--sample", "0"], 2, "sample: found 0"),
         (&["record", "digits", "--block", "0", "-o", "x"], 2, "--block: found 0, need at least 1"),
-        (&["replay", "d.trace", "--mode", "memory-mode", "--dram", "8TiB"], 1, "need at most"),
-        (&["compare", "digits", "--modes", "app-direct", "--system", "ddr4-2666-1ch"], 1, "mode app-direct"),
+        (&["replay", "d.trace", "--mode", "memory-mode", "--dram", "8TiB"], 2, "need at most"),
+        (&["compare", "digits", "--modes", "app-direct", "--system", "ddr4-2666-1ch"], 2, "mode app-direct"),
         (&["place", "d.trace", "--mode", "dram-only"], 2, "need one with several"),
         (&["replay", "d.trace", "--seeds", "0"], 2, "0 is not in 1.."),
         (&["replay", "d.trace", "--system", "none.toml"], 1, "none.toml: cannot be read"),
@@ -276,6 +276,17 @@ fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
         ("replay d.trace --dram -1", 2, "found -1, need a size"),
         ("sweep d.trace --dram-fractions -1", 2, "--dram-fractions: found -1, need numbers above 0"),
         ("replay seq.r2", 1, "--bare --format with one of ramulator2"),
+        ("record digits -o -", 2, "-o: found -, need a name"),
+        ("plot r.json -o -", 2, "-o: found -, need a name"),
+        ("replay d.trace --threads 5", 2, "5 threads: found 4 cores"),
+        ("record digits --batch 0 -o x", 2, "batch: found 0 images, need 1 to"),
+        ("record digits --degree 1000 --primes 30,30 -o x", 2, "found degree 1000, need a power of two"),
+        ("sweep d.trace --threads 0,1", 2, "--threads: found 0, need whole numbers from 1"),
+        (
+            "compare d.trace --modes dram-only --dram-fraction 0.01 -o x",
+            2,
+            "--dram-fraction: found mode dram-only, in which it has no effect, need memory-mode or app-direct",
+        ),
     ];
     for (line, code, text) in cases {
         let (found, message) = fail(folder.path(), &line.split(' ').collect::<Vec<_>>());

@@ -16,6 +16,9 @@ pub struct Judged {
     pub error_percent: Option<f64>,
     /// Whether the distance is within the tolerance.
     pub passes: bool,
+    /// Why nothing was simulated, where the study asks for what is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Holds every point of a sweep against its results. A point without a simulated number fails.
@@ -36,7 +39,12 @@ fn judge_one(sweep: &Sweep, point: &Point) -> Judged {
     let error_percent = simulated.map(|simulated| error_percent(simulated, point.published));
     // Rounding of the quotient must not fail a number that is equal to the last digit.
     let passes = error_percent.is_some_and(|error| error.abs() <= point.tolerance_percent + 1e-9);
-    Judged { point: point.clone(), simulated, error_percent, passes }
+    let reason = match (simulated, &point.run) {
+        (Some(_), _) => None,
+        (None, None) => sweep.facts.get(&point.network).and_then(|facts| point.metric.unknown_to_trace(facts)),
+        (None, run) => result(run).and_then(|found| point.metric.unknown_to(found)),
+    };
+    Judged { point: point.clone(), simulated, error_percent, passes, reason }
 }
 
 fn error_percent(simulated: f64, published: f64) -> f64 {

@@ -408,8 +408,17 @@ impl Experiment {
     }
 
     fn check_settings(&self) -> Result<(), String> {
-        if let Some(network) = self.network.iter().find(|network| network.seeds == Some(0)) {
-            return Err(format!("network {}: seeds: found 0, need at least 1", network.label()));
+        for network in &self.network {
+            if network.seeds == Some(0) {
+                return Err(format!("network {}: seeds: found 0, need at least 1", network.label()));
+            }
+            if network.degree.is_some() != network.primes.is_some() {
+                let there = if network.degree.is_some() { "degree" } else { "primes" };
+                return Err(format!(
+                    "network {}: found {there} alone, need degree and primes together",
+                    network.label()
+                ));
+            }
         }
         match self.settings.seeds {
             0 => Err("settings.seeds: found 0, need at least 1".to_owned()),
@@ -446,8 +455,17 @@ impl Experiment {
     }
 }
 
+/// Most bytes of a name: a file is named by two of them, and file systems take 255.
+const LONGEST_NAME: usize = 100;
+
 /// Refuses a name that files cannot have: those of a study are named by it, its networks and its runs.
 fn file_name(name: &str) -> Result<(), String> {
+    if name.len() > LONGEST_NAME {
+        return Err(format!(
+            "name: found {} bytes ({name:.20}…), need at most {LONGEST_NAME} for names of files",
+            name.len()
+        ));
+    }
     let is_path = name.contains(['/', '\\']) || name.starts_with('.') || name.trim().is_empty();
     if is_path || name.chars().any(char::is_control) {
         return Err(format!(

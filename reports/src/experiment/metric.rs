@@ -187,6 +187,43 @@ impl Metric {
         matches!(self, Self::Slowdown)
     }
 
+    /// What it asks for of a trace that the trace does not have.
+    pub fn unknown_to_trace(&self, trace: &TraceFacts) -> Option<String> {
+        match self {
+            Self::Operations(name) => unknown("operation", name, trace.operations.keys()),
+            Self::Calls(names) => {
+                let names = names.split('@').next().unwrap_or_default();
+                names.split('+').find_map(|name| unknown("primitive", name, trace.primitives.keys()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What it asks for of a result that the result does not have.
+    pub fn unknown_to(&self, result: &RunResult) -> Option<String> {
+        match self {
+            Self::Operations(name) | Self::OperationSeconds(name) => {
+                unknown("operation", name, result.by_operation.keys())
+            }
+            Self::Calls(names) => {
+                names.split('+').find_map(|name| unknown("primitive", name, result.by_primitive.keys()))
+            }
+            Self::CallMicroseconds(name) | Self::ThreadSeconds(name) | Self::CoreGigabytesPerSecond(name) => {
+                unknown("primitive", name, result.by_primitive.keys())
+            }
+            Self::ReadBufferHitRate(tier) => unknown("tier", tier, result.devices.keys()),
+            _ => None,
+        }
+    }
+
+    /// Whether it counts something.
+    pub const fn is_count(&self) -> bool {
+        matches!(
+            self,
+            Self::DoesNotFit | Self::Operations(_) | Self::PhasesNamed(..) | Self::Calls(_) | Self::Elements(_)
+        )
+    }
+
     /// Unit in tables.
     pub const fn unit(&self) -> &'static str {
         match self {
@@ -239,6 +276,13 @@ impl Metric {
             }
         }
     }
+}
+
+/// Says that a name is not among those that there are.
+fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n String>) -> Option<String> {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let is_known = known.contains(&name);
+    (!is_known).then(|| format!("found no {what} {name}, need one of {}", known.join(", ")))
 }
 
 /// Bytes of a line.

@@ -46,13 +46,12 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
     if let Some((least, most)) = range(&sampled) {
         let errors: Vec<f64> = ran(sweep).filter_map(sampling_error_share).collect();
         sentences.push(format!(
-            "{} of {} replays are samples: of their calls {} to {} were simulated. The standard error of the time of \
+            "{} of {} replays are samples: of their calls {} were simulated. The standard error of the time of \
              their whole run is {} at most; 1 % of the time sampled stands in it for a bias that all windows share \
              (docs/sampling.md measures it). Bytes by class, primitive and operation of samples are farther off than their sums.",
             sampled.len(),
             shares.len(),
-            percent(least),
-            percent(most),
+            between(percent(least), percent(most)),
             percent(range(&errors).map_or(0.0, |(_, most)| most))
         ));
     }
@@ -98,7 +97,7 @@ pub(super) fn reasons(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     sentences.extend(judged.iter().filter_map(|judged| missing_penalty(sweep, judged)));
     let noted = judged.iter().filter(|judged| !judged.passes);
     sentences.extend(noted.filter_map(|judged| {
-        let note = judged.point.note.as_ref()?;
+        let note = judged.reason.as_ref().or(judged.point.note.as_ref())?;
         Some(format!("\"{}\": {note}.", judged.point.name))
     }));
     sentences.extend(buffers(sweep));
@@ -122,17 +121,24 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
         let kept = (result.peak_footprint_bytes - overhead.retained_bytes) as f64 / 1e9;
         let rest = point.published - kept;
         let each = |bytes: f64| significant(bytes / overhead.ciphertexts_written as f64, 3);
+        let left = if rest > 0.0 {
+            format!(
+                "What is left, {} GB, would be {} bytes for each of {} million ciphertexts written",
+                significant(rest, 3),
+                each(rest * 1e9),
+                significant(overhead.ciphertexts_written as f64 / 1e6, 2)
+            )
+        } else {
+            format!("Nothing is left for what {} million ciphertexts written leave behind", significant(overhead.ciphertexts_written as f64 / 1e6, 2))
+        };
         sentences.push(format!(
             "\"{}\": what the allocator keeps and the messages hold, simulated block by block, is {} GB of the {} \
-             published ({} GB are alive at one time). What is left, {} GB, would be {} bytes for each of {} million \
-             ciphertexts written; the constant, one for all networks, is {}, which leaves {:+.1} %.",
+             published ({} GB are alive at one time). {left}; the constant, one for all networks, is {} bytes each, which \
+             leaves {:+.1} %.",
             point.name,
             significant(kept, 4),
             significant(point.published, 4),
             significant(result.peak_live_bytes as f64 / 1e9, 3),
-            significant(rest, 3),
-            each(rest * 1e9),
-            significant(overhead.ciphertexts_written as f64 / 1e6, 2),
             each(overhead.retained_bytes as f64),
             error_percent.unwrap_or_default()
         ));
@@ -166,13 +172,17 @@ fn queue(sweep: &Sweep) -> Option<String> {
 /// How labels of arrays of serialised requests to the client end.
 const REQUESTS: &str = ".request";
 
+/// A range in words; one number where its ends read the same.
+fn between(least: String, most: String) -> String {
+    if least == most { least } else { format!("{least} to {most}") }
+}
+
 /// How many reads the buffers of the PMem DIMMs serve: one sentence for runs that agree.
 fn buffers(sweep: &Sweep) -> Option<String> {
     let rates: Vec<f64> =
         ran(sweep).filter_map(|result| result.devices.get("pmem")?.buffer_hit_rate.read).collect();
     let (least, most) = range(&rates)?;
-    let (least, most) = (percent(least), percent(most));
-    let rate = if least == most { least } else { format!("{least} to {most}") };
+    let rate = between(percent(least), percent(most));
     let fidelity = if ran(sweep).any(|result| result.fidelity == "stream") {
         "; at stream fidelity this is the rate of short sequential runs of the line model, not of the network's own mix of \
          streams"

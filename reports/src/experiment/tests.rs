@@ -58,6 +58,7 @@ fn the_shipped_experiment_holds_the_whole_model_sweep() {
 
 #[test]
 fn wrong_experiments_are_refused_with_file_and_reason() {
+    let long = format!("[[run]]\nname = \"{}\"", "x".repeat(101));
     let cases = [
         ("seeds = 1", "seeds = 0", "settings.seeds: found 0"),
         ("threads = 48", "thread = 48", "settings: found unknown key thread"),
@@ -98,6 +99,12 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
             "run memory-mode: found the file name memory-mode of run memory_mode",
         ),
         ("[[run]]\nname = \"dram-only\"", "[[run]]\nname = \"記憶\"", "run 記憶: found no ASCII letter"),
+        ("[[run]]\nname = \"dram-only\"", &long, "name: found 101 bytes"),
+        (
+            "[[network]]\nname = \"mobilenetv2-0.35-96\"",
+            "[[network]]\nname = \"mobilenetv2-0.35-96\"\ndegree = 8192",
+            "network mobilenetv2-0.35-96: found degree alone, need degree and primes together",
+        ),
         ("\ntitle = \"", "\ntitle = \"two\\nlines ", "title: found '\\n' in \"two\\nlines"),
         ("\n[[point]]\nname = \"", "\n[[point]]\nname = \"\\t", "point: name: found '\\t'"),
     ];
@@ -311,11 +318,11 @@ fn the_page_says_why_a_peak_is_off_and_that_runs_are_samples() {
 
     let page = String::from_utf8(report_files(&sweep).unwrap()[0].bytes.clone()).unwrap();
 
-    assert!(page.contains("of their calls 5.00 % to 5.00 % were simulated"), "{page}");
+    assert!(page.contains("of their calls 5.00 % were simulated"), "{page}");
     // 71 published less 74 - 4 simulated leave 1 GB for 4 million ciphertexts; the constant gave 4 GB.
     assert!(page.contains("is 70.00 GB of the 71.00 published"), "{page}");
     assert!(page.contains("1.00 GB, would be 250 bytes for each of 4.0 million"), "{page}");
-    assert!(page.contains("is 1000, which leaves +4.2 %"), "{page}");
+    assert!(page.contains("is 1000 bytes each, which leaves +4.2 %"), "{page}");
 }
 
 #[test]
@@ -558,5 +565,34 @@ fn an_error_that_rounds_to_nothing_has_no_sign() {
     let table = points(&judged[..1]);
 
     let at = table.heads.iter().position(|head| head == "error (%)").unwrap();
-    assert_eq!(table.rows[0][at].raw(), "0");
+    assert_eq!([table.rows[0][at].shown(), table.rows[0][at].raw()], ["0.00", "-0.001"]);
+}
+
+#[test]
+fn a_point_that_asks_for_what_is_not_there_says_so() {
+    let mut sweep = sweep();
+    let named = "0.35/96 operations: Slice";
+    let facts = TraceFacts {
+        operations: BTreeMap::from([("Convolution".to_owned(), 2644)]),
+        ..TraceFacts::default()
+    };
+    sweep.facts.insert("mobilenetv2-0.35-96".to_owned(), facts);
+
+    let judged: Vec<_> = judge(&sweep).into_iter().filter(|judged| judged.point.name == named).collect();
+
+    assert_eq!(judged[0].reason.as_deref(), Some("found no operation Slice, need one of Convolution"));
+    let text = points_text(&judged);
+    assert!(text.ends_with("0.35/96 operations: Slice: found no operation Slice, need one of Convolution\n"), "{text}");
+}
+
+#[test]
+fn nothing_is_left_of_a_peak_that_the_allocator_holds_alone() {
+    let mut sweep = sweep();
+    let replay = replay_of(&mut sweep, "dram-only");
+    replay.overhead = Some(OverheadResult { ciphertexts_written: 1_000_000, ..OverheadResult::default() });
+    replay.peak_footprint_bytes = 72_000_000_000;
+
+    let page = page_of(&sweep);
+
+    assert!(page.contains("Nothing is left for what 1.0 million ciphertexts written leave behind"), "{page}");
 }

@@ -9,6 +9,8 @@ use std::collections::BinaryHeap;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hetier_traces::{LINE_BYTES, Trace};
 
@@ -65,9 +67,15 @@ pub fn capture<W: Write + 'static>(
     let writer = Writer::new(wanted.format, clock_ps(system, tier.unwrap_or(0))?, out)?;
     let bases = bases(system, tier, settings.dram);
     let sorter = Rc::new(RefCell::new(Sorter::new(writer, bases, wanted.most_lines)));
-    let taker = Rc::clone(&sorter);
-    let take = Box::new(move |line: Tapped| taker.borrow_mut().take(line));
-    let mut watched = |share| match sorter.borrow().is_over() {
+    // The progress callback may be asked from another thread than the one that takes lines.
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (taker, over) = (Rc::clone(&sorter), Arc::clone(&is_over));
+    let take = Box::new(move |line: Tapped| {
+        let mut sorter = taker.borrow_mut();
+        sorter.take(line);
+        over.store(sorter.is_over(), Ordering::Relaxed);
+    });
+    let mut watched = |share| match is_over.load(Ordering::Relaxed) {
         true => ControlFlow::Break(()),
         false => progress(share),
     };

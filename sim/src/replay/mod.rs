@@ -40,7 +40,7 @@ use crate::system::{Charges, System};
 use crate::{Error, Picoseconds};
 
 /// Hears from a replay how far it is, in [0, 1], and may stop it.
-pub type Progress<'p> = dyn FnMut(f64) -> ControlFlow<()> + 'p;
+pub type Progress<'p> = dyn FnMut(f64) -> ControlFlow<()> + Send + 'p;
 
 /// Replays a trace on a system at line fidelity.
 ///

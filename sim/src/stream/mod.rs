@@ -48,11 +48,14 @@ mod program;
 mod report;
 mod sample;
 
+use std::sync::{Mutex, PoisonError};
+
 use hetier_traces::{Facts, LINE_BYTES, Trace};
 
 pub use behaviour::{Behaviour, Conditions};
 pub use options::Options;
 
+use behaviour::Wanted;
 use caches::plan::MacroPlan;
 use engine::Engine;
 use heap::{Heap, HeapParts};
@@ -109,7 +112,10 @@ pub fn replay_with(
     let (charges, retaining, facts) = charge(trace, system, settings.threads)?;
     let (original, trace) = (trace, retaining.as_ref());
     let program = Program::new(trace, settings.allocator.is_pool())?;
-    let (mut engine, near_bytes) = build(trace, &program, system, &settings, options, (&facts, charges))?;
+    let asked = Mutex::new(&mut *progress);
+    let is_wanted = || asked.lock().unwrap_or_else(PoisonError::into_inner)(0.0).is_continue();
+    let (mut engine, near_bytes) =
+        build(trace, &program, system, &settings, (options, &is_wanted), (&facts, charges))?;
     let mut phases = Vec::with_capacity(trace.phases.len());
     let mut pace = Watched::new(progress, facts.activity.line_accesses);
     let mut before = snapshot(&engine, near_bytes);
@@ -140,7 +146,7 @@ fn build<'p>(
     program: &'p Program,
     system: &'p System,
     settings: &Resolved,
-    options: &Options,
+    (options, is_wanted): (&Options, &Wanted<'_>),
     (facts, charges): (&Facts, Charges),
 ) -> Result<(Engine<'p>, u64), Error> {
     let layout = Layout::new(system);
@@ -157,7 +163,7 @@ fn build<'p>(
     let near = near_bytes.map(|bytes| near_tags(system, &layout, bytes, sample, tiers[0]));
     let sockets = settings.pinning.sockets(system, settings.threads)?;
     let conditions = Conditions::new(&settings.mode, settings.prefetches, facts.peak_footprint_bytes);
-    let behaviour = options.behaviour(system, conditions)?;
+    let behaviour = options.behaviour(system, conditions, is_wanted)?;
     let memory = Memory::new(system, &behaviour, settings.threads, near, write_miss_fetches);
     // Of followed pages alone where pages have 4 KiB.
     let scale = if settings.pages == Pages::Random2m { 1 } else { sample };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use super::behaviour::{Behaviour, Conditions};
+use super::behaviour::{Behaviour, Conditions, Wanted};
 use crate::Error;
 use crate::system::System;
 
@@ -25,7 +25,12 @@ impl Options {
     ///
     /// # Errors
     /// Those of [`Behaviour::derive`].
-    pub(super) fn behaviour(&self, system: &System, conditions: Conditions<'_>) -> Result<Behaviour, Error> {
+    pub(super) fn behaviour(
+        &self,
+        system: &System,
+        conditions: Conditions<'_>,
+        is_wanted: &Wanted<'_>,
+    ) -> Result<Behaviour, Error> {
         let key = format!("{system:?} {conditions:?}");
         let known = DERIVED
             .lock()
@@ -35,7 +40,7 @@ impl Options {
         if let Some(known) = known {
             return Ok(known);
         }
-        let derived = Behaviour::cached(system, conditions, self.cache.as_deref())?;
+        let derived = Behaviour::cached(system, conditions, self.cache.as_deref(), is_wanted)?;
         let mut all = DERIVED.lock().unwrap_or_else(PoisonError::into_inner);
         all.get_or_insert_default().insert(key, derived.clone());
         Ok(derived)

@@ -59,7 +59,16 @@ fn print_one(report: &HotspotReport) {
 }
 
 fn table(reports: &[HotspotReport]) -> Table {
-    let mut table = Table::new(&["region", "p50", "p99", "p99.9", "p99.99", "p99.999", "max", "stalls"]);
+    let mut table = Table::new(&[
+        "region",
+        "p50 (ns)",
+        "p99 (ns)",
+        "p99.9 (ns)",
+        "p99.99 (ns)",
+        "p99.999 (ns)",
+        "max (ns)",
+        "stalls",
+    ]);
     for HotspotReport { probe, latency_ns: tail, stalls, .. } in reports {
         let mut row = vec![Size(probe.region_bytes).to_string()];
         let times = [tail.p50, tail.p99, tail.p999, tail.p9999, tail.p99999, tail.max];

@@ -233,14 +233,23 @@ const THREADS: [usize; 9] = [1, 2, 3, 4, 6, 8, 12, 16, 24];
 /// The same with stores: each line counts twice then, and channels are at their limit with half the cores.
 const STORING_THREADS: [usize; 4] = [1, 2, 4, 8];
 
+/// Whether the answer is still wanted; asked before each short run.
+pub type Wanted<'w> = dyn Fn() -> bool + Sync + 'w;
+
 impl Behaviour {
     /// Derives the behaviour of a system from short runs of its line model, in parallel on all host cores. Costs
     /// about 0.1 s for each tier and ten simulated cores of a socket.
     ///
     /// # Errors
-    /// Those of the device files and modes.
-    pub fn derive(system: &System, conditions: Conditions<'_>) -> Result<Self, Error> {
-        let tiers = (0..system.tiers.len()).into_par_iter().map(|tier| derive_tier(system, tier, conditions));
+    /// - [`Error::Cancelled`] once it is not wanted any more.
+    /// - Those of the device files and modes.
+    pub fn derive(
+        system: &System,
+        conditions: Conditions<'_>,
+        is_wanted: &Wanted<'_>,
+    ) -> Result<Self, Error> {
+        let tiers = (0..system.tiers.len()).into_par_iter();
+        let tiers = tiers.map(|tier| derive_tier(system, tier, conditions, is_wanted));
         let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { tiers, caches: CacheTimes::new(system, conditions.prefetches) })
     }
@@ -250,13 +259,18 @@ impl Behaviour {
     ///
     /// # Errors
     /// Those of [`Behaviour::derive`].
-    pub fn cached(system: &System, conditions: Conditions<'_>, folder: Option<&Path>) -> Result<Self, Error> {
-        let Some(folder) = folder else { return Self::derive(system, conditions) };
+    pub fn cached(
+        system: &System,
+        conditions: Conditions<'_>,
+        folder: Option<&Path>,
+        is_wanted: &Wanted<'_>,
+    ) -> Result<Self, Error> {
+        let Some(folder) = folder else { return Self::derive(system, conditions, is_wanted) };
         let path = folder.join(format!("behaviour-{:016x}.json", identity(system, conditions)?));
         if let Some(behaviour) = std::fs::read_to_string(&path).ok().as_deref().and_then(Self::parse) {
             return Ok(behaviour);
         }
-        let behaviour = Self::derive(system, conditions)?;
+        let behaviour = Self::derive(system, conditions, is_wanted)?;
         if let Ok(text) = behaviour.to_text() {
             // Written beside and renamed, so that two runs at once leave a whole file.
             let draft = path.with_extension(format!("{}", std::process::id()));
@@ -299,12 +313,20 @@ fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
     Ok(hash(&format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}")))
 }
 
-fn derive_tier(system: &System, tier: usize, conditions: Conditions<'_>) -> Result<TierBehaviour, Error> {
+fn derive_tier(
+    system: &System,
+    tier: usize,
+    conditions: Conditions<'_>,
+    is_wanted: &Wanted<'_>,
+) -> Result<TierBehaviour, Error> {
     let direct = mode_of(system, tier);
     let is_behind_near = conditions.mode == "memory-mode" && direct != "dram-only";
     let mode = if is_behind_near { "memory-mode" } else { direct };
     let cores = system.cores_per_socket;
     let run = |threads: usize, lanes: u64, mix: Mix, is_remote: bool| {
+        if !is_wanted() {
+            return Err(Error::Cancelled { percent: 0 });
+        }
         let prefetches = conditions.prefetches;
         // A socket's worth of caches has to fill before the second half.
         let lines = RUN_LINES.max(RUN_LINES_IN_ALL / threads as u64);
