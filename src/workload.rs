@@ -152,11 +152,13 @@ fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<
 fn pruned(arguments: &args::Workload, weights: Weights, seed: u64) -> Outcome<Weights> {
     match arguments.zero_share {
         None => Ok(weights),
-        Some(share) if (0.0..1.0).contains(&share) => {
+        Some(share) if share == 0.0 || (5e-7..1.0 - 5e-7).contains(&share) => {
             let pruning = Pruning { zero_per_million: (1e6 * share).round() as u32, seed };
             Ok(Weights::Pruned { weights: Box::new(weights), pruning })
         }
-        Some(share) => Err(Failure::usage(format!("--zero-share: found {share}, need a number in [0, 1)"))),
+        Some(share) => Err(Failure::usage(format!(
+            "--zero-share: found {share}, need 0, or 0.000001 to 0.999999 (whole millionths)"
+        ))),
     }
 }
 

@@ -19,10 +19,16 @@ pub fn run(arguments: &args::Info) -> Outcome {
         return Ok(());
     }
     for (key, value) in &trace.header.facts {
-        say!("{key:12} {value}");
+        say!("{:12} {}", spelt(key), spelt(value));
     }
     print_facts(&facts);
     Ok(())
+}
+
+/// A text in which what a terminal would obey is spelt out.
+fn spelt(text: &str) -> String {
+    let letter = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+    text.chars().map(letter).collect()
 }
 
 fn print_facts(facts: &Facts) {

@@ -217,11 +217,6 @@ impl Parameters {
         u64::from(self.key_limbs()) * self.limb_bytes()
     }
 
-    /// Bytes of the public key: two polynomials at the top data level.
-    pub fn public_key_bytes(&self) -> u64 {
-        self.ciphertext_bytes(2, self.data_limbs())
-    }
-
     /// Bytes of a relinearisation or Galois key: (K−1)·2·K limbs, digits one after the other. SEAL allocates each
     /// digit by itself; here they are one object.
     pub fn switching_key_bytes(&self) -> u64 {

@@ -229,3 +229,20 @@ fn transforms_are_declared_depth_first_with_their_tables() {
     assert_eq!(butterflies, 1024 * 11);
     assert_eq!(hetier_workloads::ring::transform_ratio(2048), (11, 2));
 }
+
+#[test]
+fn seal_encrypts_modulo_one_more_prime_and_divides_it_out() {
+    for k in 1..=parameters().data_limbs() {
+        let encrypt = |dataflow| at(Operation::EncryptPublic, k.into(), dataflow);
+        let more = k as usize + 1;
+
+        // The secret and two errors modulo k + 1 primes; what rounding takes away modulo k, for both polynomials.
+        for dataflow in [Dataflow::Seal345, Dataflow::Seal4] {
+            assert_eq!(transforms(encrypt(dataflow)), [3 * more + 2 * k as usize, 2]);
+        }
+        assert_eq!(transforms(encrypt(Dataflow::Fused)), [3 * k as usize, 0]);
+    }
+    let parameters = parameters();
+    let limbs = |dataflow: Dataflow| dataflow.public_key_limbs(&parameters);
+    assert_eq!([limbs(Dataflow::Seal345), limbs(Dataflow::Fused)], [parameters.key_limbs(), parameters.data_limbs()]);
+}

@@ -33,7 +33,11 @@ impl Images {
     ///   of images and labels differ.
     pub fn from_idx(images: &Path, labels: Option<&Path>, shape: Shape) -> Result<Self, Error> {
         let (extents, bytes) = read_idx(images, 3)?;
-        if extents[1..] != [shape.height, shape.width] || shape.channels != 1 {
+        if shape.channels != 1 {
+            let reason = format!("found images of one channel, need {} channels", shape.channels);
+            return Err(idx_error(images, reason));
+        }
+        if extents[1..] != [shape.height, shape.width] {
             let reason = format!(
                 "found images of {}×{}, need {}×{}",
                 extents[1], extents[2], shape.height, shape.width

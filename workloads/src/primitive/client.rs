@@ -1,4 +1,8 @@
-//! What the client does: encoding, encryption, decryption, decoding. The same in every dataflow.
+//! What the client does: encoding, encryption, decryption, decoding. Encryption with the public key has two dataflows, the rest
+//! one.
+//!
+//! Known to be wrong: SEAL transforms as many complex numbers as the ring has coefficients, slots and their conjugates, and
+//! composes decoded coefficients of several words each; here both work on the slots alone, half as many.
 
 use hetier_traces::{Parameter, Role};
 
@@ -80,34 +84,122 @@ impl Body for EncryptPublic {
     const NAME: &'static str = "encrypt-public";
 
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
-        let public = call.key(Role::Input, call.shape.parameters.public_key_bytes());
+        let public = call.public_key(Role::Input);
         let objects =
             [call.plaintext(Role::Input), public, call.ciphertext(Role::Output, 2), call.ntt_table()];
-        objects.into_iter().chain([1, 1, 1, 1].map(|limbs| call.scratch(limbs))).collect()
+        let scratch = match larger_prime(call) {
+            None => vec![1, 1, 1, 1],
+            // Draws, a polynomial, an encryption of zero, what rounding takes away.
+            Some(_) => vec![1, call.level() + 1, 2 * (call.level() + 1), 1],
+        };
+        objects.into_iter().chain(scratch.into_iter().map(|limbs| call.scratch(limbs))).collect()
     }
 
     fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
-        let shape = &call.shape;
-        let [mask, error_0, error_1, transformed] = [4, 5, 6, 7].map(|operand| shape.limb(operand, 0));
-        ring.step(Step::new(Formula::SampleSecret { weight: 0 }, 0, &[], &[mask]))?;
-        ring.step(Step::new(Formula::SampleError, 0, &[], &[error_0]))?;
-        ring.step(Step::new(Formula::SampleError, 0, &[], &[error_1]))?;
-        let public_limbs = shape.parameters.data_limbs() as usize;
-        for prime in 0..call.level() {
-            ring.step(Step::new(Formula::Lift, prime, &[mask], &[transformed]))?;
-            ntt(call, ring, 3, prime, transformed)?;
-            for (component, error) in [error_0, error_1].into_iter().enumerate() {
-                let to = shape.component(2, component, prime);
-                let public = shape.limb(1, component * public_limbs + prime);
-                ring.step(Step::new(Formula::Lift, prime, &[error], &[to]))?;
-                ntt(call, ring, 3, prime, to)?;
-                ring.step(Step::new(Formula::MultiplyAdd, prime, &[transformed, public], &[to]))?;
-            }
-            let c0 = shape.component(2, 0, prime);
-            ring.step(Step::new(Formula::AddAssign, prime, &[shape.limb(0, prime)], &[c0]))?;
+        match larger_prime(call) {
+            None => encrypt_directly(call, ring),
+            Some(prime) => encrypt_and_divide(call, ring, prime),
         }
-        Ok(())
     }
+}
+
+/// The prime that SEAL encrypts modulo as well and then divides by: the special one at the top level, below it the one that
+/// was dropped last. None in the fused dataflow, or where there is no other prime.
+fn larger_prime(call: &Call<'_>) -> Option<usize> {
+    (call.dataflow.is_seal() && call.level() < call.shape.parameters.key_limbs() as usize).then(|| call.level())
+}
+
+/// Limb of the public key.
+fn public_limb(call: &Call<'_>, component: usize, prime: usize) -> Span {
+    let limbs = call.dataflow.public_key_limbs(call.shape.parameters) as usize;
+    call.shape.limb(1, component * limbs + prime)
+}
+
+/// Ours: modulo the primes of the ciphertext, limb by limb.
+fn encrypt_directly<R: Ring>(call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
+    let shape = &call.shape;
+    let [mask, error_0, error_1, transformed] = [4, 5, 6, 7].map(|operand| shape.limb(operand, 0));
+    ring.step(Step::new(Formula::SampleSecret { weight: 0 }, 0, &[], &[mask]))?;
+    ring.step(Step::new(Formula::SampleError, 0, &[], &[error_0]))?;
+    ring.step(Step::new(Formula::SampleError, 0, &[], &[error_1]))?;
+    for prime in 0..call.level() {
+        ring.step(Step::new(Formula::Lift, prime, &[mask], &[transformed]))?;
+        ntt(call, ring, 3, prime, transformed)?;
+        for (component, error) in [error_0, error_1].into_iter().enumerate() {
+            let to = shape.component(2, component, prime);
+            ring.step(Step::new(Formula::Lift, prime, &[error], &[to]))?;
+            ntt(call, ring, 3, prime, to)?;
+            let product = [transformed, public_limb(call, component, prime)];
+            ring.step(Step::new(Formula::MultiplyAdd, prime, &product, &[to]))?;
+        }
+        let c0 = shape.component(2, 0, prime);
+        ring.step(Step::new(Formula::AddAssign, prime, &[shape.limb(0, prime)], &[c0]))?;
+    }
+    Ok(())
+}
+
+/// SEAL: an encryption of zero modulo one more prime, which is divided out, polynomial by polynomial; the plaintext is
+/// added last. SEAL draws straight into the limbs of a polynomial; here they are lifted from a limb of draws.
+///
+/// Source: SEAL 3.4.5 and 4.4.3, `Encryptor::encrypt_zero` and `encrypt_zero_asymmetric`.
+fn encrypt_and_divide<R: Ring>(call: &Call<'_>, ring: &mut R, dropped: usize) -> Result<(), Error> {
+    let (shape, draws) = (&call.shape, call.shape.limb(4, 0));
+    let polynomial = |prime: usize| shape.limb(5, prime);
+    let zero = |component: usize, prime: usize| shape.limb(6, component * (dropped + 1) + prime);
+    ring.step(Step::new(Formula::SampleSecret { weight: 0 }, 0, &[], &[draws]))?;
+    for prime in 0..=dropped {
+        ring.step(Step::new(Formula::Lift, prime, &[draws], &[polynomial(prime)]))?;
+    }
+    for prime in 0..=dropped {
+        ntt(call, ring, 3, prime, polynomial(prime))?;
+        for component in 0..2 {
+            let factors = [polynomial(prime), public_limb(call, component, prime)];
+            ring.step(Step::new(Formula::Multiply, prime, &factors, &[zero(component, prime)]))?;
+        }
+    }
+    for component in 0..2 {
+        ring.step(Step::new(Formula::SampleError, 0, &[], &[draws]))?;
+        for prime in 0..=dropped {
+            ring.step(Step::new(Formula::Lift, prime, &[draws], &[polynomial(prime)]))?;
+        }
+        for prime in 0..=dropped {
+            ntt(call, ring, 3, prime, polynomial(prime))?;
+            let sum = zero(component, prime);
+            ring.step(Step::new(Formula::AddAssign, prime, &[polynomial(prime)], &[sum]))?;
+        }
+    }
+    for component in 0..2 {
+        divide(call, ring, dropped, |prime| zero(component, prime))?;
+        let kept = shape.run(6, component * (dropped + 1), dropped);
+        ring.step(Step::new(Formula::Copy, 0, &[kept], &[shape.run(2, component * dropped, dropped)]))?;
+    }
+    for prime in 0..dropped {
+        let c0 = shape.component(2, 0, prime);
+        ring.step(Step::new(Formula::AddAssign, prime, &[shape.limb(0, prime)], &[c0]))?;
+    }
+    Ok(())
+}
+
+/// Divides a polynomial by its last prime, pass by pass, in transformed form.
+fn divide<R: Ring>(
+    call: &Call<'_>,
+    ring: &mut R,
+    dropped: usize,
+    limb: impl Fn(usize) -> Span,
+) -> Result<(), Error> {
+    let (shape, last, rounding) = (&call.shape, limb(dropped), call.shape.limb(7, 0));
+    ring.step(Step::new(Formula::InverseNtt, dropped, &[shape.ntt_table(3, dropped, true)], &[last]))?;
+    ring.step(Step::new(Formula::NormaliseAddHalf, dropped, &[], &[last]))?;
+    for prime in 0..dropped {
+        let half = Constant::Half(dropped as u8);
+        ring.step(Step::new(Formula::Reduce, prime, &[last], &[rounding]))?;
+        ring.step(Step::new(Formula::SubtractConstant(half), prime, &[], &[rounding]))?;
+        ntt(call, ring, 3, prime, rounding)?;
+        ring.step(Step::new(Formula::SubtractAssign, prime, &[rounding], &[limb(prime)]))?;
+        let inverse = Constant::InversePrime(dropped as u8);
+        ring.step(Step::new(Formula::MultiplyConstant(inverse), prime, &[], &[limb(prime)]))?;
+    }
+    Ok(())
 }
 
 pub(super) struct Decrypt {

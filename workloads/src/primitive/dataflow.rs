@@ -1,5 +1,7 @@
 //! Whose way of moving data a primitive follows.
 
+use crate::Parameters;
+
 /// How a primitive moves data; the arithmetic is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Dataflow {
@@ -23,6 +25,16 @@ impl Dataflow {
             Self::Seal4 => "seal-4",
             Self::Seal345 => "seal-3.4.5",
         }
+    }
+
+    /// Limbs of each of the two polynomials of the public key: SEAL encrypts modulo the special prime as well.
+    pub fn public_key_limbs(self, parameters: &Parameters) -> u32 {
+        if self.is_seal() { parameters.key_limbs() } else { parameters.data_limbs() }
+    }
+
+    /// Bytes of the public key.
+    pub fn public_key_bytes(self, parameters: &Parameters) -> u64 {
+        parameters.ciphertext_bytes(2, self.public_key_limbs(parameters))
     }
 
     /// Whether it is one of SEAL's.

@@ -54,13 +54,13 @@ impl Body for GeneratePublicKey {
     const NAME: &'static str = "generate-public-key";
 
     fn operands(&self, call: &Call<'_>) -> Vec<Parameter> {
-        let public = call.key(Role::Output, call.shape.parameters.public_key_bytes());
+        let public = call.public_key(Role::Output);
         vec![call.secret_key(Role::Input), public, call.ntt_table(), call.scratch(1)]
     }
 
     fn run<R: Ring>(&self, call: &Call<'_>, ring: &mut R) -> Result<(), Error> {
         let shape = &call.shape;
-        let limbs = shape.parameters.data_limbs() as usize;
+        let limbs = call.dataflow.public_key_limbs(shape.parameters) as usize;
         let error = shape.limb(3, 0);
         ring.step(Step::new(Formula::SampleError, 0, &[], &[error]))?;
         (0..limbs).try_for_each(|prime| {

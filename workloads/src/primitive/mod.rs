@@ -282,6 +282,10 @@ impl Call<'_> {
         self.key(role, self.shape.parameters.secret_key_bytes())
     }
 
+    fn public_key(&self, role: Role) -> Parameter {
+        self.key(role, self.dataflow.public_key_bytes(self.shape.parameters))
+    }
+
     fn switching_key(&self, role: Role) -> Parameter {
         self.key(role, self.shape.parameters.switching_key_bytes())
     }

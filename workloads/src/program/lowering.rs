@@ -339,7 +339,7 @@ impl Lowering {
         let array = known.unwrap_or_else(|| {
             let (label, bytes) = match kind {
                 KeyKind::Secret => ("keys.secret", self.parameters.secret_key_bytes()),
-                KeyKind::Public => ("keys.public", self.parameters.public_key_bytes()),
+                KeyKind::Public => ("keys.public", self.options.dataflow.public_key_bytes(&self.parameters)),
                 KeyKind::Relinearisation => ("keys.relinearisation", self.parameters.switching_key_bytes()),
             };
             let array = self.array(label, Class::EvaluationKey, 1, bytes);

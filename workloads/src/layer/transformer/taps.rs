@@ -70,6 +70,10 @@ impl Taps<'_> {
             let body = lowering.call(lowering.tap(), limbs, operands, &site)?;
             return Ok(vec![alloc, Body::Loop { nest: self.window_nest(), first, body }]);
         }
+        if *self.zeros == ZeroTaps::None {
+            return self.blocked_sums(lowering, block);
+        }
+        // Which tap is the first with a weight is not known, so each sum begins as zeros.
         let start = self.place(block, OUTER);
         let mut zero = vec![Body::Alloc(run(self.output.array, start.clone(), 1))];
         let operands = vec![self.output.at(start.clone())];
@@ -77,6 +81,19 @@ impl Taps<'_> {
         let nest = self.window_nest().into_iter().chain([self.block_range(block)]).collect();
         let body = self.tap(lowering, block)?;
         Ok(vec![self.block_loop(block, zero), Body::Loop { nest, first: Vec::new(), body }])
+    }
+
+    /// The sums of a block of several output channels: each input is used for all of them. The first product is each sum.
+    fn blocked_sums(&self, lowering: &mut Lowering, block: usize) -> Result<Vec<Body>, Error> {
+        let (limbs, start) = (self.input.limbs, self.place(block, OUTER));
+        let alloc = Body::Alloc(run(self.output.array, start, 1));
+        let at = self.place(block, INNER);
+        let (site, operands) = (self.site(at.clone()), self.operands(block, at));
+        let first = lowering.call(Operation::MultiplyScalar { size: 2 }, limbs, operands.clone(), &site)?;
+        let body = lowering.call(lowering.tap(), limbs, operands, &site)?;
+        let [first, body] = [first, body].map(|body| vec![self.block_loop(block, body)]);
+        let sums = Body::Loop { nest: self.window_nest(), first, body };
+        Ok(vec![self.block_loop(block, vec![alloc]), sums])
     }
 
     /// One tap for one output channel of a block: the product unless the weight is zero.
