@@ -12,6 +12,7 @@ mod footprint_over_time;
 mod grouped_bars;
 mod latency_distribution;
 mod layers;
+mod names;
 mod palette;
 mod panel;
 mod probes;
