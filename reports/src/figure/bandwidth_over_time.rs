@@ -7,7 +7,7 @@ use hetier_sim::result::{RunResult, Series};
 use super::Figure;
 use super::canvas::{Anchor, Canvas, LINE, POINT, UNITS, draw, text_width};
 use super::palette::{BAND, Direction, Fill, Hatch, tier_name, traffic_stroke};
-use super::panel::{Legend, Panel, Sample, X_AXIS_ROOM};
+use super::panel::{Legend, Panel, Sample, X_AXIS_ROOM, titles};
 use super::scale::Scale;
 use crate::labels::labels;
 use crate::table::Table;
@@ -31,7 +31,7 @@ impl Figure<[RunResult]> for BandwidthOverTime {
 
     fn caption(&self) -> &'static str {
         "Traffic at the devices over simulated time, by tier and direction (GB = 10⁹ bytes). Bands are the layers. \
-         Each panel has its own time axis."
+         Each panel has its own time axis. A curve has 260 steps at most, means of the bins in the numbers."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
@@ -67,16 +67,13 @@ impl Figure<[RunResult]> for BandwidthOverTime {
         let height = legend.height() + results.len() as f64 * pitch + X_AXIS_ROOM - LINE;
         Some(draw(height, "Curves of bandwidth over time by tier and direction", |canvas| {
             legend.draw(canvas);
-            let is_one_unit = results.iter().all(|result| unit_of(result) == unit_of(&results[0]));
-            for (at, (result, mut label)) in results.iter().zip(labels(results)).enumerate() {
-                if !is_one_unit {
-                    label += &format!(" (time in {})", unit_of(result).symbol);
-                }
+            let units: Vec<Unit> = results.iter().map(unit_of).collect();
+            for (at, (result, title)) in results.iter().zip(titles(&labels(results), &units)).enumerate() {
                 let top = legend.height() + at as f64 * pitch + LINE;
                 // Room above the curves for the names of the layers.
                 let y = Scale::from_zero(largest * 1.2);
                 let last = at + 1 == results.len();
-                paint(canvas, result, &label, (top, y, last));
+                paint(canvas, result, &title, (top, y, last));
             }
         }))
     }
@@ -129,11 +126,11 @@ fn legend(results: &[RunResult]) -> Legend {
     }))
 }
 
-fn paint(canvas: &Canvas<'_>, result: &RunResult, label: &str, (top, y, last): (f64, Scale, bool)) {
+fn paint(canvas: &Canvas<'_>, result: &RunResult, title: &str, (top, y, last): (f64, Scale, bool)) {
     let unit = unit_of(result);
     let end = end_of(result) * unit.factor;
     let panel = Panel::wide(top, top + PANEL, Scale::exactly(end), y);
-    canvas.text((panel.left, top - 0.55 * LINE), label, Anchor::Start);
+    canvas.text((panel.left, top - 0.55 * LINE), title, Anchor::Start);
     paint_bands(canvas, &panel, result, unit);
     panel.y_axis(canvas, "GB/s");
     for curve in curves(result) {
@@ -171,5 +168,19 @@ fn paint_bands(canvas: &Canvas<'_>, panel: &Panel, result: &RunResult, unit: Uni
         if to - from > text_width(&phase.name) {
             canvas.text((f64::midpoint(from, to), panel.top + 0.55 * LINE), &phase.name, Anchor::Middle);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caption_says_how_many_steps_are_drawn() {
+        assert!(
+            BandwidthOverTime.caption().contains(&format!("{STEPS} ")),
+            "{}",
+            BandwidthOverTime.caption()
+        );
     }
 }

@@ -20,7 +20,9 @@ impl Figure<[RunResult]> for BytesByLayer {
     }
 
     fn caption(&self) -> &'static str {
-        "Bytes moved at the devices by layer, tier and direction (GB = 10⁹ bytes; MM = Memory Mode, AD = App Direct)."
+        "Bytes moved at the devices by layer, tier and direction (GB = 10⁹ bytes; MM = Memory Mode, AD = App Direct). \
+         Drawn are the server's phases (all where there are none), those too short to see left out; of more than 12, operations with all their \
+         layers, and of more operations the largest and \"other\". The numbers hold every phase."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {

@@ -129,14 +129,6 @@ pub fn text_width(text: &str) -> f64 {
     text.chars().count() as f64 * 0.63 * FONT_POINTS * POINT
 }
 
-/// A text of at most so many letters; the end of a longer one is an ellipsis.
-pub fn shortened(text: &str, letters: usize) -> String {
-    if text.chars().count() <= letters {
-        return text.to_owned();
-    }
-    text.chars().take(letters.saturating_sub(1)).chain(['…']).collect()
-}
-
 fn round(place: &Place) -> (i32, i32) {
     (place.0.round() as i32, place.1.round() as i32)
 }

@@ -3,13 +3,13 @@
 use hetier_sim::result::{CpuUseOverTime, RunResult};
 
 use super::Figure;
-use super::canvas::{Anchor, LINE, POINT, UNITS, draw, text_width};
+use super::canvas::{Anchor, LINE, POINT, UNITS, draw};
 use super::palette::series_stroke;
-use super::panel::{Panel, X_AXIS_ROOM};
+use super::panel::{Panel, X_AXIS_ROOM, titles};
 use super::scale::Scale;
 use crate::labels::labels;
 use crate::table::Table;
-use crate::units::time_unit;
+use crate::units::{Unit, time_unit};
 
 /// Most steps of a curve; more bins are averaged together.
 const STEPS: usize = 260;
@@ -26,7 +26,7 @@ impl Figure<[RunResult]> for CpuUse {
 
     fn caption(&self) -> &'static str {
         "Cores that are not idle over simulated time; those that wait for memory count as busy. Each panel has its own \
-         time axis."
+         time axis. A curve has 260 steps at most, means of the bins in the numbers."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
@@ -42,25 +42,25 @@ impl Figure<[RunResult]> for CpuUse {
     }
 
     fn svg(&self, results: &[RunResult]) -> Option<String> {
-        let names = labels(results);
-        let panels: Vec<(&String, &RunResult, &CpuUseOverTime)> = names
-            .iter()
+        let panels: Vec<(String, &RunResult, &CpuUseOverTime)> = labels(results)
+            .into_iter()
             .zip(results)
             .filter_map(|(name, result)| Some((name, result, result.cpu_use_over_time.as_ref()?)))
             .filter(|(_, _, cpu)| cpu.busy_cores.iter().any(|cores| *cores > 0.0))
             .collect();
+        let names: Vec<String> = panels.iter().map(|(name, _, _)| name.clone()).collect();
+        let units: Vec<Unit> = panels.iter().map(|(_, _, cpu)| time_unit(end_of(cpu))).collect();
         let last = panels.len().checked_sub(1)?;
         let pitch = LINE + PANEL + LINE + 4.0 * POINT;
         let height = panels.len() as f64 * pitch + X_AXIS_ROOM - LINE;
         Some(draw(height, "Curves of busy cores over time", |canvas| {
-            for (at, (name, result, cpu)) in panels.iter().enumerate() {
+            for (at, (title, (_, result, cpu))) in titles(&names, &units).iter().zip(&panels).enumerate() {
                 let top = at as f64 * pitch + LINE;
-                let end = cpu.busy_cores.len() as f64 * cpu.bin_seconds;
-                let unit = time_unit(end);
-                let end = end * unit.factor;
+                let unit = units[at];
+                let end = end_of(cpu) * unit.factor;
                 let y = Scale::from_zero(f64::from(result.threads));
                 let panel = Panel::wide(top, top + PANEL, Scale::exactly(end), y);
-                canvas.text((panel.left, top - 0.55 * LINE), name, Anchor::Start);
+                canvas.text((panel.left, top - 0.55 * LINE), title, Anchor::Start);
                 panel.y_axis(canvas, "cores");
                 let points: Vec<(f64, f64)> =
                     averaged(cpu).into_iter().map(|(x, cores)| (x * unit.factor, cores)).collect();
@@ -68,14 +68,13 @@ impl Figure<[RunResult]> for CpuUse {
                 panel.frame(canvas);
                 let time = format!("simulated time ({})", unit.symbol);
                 panel.x_axis(canvas, if at == last { &time } else { "" });
-                let unit = format!("time in {}", unit.symbol);
-                let has_room = text_width(name) + text_width(&unit) < panel.right - panel.left;
-                if at != last && has_room {
-                    canvas.text((panel.right, top - 0.55 * LINE), &unit, Anchor::End);
-                }
             }
         }))
     }
+}
+
+fn end_of(cpu: &CpuUseOverTime) -> f64 {
+    cpu.busy_cores.len() as f64 * cpu.bin_seconds
 }
 
 fn averaged(cpu: &CpuUseOverTime) -> Vec<(f64, f64)> {
@@ -102,5 +101,10 @@ mod tests {
         assert_eq!(CpuUse.data(&results).shown(), [["dram-only", "0", "1"], ["dram-only", "0.5", "4"]]);
         assert!(CpuUse.svg(&results).is_some());
         assert!(CpuUse.svg(&[RunResult::default()]).is_none());
+    }
+
+    #[test]
+    fn the_caption_says_how_many_steps_are_drawn() {
+        assert!(CpuUse.caption().contains(&format!("{STEPS} ")), "{}", CpuUse.caption());
     }
 }

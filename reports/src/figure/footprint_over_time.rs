@@ -29,7 +29,8 @@ impl Figure<[RunResult]> for FootprintOverTime {
 
     fn caption(&self) -> &'static str {
         "Live bytes by class of object over simulated time of the first run (GB = 10⁹ bytes); the black line adds what \
-         the allocator keeps. Dashed: DRAM of the runs whose DRAM is smaller than the peak."
+         the allocator keeps. Dashed: DRAM of the runs whose DRAM is smaller than the peak. Of more than 300 \
+         points in the numbers, the highest of each of 300 spans of time is drawn."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
@@ -189,11 +190,52 @@ fn capacity_legend(results: &[RunResult], peak: u64) -> Vec<(Sample, String)> {
             .map(|(_, name)| name.as_str())
             .collect();
         let text = |whose: &str| format!("DRAM, {whose} ({})", bytes(size));
-        let more = of.len().saturating_sub(1);
-        let ways = [of.join(", "), format!("{} and {more} more", of[0]), format!("{} runs", of.len())];
-        let shown = ways.iter().map(|whose| text(whose)).find(|text| Legend::fits(text));
-        let shown = shown.unwrap_or_else(|| format!("DRAM ({})", bytes(size)));
+        let shown = match of.len() {
+            // The legend shortens a long name.
+            1 => text(of[0]),
+            count => {
+                let ways = [of.join(", "), format!("{} and {} more", of[0], count - 1)];
+                let fits = ways.iter().map(|whose| text(whose)).find(|text| Legend::fits(text));
+                fits.unwrap_or_else(|| text(&format!("{count} runs")))
+            }
+        };
         (Sample::Line(CAPACITY), shown)
     };
     capacities(results, peak).into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use hetier_sim::result::TierResult;
+
+    use super::*;
+
+    #[test]
+    fn the_caption_says_how_many_steps_are_drawn() {
+        assert!(
+            FootprintOverTime.caption().contains(&format!("{STEPS} ")),
+            "{}",
+            FootprintOverTime.caption()
+        );
+    }
+
+    #[test]
+    fn a_line_of_dram_names_its_run_however_long_the_name() {
+        let run = |share: f64, bytes| RunResult {
+            mode: "memory-mode".to_owned(),
+            settings: [("dram".to_owned(), format!("{share} of the peak footprint"))].into(),
+            devices: [("dram".to_owned(), TierResult { capacity_bytes: bytes, ..TierResult::default() })]
+                .into(),
+            ..RunResult::default()
+        };
+        let entries = |runs: &[RunResult]| -> Vec<String> {
+            capacity_legend(runs, 100_000_000).into_iter().map(|(_, text)| text).collect()
+        };
+
+        let different = entries(&[run(0.2, 20_000_000), run(0.5, 50_000_000)]);
+        assert_eq!(different[0], "DRAM, memory-mode, DRAM 0.2 of peak (20.0 MB)");
+        assert_eq!(different[1], "DRAM, memory-mode, DRAM 0.5 of peak (50.0 MB)");
+        let equal = entries(&[run(0.2, 20_000_000), run(0.25, 20_000_000), run(0.5, 20_000_000)]);
+        assert_eq!(equal, ["DRAM, 3 runs (20.0 MB)"]);
+    }
 }

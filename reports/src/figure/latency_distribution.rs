@@ -15,6 +15,11 @@ const PANEL: f64 = 1.5 * UNITS;
 /// The axis ends at 99.99 %.
 const NINES: f64 = 4.0;
 
+/// The share at the end of the axis.
+fn limit() -> f64 {
+    1.0 - 10f64.powf(-NINES)
+}
+
 /// Shares whose latency is marked, by their names in the result.
 type Percentile = (f64, fn(&Latency) -> f64);
 const MARKED: [Percentile; 3] =
@@ -30,7 +35,7 @@ impl Figure<[RunResult]> for LatencyDistribution {
 
     fn caption(&self) -> &'static str {
         "Cumulative distribution of the latency of read misses of the last-level cache, core to data. Marks are \
-         p50, p99 and p99.9."
+         p50, p99 and p99.9. The axis, and with it the curves, ends at 99.99 %; the numbers go on to the slowest read."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
@@ -105,27 +110,53 @@ fn shares(latency: &Latency) -> Vec<(f64, f64)> {
 
 /// From the fastest to where the last curve leaves the figure.
 fn span(measured: &[(String, &Latency)]) -> Option<Scale> {
-    let limit = 1.0 - 10f64.powf(-NINES);
     let first = measured.iter().map(|(_, latency)| latency.buckets[0].ns).reduce(f64::min)?;
     let leaves = |latency: &Latency| {
-        shares(latency).into_iter().find(|&(_, share)| share >= limit).map_or(latency.max, |(ns, _)| ns)
+        shares(latency).into_iter().find(|&(_, share)| share >= limit()).map_or(latency.max, |(ns, _)| ns)
     };
     let last = measured.iter().map(|(_, latency)| leaves(latency)).reduce(f64::max)?;
     Some(Scale::logarithmic(first * 0.95, last * 1.05))
 }
 
-/// Steps up at the upper edge of each bucket; those too close to see are left out.
+/// Steps up at the upper edge of each bucket, to the end of the axis; those too close to see are left out.
 fn curve(panel: &Panel, latency: &Latency) -> Vec<super::canvas::Place> {
     let mut places = vec![panel.place(latency.buckets[0].ns, 0.0)];
     let mut height = panel.bottom;
     for (ns, share) in shares(latency) {
         let (x, y) = panel.place(ns, share);
-        if height - y >= 2.0 || share >= 1.0 {
+        let is_last = share >= limit();
+        if height - y >= 2.0 || is_last {
             places.push((x, height));
             places.push((x, y));
             height = y;
         }
+        if is_last {
+            break;
+        }
     }
     places.dedup();
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use hetier_sim::result::Bucket;
+
+    use super::*;
+
+    #[test]
+    fn a_curve_ends_where_it_reaches_the_end_of_the_axis() {
+        let bucket = |(ns, count)| Bucket { ns, count };
+        let buckets = [(100.0, 99_980), (200.0, 15), (300.0, 3), (400.0, 2)].map(bucket).to_vec();
+        let latency = Latency { buckets, max: 400.0, ..Latency::default() };
+        let panel = Panel::wide(0.0, PANEL, Scale::logarithmic(50.0, 1000.0), Scale::Nines { nines: NINES });
+
+        let curve = curve(&panel, &latency);
+
+        // 99.98 % and 99.995 % of the reads: the second is beyond the axis.
+        let at_the_edge: Vec<_> = curve.iter().filter(|place| place.1 <= panel.top).collect();
+        assert_eq!(at_the_edge, [&(panel.across(200.0), panel.top)]);
+        assert_eq!(curve.last(), Some(&(panel.across(200.0), panel.top)));
+        assert!(LatencyDistribution.caption().contains(&format!("{} %", limit() * 100.0)));
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use hetier_sim::result::{PhaseResult, RunResult};
 
-use super::canvas::{Anchor, Canvas, POINT, UNITS, draw, shortened, text_width};
+use super::canvas::{Anchor, Canvas, POINT, UNITS, draw, text_width};
+use super::names::fitting;
 use super::palette::{Dash, Fill, GRID, Stroke};
 use super::panel::{Legend, Panel, RIGHT_MARGIN, Sample, WIDTH, X_AXIS_ROOM};
 use super::scale::Scale;
@@ -101,9 +102,9 @@ impl Stacks {
         let panel = self.panel((top, bottom), unit);
         panel.x_grid(canvas);
         let mut y = top + GAP;
-        for layer in &self.layers {
+        for (layer, name) in self.layers.iter().zip(self.names()) {
             let height = layer.bars.len() as f64 * ROW;
-            canvas.text((30.0, y + height / 2.0), &shortened(&layer.name, NAME_LETTERS), Anchor::Start);
+            canvas.text((30.0, y + height / 2.0), &name, Anchor::Start);
             for (bar, mark) in layer.bars.iter().zip(marks) {
                 let middle = y + ROW / 2.0;
                 if marks.len() > 1 {
@@ -134,12 +135,14 @@ impl Stacks {
         }
     }
 
+    /// Names of the rows as they stand at the left.
+    fn names(&self) -> Vec<String> {
+        let names: Vec<String> = self.layers.iter().map(|layer| layer.name.clone()).collect();
+        fitting(&names, NAME_LETTERS)
+    }
+
     fn panel(&self, (top, bottom): (f64, f64), unit: Unit) -> Panel {
-        let names = self
-            .layers
-            .iter()
-            .map(|layer| text_width(&shortened(&layer.name, NAME_LETTERS)))
-            .fold(0.0, f64::max);
+        let names = self.names().iter().map(|name| text_width(name)).fold(0.0, f64::max);
         let mark = text_width("PMem") + 6.0 * POINT;
         Panel {
             left: 30.0 + names + mark,
@@ -212,4 +215,59 @@ fn largest(layers: Vec<Layer>) -> Vec<Layer> {
         kept.push(rest);
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use hetier_sim::result::Stage;
+
+    use super::super::Figure;
+    use super::super::bytes_by_layer::BytesByLayer;
+    use super::super::palette::{Direction, traffic_fill};
+    use super::super::time_by_layer::TimeByLayer;
+    use super::*;
+
+    fn stacks(names: &[String]) -> Stacks {
+        let phase = |name: &String| PhaseResult {
+            name: name.clone(),
+            operation: name.clone(),
+            stage: Stage::Server,
+            start_seconds: 0.0,
+            seconds: 1.0,
+            compute_seconds: 1.0,
+            stall_seconds: BTreeMap::new(),
+            tiers: BTreeMap::new(),
+            accesses: 0,
+            near_memory_hit_rate: None,
+            loads: BTreeMap::new(),
+        };
+        let run = RunResult { phases: names.iter().map(phase).collect(), ..RunResult::default() };
+        let part = Part {
+            key: "all".to_owned(),
+            name: "all".to_owned(),
+            fill: traffic_fill("dram", Direction::Read),
+        };
+        Stacks::new(&[run], vec![part], |phase, _| phase.seconds)
+    }
+
+    #[test]
+    fn layers_of_one_family_have_names_of_their_own() {
+        let names: Vec<String> =
+            (0..MOST_LAYERS).map(|number| format!("MobilenetV2/expanded_conv_{number:02}/expand")).collect();
+
+        let shown = stacks(&names).names();
+
+        assert!(crate::labels::distinct(&shown), "{shown:?}");
+        assert!(shown.iter().all(|name| name.chars().count() <= NAME_LETTERS), "{shown:?}");
+    }
+
+    #[test]
+    fn more_than_twelve_layers_are_summed_as_the_captions_say() {
+        let names = |count: usize| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
+
+        assert_eq!(stacks(&names(MOST_LAYERS)).layers.len(), MOST_LAYERS);
+        for figure in [&BytesByLayer as &dyn Figure<[RunResult]>, &TimeByLayer] {
+            assert!(figure.caption().contains(&format!("of more than {MOST_LAYERS}, operations")));
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! numbers behind it. The same results give the same bytes.
 
 mod bandwidth_over_time;
+pub mod by_network;
 mod bytes_by_layer;
 mod canvas;
 mod cpu_use_over_time;
@@ -11,6 +12,7 @@ mod footprint_over_time;
 mod grouped_bars;
 mod latency_distribution;
 mod layers;
+mod names;
 mod palette;
 mod panel;
 mod probes;
@@ -24,6 +26,7 @@ use crate::Error;
 use crate::output::OutputFile;
 use crate::table::Table;
 
+pub use by_network::STUDY_FIGURES;
 pub use grouped_bars::{Bar, GroupedBars, Groups};
 pub use probes::{
     BANDWIDTH_OVER_ACCESS, BANDWIDTH_OVER_THREADS, Curve, LATENCY_OVER_REGION, LOADED_LATENCY, Measured,
@@ -57,6 +60,14 @@ pub const RUN_FIGURES: [&dyn Figure<[RunResult]>; 7] = [
     &time_by_layer::TimeByLayer,
     &bytes_by_layer::BytesByLayer,
 ];
+
+/// Name and caption of every figure there is: of runs, of micro-benchmarks, of studies.
+pub fn summaries() -> Vec<(&'static str, &'static str)> {
+    let runs = RUN_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
+    let probes = PROBE_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
+    let studies = STUDY_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
+    runs.chain(probes).chain(studies).collect()
+}
 
 /// A figure that was drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +145,18 @@ mod tests {
 
         assert!(error.to_string().contains("nearest: footprint-over-time"), "{error}");
         assert!(find("run-time").is_ok());
+    }
+
+    #[test]
+    fn every_figure_that_a_study_may_name_has_a_summary() {
+        let known: Vec<&str> = summaries().into_iter().map(|(name, _)| name).collect();
+
+        for study in crate::experiment::names() {
+            for figure in crate::experiment::load(study).unwrap().figures {
+                assert!(known.contains(&figure.as_str()), "{figure} of {study} in {known:?}");
+            }
+        }
+        assert!(STUDY_FIGURES.iter().all(|figure| known.contains(&figure.name())));
     }
 
     #[test]

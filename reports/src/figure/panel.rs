@@ -1,8 +1,10 @@
 //! A plot area with two axes, and the legend above it.
 
 use super::canvas::{Anchor, COLUMN_INCHES, Canvas, LINE, POINT, Place, UNITS, text_width};
+use super::names::{fitting, letters};
 use super::palette::{Colour, Dash, Fill, GRID, Stroke, ink};
 use super::scale::Scale;
+use crate::units::Unit;
 
 /// Width of a page in units.
 pub const WIDTH: f64 = COLUMN_INCHES * UNITS;
@@ -92,7 +94,8 @@ impl Panel {
                 free = middle + half + 3.0 * POINT;
             }
         }
-        let middle = f64::midpoint(self.left, self.right);
+        let half = text_width(label) / 2.0;
+        let middle = f64::midpoint(self.left, self.right).min(WIDTH - half).max(half);
         canvas.text((middle, self.bottom + 2.5 * POINT + 1.55 * LINE), label, Anchor::Middle);
     }
 
@@ -156,6 +159,23 @@ impl Sample {
 const SAMPLE_WIDTH: f64 = 190.0;
 const SAMPLE_GAP: f64 = 45.0;
 const ENTRY_GAP: f64 = 110.0;
+const LEGEND_WIDTH: f64 = WIDTH - 60.0;
+
+/// Room for the text of an entry in a line of its own.
+const ENTRY_ROOM: f64 = LEGEND_WIDTH - SAMPLE_WIDTH - SAMPLE_GAP;
+
+/// Titles of panels that stand one above the other, as wide as a panel at most: their names, and the unit of the time
+/// axis where panels differ in it.
+pub fn titles(names: &[String], units: &[Unit]) -> Vec<String> {
+    let room = WIDTH - RIGHT_MARGIN - Y_AXIS_ROOM;
+    if units.iter().all(|unit| *unit == units[0]) {
+        return fitting(names, letters(room));
+    }
+    let suffix = |unit: &Unit| format!(" (time in {})", unit.symbol);
+    let widest = units.iter().map(|unit| text_width(&suffix(unit))).fold(0.0, f64::max);
+    let names = fitting(names, letters(room - widest));
+    names.into_iter().zip(units).map(|(name, unit)| name + &suffix(unit)).collect()
+}
 
 /// Entries set in lines from the left edge of the page, as many to a line as fit.
 pub struct Legend {
@@ -164,12 +184,13 @@ pub struct Legend {
 }
 
 impl Legend {
-    /// Sets the entries.
+    /// Sets the entries; texts wider than the page are shortened.
     pub fn new(entries: impl IntoIterator<Item = (Sample, String)>) -> Self {
+        let (samples, texts): (Vec<Sample>, Vec<String>) = entries.into_iter().unzip();
         let (mut x, mut line, mut set) = (0.0, 0, Vec::new());
-        for (sample, text) in entries {
+        for (sample, text) in samples.into_iter().zip(fitting(&texts, letters(ENTRY_ROOM))) {
             let width = sample.width() + SAMPLE_GAP + text_width(&text);
-            if x > 0.0 && x + width > WIDTH - 60.0 {
+            if x > 0.0 && x + width > LEGEND_WIDTH {
                 (x, line) = (0.0, line + 1);
             }
             set.push((x, line, sample, text));
@@ -181,7 +202,7 @@ impl Legend {
 
     /// Whether an entry with this text stays on the page.
     pub fn fits(text: &str) -> bool {
-        SAMPLE_WIDTH + SAMPLE_GAP + text_width(text) <= WIDTH - 60.0
+        text.chars().count() <= letters(ENTRY_ROOM)
     }
 
     /// Room above the first panel.
@@ -207,5 +228,65 @@ impl Legend {
             }
             canvas.text((left + sample.width() + SAMPLE_GAP, y), text, Anchor::Start);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::canvas::draw;
+    use super::*;
+    use crate::units::time_unit;
+
+    const ENTRY: Sample = Sample::Box(Fill { colour: GRID, hatch: super::super::palette::Hatch::None });
+
+    #[test]
+    fn entries_of_a_legend_end_on_the_page_and_show_both_ends() {
+        let long = |end: &str| (ENTRY, format!("memory-mode, {}{end}", "x".repeat(100)));
+
+        let legend = Legend::new([long("a.toml"), long("b.toml"), (ENTRY, "short".to_owned())]);
+
+        for (x, _, sample, text) in &legend.entries {
+            assert!(40.0 + x + sample.width() + SAMPLE_GAP + text_width(text) <= WIDTH, "{text}");
+        }
+        let text = |at: usize| legend.entries[at].3.as_str();
+        assert!(text(0).starts_with("memory-mode, x") && text(0).ends_with("xa.toml"), "{}", text(0));
+        assert!(text(1).ends_with("xb.toml") && text(2) == "short");
+        assert!(Legend::fits("short") && !Legend::fits(&long("").1));
+    }
+
+    #[test]
+    fn titles_of_panels_stay_on_the_page_with_the_unit_where_panels_differ_in_it() {
+        let names = ["a", "b"].map(|end| "x".repeat(100) + end);
+        let of = |seconds: [f64; 2]| titles(&names, &seconds.map(time_unit));
+        let (alike, unlike) = (of([1.0, 2.0]), of([1.0, 1e-3]));
+
+        for title in alike.iter().chain(&unlike) {
+            assert!(Y_AXIS_ROOM + text_width(title) <= WIDTH - RIGHT_MARGIN, "{title}");
+        }
+        assert!(alike[0].ends_with("xa") && alike[1].ends_with("xb"), "{alike:?}");
+        assert!(
+            unlike[0].ends_with("xa (time in s)") && unlike[1].ends_with("xb (time in ms)"),
+            "{unlike:?}"
+        );
+    }
+
+    #[test]
+    fn the_label_of_an_axis_stays_on_the_page() {
+        let label = "buffer hit rate of reads, logarithmic";
+        let panel = Panel {
+            left: 0.6 * WIDTH,
+            right: WIDTH - RIGHT_MARGIN,
+            top: 0.0,
+            bottom: UNITS,
+            x: Scale::exactly(1.0),
+            y: Scale::exactly(1.0),
+        };
+
+        let svg = draw(2.0 * UNITS, "", |canvas| panel.x_axis(canvas, label));
+
+        let element = svg.split("<text").find(|element| element.contains(label)).unwrap();
+        let (_, x) = element.split_once("x=\"").unwrap();
+        let middle: f64 = x.split('"').next().unwrap().parse().unwrap();
+        assert!(middle + text_width(label) / 2.0 <= WIDTH + 0.5, "{middle}");
     }
 }

@@ -107,10 +107,15 @@ fn round_down_negative(value: f64) -> f64 {
 
 fn linear_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let step = round_step((to - from) / wanted.max(1) as f64);
-    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    let (unit, letter) = LARGE.into_iter().find(|(unit, _)| to >= 1e4 && to >= *unit).unwrap_or((1.0, ""));
+    let decimals = (-(step / unit).log10().floor()).max(0.0) as usize;
     let first = (from / step - 1e-9).ceil() as i64;
     let last = (to / step + 1e-9).floor() as i64;
-    (first..=last).map(|i| i as f64 * step).map(|value| (value, format!("{value:.decimals$}"))).collect()
+    let text = |value: f64| match value {
+        0.0 => format!("{value:.decimals$}"),
+        _ => format!("{:.decimals$}{letter}", value / unit),
+    };
+    (first..=last).map(|i| i as f64 * step).map(|value| (value, text(value))).collect()
 }
 
 fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
@@ -164,10 +169,12 @@ fn binary_text(power: i32) -> String {
     format!("{}{letter}", f64::from(power - unit).exp2())
 }
 
-/// `1k` for a thousand and so on, to keep ticks short.
+/// Letters that keep ticks short.
+const LARGE: [(f64, &str); 3] = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+
+/// `1k` for a thousand and so on.
 fn short(value: f64) -> String {
-    let forms = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
-    match forms.into_iter().find(|&(size, _)| value >= size * 0.999_999) {
+    match LARGE.into_iter().find(|&(size, _)| value >= size * 0.999_999) {
         Some((size, letter)) => format!("{}{letter}", significant(value / size, 1)),
         None => significant(value, 1),
     }
@@ -198,6 +205,13 @@ mod tests {
         assert_eq!(Scale::from_zero(100.0), Scale::Linear { from: 0.0, to: 100.0 });
         assert_eq!(Scale::from_zero(0.0), Scale::Linear { from: 0.0, to: 1.0 });
         assert_eq!(texts(Scale::from_zero(0.7), 4), ["0.0", "0.2", "0.4", "0.6"]);
+    }
+
+    #[test]
+    fn ticks_from_ten_thousand_on_have_four_letters() {
+        assert_eq!(texts(Scale::from_zero(8000.0), 4), ["0", "2000", "4000", "6000", "8000"]);
+        assert_eq!(texts(Scale::from_zero(10_000.0), 4), ["0", "5k", "10k"]);
+        assert_eq!(texts(Scale::from_zero(2e6), 4), ["0.0", "0.5M", "1.0M", "1.5M", "2.0M"]);
     }
 
     #[test]

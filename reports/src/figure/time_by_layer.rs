@@ -23,7 +23,9 @@ impl Figure<[RunResult]> for TimeByLayer {
 
     fn caption(&self) -> &'static str {
         "Simulated time of the layers, divided as the cores' time divides into arithmetic and waiting: for a tier, for \
-         caches, for page faults, or idle (MM = Memory Mode, AD = App Direct). Layers too short to see are left out."
+         caches, for page faults, or idle (MM = Memory Mode, AD = App Direct). Drawn are the server's \
+         phases (all where there are none), those too short to see left out; of more than 12, operations with all their layers, and of more \
+         operations the largest and \"other\". The numbers hold every phase."
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
