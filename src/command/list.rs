@@ -1,7 +1,7 @@
 //! `list`: the shelves by name.
 
 use hetier_reports::experiment;
-use hetier_reports::figure::{Figure, PROBE_FIGURES, RUN_FIGURES};
+use hetier_reports::figure;
 use hetier_sim::{System, device, mode, placement, system};
 use hetier_workloads::network::NETWORKS;
 use serde_json::json;
@@ -36,9 +36,8 @@ fn rows(what: Listed) -> Outcome<Vec<(String, String)>> {
         Listed::Modes => mode::summaries().into_iter().map(named).collect(),
         Listed::Placements => placement::summaries().into_iter().map(named).collect(),
         Listed::Figures => {
-            let runs = RUN_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
-            let probes = PROBE_FIGURES.iter().map(|figure| (figure.name(), figure.caption()));
-            runs.chain(probes).map(named).collect()
+            let first = |caption: &'static str| caption.split_inclusive(". ").next().unwrap_or(caption).trim_end();
+            figure::summaries().into_iter().map(|(name, caption)| named((name, first(caption)))).collect()
         }
         Listed::Studies => studies()?,
     })

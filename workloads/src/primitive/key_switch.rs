@@ -303,6 +303,7 @@ impl Body for Relinearise {
     }
 }
 
+/// Known to be wrong: SEAL 3.4.5 computes the indices of an automorphism on the way; here all dataflows read a table of 4N bytes.
 pub(super) struct Rotate {
     pub element: u64,
 }

@@ -7,7 +7,8 @@ use crate::ring::Packing;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Kernel {
     /// Those of he-transformer: every product in a ciphertext of its own, a separate rescale pass, activations by
-    /// serialised messages, encryption of the inputs on one thread.
+    /// serialised messages, encryption of the inputs on one thread. Known to be wrong: layers that are not of its graph
+    /// (`layer/convolution.rs`, `dense.rs`) rescale each output behind its sum and add biases in place.
     Faithful,
     /// None that the arithmetic does not need.
     #[default]
