@@ -75,7 +75,9 @@ impl From<hetier_traces::Error> for Failure {
 impl From<hetier_reports::Error> for Failure {
     fn from(source: hetier_reports::Error) -> Self {
         match source {
-            hetier_reports::Error::UnknownExperiment { .. } | hetier_reports::Error::Dash => Self::usage(source),
+            hetier_reports::Error::UnknownExperiment { .. } | hetier_reports::Error::Dash => {
+                Self::usage(source)
+            }
             other => Self::work(other),
         }
     }

@@ -47,7 +47,7 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         let started = Instant::now();
         let trace = trace_of(&traces[network], experiment, entry)?;
         let place = || format!("{}: run {}, network {}", experiment.file, of_run.name, entry.label());
-        let seeds = entry.seeds.unwrap_or(machine.seeds);
+        let seeds = experiment.seeds(entry, of_run);
         let outcome = replay(trace, machine, of_run, seeds, &|share| tell(job, share))
             .map_err(|failure| failure.in_file(&place()))?;
         let _ = tell(job, 1.0);
@@ -110,7 +110,6 @@ struct Prepared {
     system: System,
     settings: Settings,
     fidelity: Fidelity,
-    seeds: u32,
 }
 
 fn prepare(
@@ -149,7 +148,7 @@ fn prepare(
     let settings = Settings { mode: Some(run.mode.clone()), dram, ..settings };
     settings.check(&system)?;
     unused::of_machine(&arguments, &[settings.mode_on(&system)])?;
-    Ok(Prepared { system, settings, fidelity, seeds: shared.seeds })
+    Ok(Prepared { system, settings, fidelity })
 }
 
 /// The trace of a network, shaped by the first job that needs it.
@@ -194,7 +193,7 @@ fn replay(
     seeds: u32,
     tell: &(dyn Fn(f64) -> ControlFlow<()> + Sync),
 ) -> Outcome<CellOutcome> {
-    let Prepared { system, settings, fidelity, .. } = machine;
+    let Prepared { system, settings, fidelity } = machine;
     match ensemble(trace, system, settings, *fidelity, seeds, tell) {
         Ok(result) => {
             let (needed_bytes, capacity_bytes) = (result.peak_footprint_bytes, result.capacity_bytes());

@@ -145,8 +145,14 @@ mod tests {
         assert_eq!([number.shown(), number.raw()], ["1091", "1091.2379"]);
         assert_eq!([Entry::count(526_817).shown(), Entry::count(526_817).raw()], ["526,817", "526817"]);
         assert_eq!(Entry::number(0.837_900_000_000_000_1, 3).raw(), "0.8379");
-        assert_eq!([Entry::decimals(-0.0166, 2).shown(), Entry::decimals(-0.0166, 2).raw()], ["-0.02", "-0.0166"]);
-        assert_eq!([Entry::decimals(-0.001, 2).shown(), Entry::decimals(-0.001, 2).raw()], ["0.00", "-0.001"]);
+        assert_eq!(
+            [Entry::decimals(-0.0166, 2).shown(), Entry::decimals(-0.0166, 2).raw()],
+            ["-0.02", "-0.0166"]
+        );
+        assert_eq!(
+            [Entry::decimals(-0.001, 2).shown(), Entry::decimals(-0.001, 2).raw()],
+            ["0.00", "-0.001"]
+        );
         assert_eq!([Entry::number(None, 3).shown(), Entry::number(None, 3).raw()], ["–", ""]);
     }
 

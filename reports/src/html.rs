@@ -91,7 +91,9 @@ fn settings(results: &[RunResult]) -> Table {
             _ => NOT_APPLICABLE.to_owned(),
         }),
         ("seed", |result| result.seed.to_string()),
-        ("seeds of the ensemble", |result| cell(result.seeds.filter(|seeds| *seeds > 1), |seeds| seeds.to_string())),
+        ("seeds of the ensemble", |result| {
+            cell(result.seeds.filter(|seeds| *seeds > 1), |seeds| seeds.to_string())
+        }),
         ("form of the result", |result| result.schema.clone()),
     ];
     for (name, setting) in identity {

@@ -9,7 +9,7 @@ use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::replay::{self, DramSize, Settings, Stores};
 use hetier_sim::stream::{self, Behaviour, Conditions, Options};
 use hetier_sim::{RunResult, System};
-use hetier_traces::Trace;
+use hetier_traces::{Class, Stage, Trace};
 use synthetic::{Builder, Convolution, Kernel};
 
 /// Caches scaled down so that ciphertexts of 24 KiB hit and miss as 192 KiB do in the real machine.
@@ -335,4 +335,20 @@ fn use_after_death_is_named() {
     let error = stream::replay(&trace, &small_machine(176), &Settings::default(), &mut quiet).unwrap_err();
 
     assert!(error.to_string().contains("phase conv2: add1.output[0]"), "{error}");
+}
+
+#[test]
+fn small_objects_die_no_more_often_than_they_are_born() {
+    let mut builder = Builder::new("small");
+    let small = builder.array("weights", Class::Scalar, 2, 24);
+    let body = vec![synthetic::alloc(small, 2), synthetic::free(small, 2), synthetic::free(small, 1)];
+    builder.phase("p", "p", Stage::Server, body);
+    let trace = builder.trace;
+    let mut quiet = |_: f64| ControlFlow::Continue(());
+
+    for replay in [replay::replay, stream::replay] {
+        let error = replay(&trace, &small_machine(176), &Settings::default(), &mut quiet).unwrap_err();
+
+        assert!(error.to_string().starts_with("phase p: weights["), "{error}");
+    }
 }

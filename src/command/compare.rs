@@ -160,8 +160,9 @@ fn others(folder: &Path, files: &[OutputFile]) -> Vec<String> {
     let is_own = |name: &str| files.iter().any(|file| file.path == Path::new(name));
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<String> =
-        names.filter(|name| [".json", ".trace"].iter().any(|end| name.ends_with(end)) && !is_own(name)).collect();
+    let mut names: Vec<String> = names
+        .filter(|name| [".json", ".trace"].iter().any(|end| name.ends_with(end)) && !is_own(name))
+        .collect();
     names.sort();
     names
 }

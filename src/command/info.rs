@@ -27,7 +27,9 @@ pub fn run(arguments: &args::Info) -> Outcome {
 
 /// A text in which what a terminal would obey is spelt out.
 fn spelt(text: &str) -> String {
-    let letter = |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+    let letter = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
     text.chars().map(letter).collect()
 }
 

@@ -36,7 +36,8 @@ fn rows(what: Listed) -> Outcome<Vec<(String, String)>> {
         Listed::Modes => mode::summaries().into_iter().map(named).collect(),
         Listed::Placements => placement::summaries().into_iter().map(named).collect(),
         Listed::Figures => {
-            let first = |caption: &'static str| caption.split_inclusive(". ").next().unwrap_or(caption).trim_end();
+            let first =
+                |caption: &'static str| caption.split_inclusive(". ").next().unwrap_or(caption).trim_end();
             figure::summaries().into_iter().map(|(name, caption)| named((name, first(caption)))).collect()
         }
         Listed::Studies => studies()?,

@@ -19,7 +19,9 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
         _ => None,
     };
     if let Some(what) = missing {
-        return Err(Failure::usage(format!("--quick: found no {what} that the study marks as quick, need one")));
+        return Err(Failure::usage(format!(
+            "--quick: found no {what} that the study marks as quick, need one"
+        )));
     }
     output::check_folder(&arguments.output)?;
     let (sweep, seconds) = study::run(&experiment, &|_| {})?;

@@ -188,7 +188,9 @@ pub enum Error {
         found: &'static str,
     },
     /// A batch that does not fit.
-    #[error("batch: found {found} images, need 1 to {most} (one slot each, or half of one in complex packing)")]
+    #[error(
+        "batch: found {found} images, need 1 to {most} (one slot each, or half of one in complex packing)"
+    )]
     Batch {
         /// Images given.
         found: usize,

@@ -244,5 +244,8 @@ fn seal_encrypts_modulo_one_more_prime_and_divides_it_out() {
     }
     let parameters = parameters();
     let limbs = |dataflow: Dataflow| dataflow.public_key_limbs(&parameters);
-    assert_eq!([limbs(Dataflow::Seal345), limbs(Dataflow::Fused)], [parameters.key_limbs(), parameters.data_limbs()]);
+    assert_eq!(
+        [limbs(Dataflow::Seal345), limbs(Dataflow::Fused)],
+        [parameters.key_limbs(), parameters.data_limbs()]
+    );
 }

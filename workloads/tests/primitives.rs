@@ -54,8 +54,10 @@ fn both_encryptions_decrypt() {
         let clear = values(SLOTS, 0.1);
         let by_secret = machine.encrypt(&clear, limbs);
         let plaintext = machine.encode(&clear, scale(machine), limbs);
-        let (secret, mut public) =
-            (machine.secret.clone(), Buffer::with_bytes(machine.dataflow.public_key_bytes(machine.parameters())));
+        let (secret, mut public) = (
+            machine.secret.clone(),
+            Buffer::with_bytes(machine.dataflow.public_key_bytes(machine.parameters())),
+        );
         machine.apply(Operation::GeneratePublicKey, machine.top(), &[&secret], &mut [&mut public]);
         let mut by_public = machine.ciphertext(2, limbs);
         machine.apply(Operation::EncryptPublic, limbs, &[&plaintext, &public], &mut [&mut by_public]);

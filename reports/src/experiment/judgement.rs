@@ -41,7 +41,9 @@ fn judge_one(sweep: &Sweep, point: &Point) -> Judged {
     let passes = error_percent.is_some_and(|error| error.abs() <= point.tolerance_percent + 1e-9);
     let reason = match (simulated, &point.run) {
         (Some(_), _) => None,
-        (None, None) => sweep.facts.get(&point.network).and_then(|facts| point.metric.unknown_to_trace(facts)),
+        (None, None) => {
+            sweep.facts.get(&point.network).and_then(|facts| point.metric.unknown_to_trace(facts))
+        }
         (None, run) => result(run).and_then(|found| point.metric.unknown_to(found)),
     };
     Judged { point: point.clone(), simulated, error_percent, passes, reason }

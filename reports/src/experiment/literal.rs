@@ -133,7 +133,7 @@ pub struct NetworkEntry {
     pub liveness: Option<String>,
     /// `process` or `none`.
     pub client: Option<String>,
-    /// Seeds of its runs; those of the settings if left out.
+    /// Seeds of its replays that points hold against a published number; those of the settings if left out, and of all others.
     pub seeds: Option<u32>,
     /// Whether it is only lowered, for points of its trace, and replayed nowhere.
     #[serde(default)]
@@ -270,6 +270,14 @@ impl Experiment {
         self.run.retain(|run| points.iter().any(|point| point.runs().any(|name| *name == run.name)));
         self.drop_points();
         self
+    }
+
+    /// Seeds of a network's replay on a run.
+    pub fn seeds(&self, network: &NetworkEntry, run: &RunEntry) -> u32 {
+        let is_held =
+            |point: &Point| point.network == network.label() && point.runs().any(|name| *name == run.name);
+        let own = network.seeds.filter(|_| self.point.iter().any(is_held));
+        own.unwrap_or(self.settings.seeds)
     }
 
     /// Networks that a point is about whose number the trace alone holds.

@@ -220,7 +220,11 @@ impl Metric {
     pub const fn is_count(&self) -> bool {
         matches!(
             self,
-            Self::DoesNotFit | Self::Operations(_) | Self::PhasesNamed(..) | Self::Calls(_) | Self::Elements(_)
+            Self::DoesNotFit
+                | Self::Operations(_)
+                | Self::PhasesNamed(..)
+                | Self::Calls(_)
+                | Self::Elements(_)
         )
     }
 

@@ -51,7 +51,7 @@ pub(super) fn conditions(sweep: &Sweep) -> Vec<String> {
              (docs/sampling.md measures it). Bytes by class, primitive and operation of samples are farther off than their sums.",
             sampled.len(),
             shares.len(),
-            between(percent(least), percent(most)),
+            between(&percent(least), &percent(most)),
             percent(range(&errors).map_or(0.0, |(_, most)| most))
         ));
     }
@@ -129,7 +129,10 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
                 significant(overhead.ciphertexts_written as f64 / 1e6, 2)
             )
         } else {
-            format!("Nothing is left for what {} million ciphertexts written leave behind", significant(overhead.ciphertexts_written as f64 / 1e6, 2))
+            format!(
+                "Nothing is left for what {} million ciphertexts written leave behind",
+                significant(overhead.ciphertexts_written as f64 / 1e6, 2)
+            )
         };
         sentences.push(format!(
             "\"{}\": what the allocator keeps and the messages hold, simulated block by block, is {} GB of the {} \
@@ -173,8 +176,8 @@ fn queue(sweep: &Sweep) -> Option<String> {
 const REQUESTS: &str = ".request";
 
 /// A range in words; one number where its ends read the same.
-fn between(least: String, most: String) -> String {
-    if least == most { least } else { format!("{least} to {most}") }
+fn between(least: &str, most: &str) -> String {
+    if least == most { least.to_owned() } else { format!("{least} to {most}") }
 }
 
 /// How many reads the buffers of the PMem DIMMs serve: one sentence for runs that agree.
@@ -182,7 +185,7 @@ fn buffers(sweep: &Sweep) -> Option<String> {
     let rates: Vec<f64> =
         ran(sweep).filter_map(|result| result.devices.get("pmem")?.buffer_hit_rate.read).collect();
     let (least, most) = range(&rates)?;
-    let rate = between(percent(least), percent(most));
+    let rate = between(&percent(least), &percent(most));
     let fidelity = if ran(sweep).any(|result| result.fidelity == "stream") {
         "; at stream fidelity this is the rate of short sequential runs of the line model, not of the network's own mix of \
          streams"

@@ -225,6 +225,19 @@ fn only_what_a_point_needs_is_replayed() {
 }
 
 #[test]
+fn only_what_is_held_against_a_publication_has_seeds_of_its_own() {
+    let experiment = load("lloret2021").unwrap();
+    let network = |label: &str| experiment.network.iter().find(|network| network.label() == label).unwrap();
+    let run = |name: &str| experiment.run.iter().find(|run| run.name == name).unwrap();
+    let seeds = |label: &str, name: &str| experiment.seeds(network(label), run(name));
+
+    assert_eq!(seeds("mobilenetv2-0.35-96", "memory-mode"), 3);
+    assert_eq!(seeds("mobilenetv2-0.35-96", "dram-only"), 3);
+    assert_eq!(seeds("mobilenetv2-0.35-96", "app-direct-by-class"), 1);
+    assert_eq!(seeds("mobilenetv2-0.5-96", "memory-mode"), 1);
+}
+
+#[test]
 fn metrics_read_back_as_they_are_written() {
     for text in [
         "peak_gb",
@@ -582,7 +595,10 @@ fn a_point_that_asks_for_what_is_not_there_says_so() {
 
     assert_eq!(judged[0].reason.as_deref(), Some("found no operation Slice, need one of Convolution"));
     let text = points_text(&judged);
-    assert!(text.ends_with("0.35/96 operations: Slice: found no operation Slice, need one of Convolution\n"), "{text}");
+    assert!(
+        text.ends_with("0.35/96 operations: Slice: found no operation Slice, need one of Convolution\n"),
+        "{text}"
+    );
 }
 
 #[test]

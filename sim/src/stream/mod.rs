@@ -223,7 +223,7 @@ const TYPICAL_BYTES: u64 = 64 << 10;
 const EXACT_BYTES: u64 = 1 << 30;
 
 /// Followed pages that the average object should have at least; the ciphertexts of the seed paper have three then. With
-/// one page in 2, 8, 16 and 32 followed, MobileNetV2 0.35/96 takes 723.6, 723.8, 723.5 and 723.6 s in Memory Mode and hits in
+/// one page in 2, 8, 16 and 32 followed, MobileNetV2 0.35/96 took 723.6, 723.8, 723.5 and 723.6 s in Memory Mode and hit in
 /// 84.5, 84.5, 84.5 and 84.1 % (`hetier replay` on `bsc-8260l-32g-6t`, [`Options::sample_pages`]).
 const FOLLOWED_PAGES: u64 = 2;
 

@@ -64,7 +64,8 @@ fn probes(arguments: &Latency) -> Vec<LatencyProbe> {
 }
 
 fn table(reports: &[LatencyReport]) -> Table {
-    let mut table = Table::new(&["region", "block", "ns per access", "p50 (ns)", "p99 (ns)", "p99.9 (ns)", "max (ns)"]);
+    let mut table =
+        Table::new(&["region", "block", "ns per access", "p50 (ns)", "p99 (ns)", "p99.9 (ns)", "max (ns)"]);
     for LatencyReport { probe, ns_per_access, latency_ns: tail, .. } in reports {
         let mut row = vec![Size(probe.region_bytes).to_string(), Size(probe.block_bytes).to_string()];
         let times = [*ns_per_access, tail.p50, tail.p99, tail.p999, tail.max];

@@ -78,7 +78,12 @@ fn read_idx(path: &Path, dimensions: u8) -> Result<(Vec<usize>, Vec<u8>), Error>
     let header = 4 + 4 * usize::from(dimensions);
     if file.len() < header || file[..4] != [0, 0, 8, dimensions] {
         let magic = file.iter().take(4).map(|byte| format!("{byte:02x}")).collect::<String>();
-        return Err(idx_error(path, format!("found magic {magic}, need 000008{dimensions:02x}: an uncompressed IDX file of {dimensions} dimensions, as MNIST has them")));
+        return Err(idx_error(
+            path,
+            format!(
+                "found magic {magic}, need 000008{dimensions:02x}: an uncompressed IDX file of {dimensions} dimensions, as MNIST has them"
+            ),
+        ));
     }
     let extent = |bytes: &[u8]| bytes.iter().fold(0_usize, |value, &byte| value << 8 | usize::from(byte));
     let extents: Vec<usize> = file[4..header].chunks_exact(4).map(extent).collect();

@@ -106,7 +106,8 @@ impl Body for EncryptPublic {
 /// The prime that SEAL encrypts modulo as well and then divides by: the special one at the top level, below it the one that
 /// was dropped last. None in the fused dataflow, or where there is no other prime.
 fn larger_prime(call: &Call<'_>) -> Option<usize> {
-    (call.dataflow.is_seal() && call.level() < call.shape.parameters.key_limbs() as usize).then(|| call.level())
+    (call.dataflow.is_seal() && call.level() < call.shape.parameters.key_limbs() as usize)
+        .then(|| call.level())
 }
 
 /// Limb of the public key.

@@ -23,8 +23,10 @@ impl Engine<'_> {
         self.heap.turn_to(number);
         match Op::of(header) {
             op @ (Op::SmallBirth | Op::SmallDeath) => {
-                self.heap.small(array, u64::from(words[at + 1]), op == Op::SmallBirth);
-                return Ok(at + 2);
+                return match self.heap.small(array, u64::from(words[at + 1]), op == Op::SmallBirth) {
+                    true => Ok(at + 2),
+                    false => Err(self.none_alive(array)),
+                };
             }
             Op::Birth if words[at + 2] == 1 => self.come(words[at + 1], array)?,
             Op::Death if words[at + 2] == 1 => self.die(words[at + 1], Some(array))?,
@@ -85,6 +87,14 @@ impl Engine<'_> {
     pub(in crate::stream) fn dead(&mut self, object: u32) -> Error {
         let (phase, label, index) = self.named(object);
         Error::Dead { phase, label, index }
+    }
+
+    /// The error of a death among objects too small to be numbered, of which none lives.
+    #[cold]
+    fn none_alive(&self, array: u32) -> Error {
+        let id = self.program.arrays[array as usize].id;
+        let label = self.trace.definitions.get(id.0 as usize).map_or("", |definition| definition.label());
+        Error::Dead { phase: self.phase_name().to_owned(), label: label.to_owned(), index: 0 }
     }
 
     /// The error of a birth before death.

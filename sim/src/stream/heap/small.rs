@@ -18,8 +18,11 @@ pub(super) struct Small {
 }
 
 impl Heap {
-    /// Births (or deaths) of objects too small to be numbered.
-    pub fn small(&mut self, array: u32, count: u64, is_birth: bool) {
+    /// Births (or deaths) of objects too small to be numbered; false if more would die than live.
+    pub fn small(&mut self, array: u32, count: u64, is_birth: bool) -> bool {
+        if !is_birth && count > self.small[array as usize].live {
+            return false;
+        }
         let facts = &self.arrays[array as usize];
         let (class, bytes) = (facts.class, facts.capacity_bytes * count);
         let block_bytes = self.allocator.block_bytes(facts.capacity_bytes);
@@ -35,6 +38,7 @@ impl Heap {
             self.held.total = self.held.total.saturating_sub(bytes);
             self.go(array as usize, count, block_bytes);
         }
+        true
     }
 
     /// Blocks of small objects are taken. The pool keeps what it has: only growth counts.
