@@ -26,21 +26,21 @@ fn a_study_with_a_wrong_name_fails_as_work_with_its_file() {
             "role = \"guessed\"",
             "point.role: found guessed, need calibrated or predicted",
         ),
-        ("batch = 32", "batch = 32\nblock = 0", "small.toml: network digits: --block: found 0"),
+        ("batch = 32", "batch = 32\nblock = 0", "small.toml: network digits: block: found 0"),
         (
             "batch = 32",
             "batch = 32\nblock = 4",
-            "small.toml: network digits: --block: found network digits, no layer",
+            "small.toml: network digits: block: found network digits, no layer",
         ),
         (
             "mode = \"dram-only\"",
             "mode = \"dram-only\"\nplacement = \"first-touch\"",
-            "small.toml: run fast: --placement: found mode dram-only, in which it has no effect",
+            "small.toml: run fast: placement: found mode dram-only, in which it has no effect",
         ),
         (
             "mode = \"dram-only\"",
             "mode = \"dram-only\"\nwarm = true",
-            "small.toml: run fast: --warm: found mode dram-only",
+            "small.toml: run fast: warm: found mode dram-only",
         ),
         ("published = 1.0", "published = -1.0", "small.toml: point convolutions: found published = -1"),
     ] {
