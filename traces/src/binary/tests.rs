@@ -164,7 +164,7 @@ fn repeated_swapped_and_trailing_chunks_are_refused() {
 fn unknown_kinds_are_named() {
     assert!(refusal(&framed(&[9])).contains("item kind 9, need 1 to 5"));
     assert!(refusal(&framed(&[encode::BODY, 7])).contains("body kind 7, need 1 to 6"));
-    assert!(refusal(&framed(&[encode::ARRAY, 0, 7])).contains("class 7, need 0 to 6"));
+    assert!(refusal(&framed(&[encode::ARRAY, 0, 8])).contains("class 8, need 0 to 7"));
     assert!(refusal(&framed(&[encode::BODY, encode::LOOP, 1, 4])).contains("range kind 4, need 1 to 3"));
     let (bytes, _) = encode_trace(&Trace::default());
     let unknown = [&bytes[..16], &chunk(4, 0, 1, b"x")].concat();
