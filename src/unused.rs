@@ -21,16 +21,19 @@ pub fn of_machine(arguments: &Machine, modes: &[&str]) -> Outcome {
     of_run(&arguments.run, modes)?;
     let placement = arguments.placement.is_some().then_some("--placement");
     refuse(placement, modes, |mode| mode == PLACED, PLACED)?;
-    let size = [("--dram", arguments.dram.is_some()), ("--dram-fraction", arguments.dram_fraction.is_some())];
-    let size = size.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag);
-    refuse(size, modes, |mode| mode != WITHOUT_DRAM, "a mode that uses DRAM")
+    refuse(size_flag(arguments), modes, |mode| mode != WITHOUT_DRAM, "a mode that uses DRAM")
+}
+
+/// The option that gives a size of DRAM.
+fn size_flag(arguments: &Machine) -> Option<&'static str> {
+    let flags =
+        [("--dram", arguments.dram.is_some()), ("--dram-fraction", arguments.dram_fraction.is_some())];
+    flags.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
 }
 
 /// Refuses a size of DRAM where modes are compared, of which none has DRAM of a given size: DRAM only has as much as it takes.
 pub fn of_compared_size(arguments: &Machine, modes: &[&str]) -> Outcome {
-    let size = [("--dram", arguments.dram.is_some()), ("--dram-fraction", arguments.dram_fraction.is_some())];
-    let size = size.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag);
-    refuse(size, modes, |mode| [NEAR, PLACED].contains(&mode), "memory-mode or app-direct")
+    refuse(size_flag(arguments), modes, |mode| [NEAR, PLACED].contains(&mode), "memory-mode or app-direct")
 }
 
 /// Refuses settings that place pages and threads on sockets where there is one.

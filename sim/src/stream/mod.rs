@@ -31,7 +31,7 @@
 //! **Known to be wrong**: lines that another core makes void keep their place in private caches; objects below 1 KiB
 //! never leave those; a page of near memory is dirty in parts of equal odds, not line by line;
 //! loads that a core makes together are delayed alike by the queue of their server, and not by what it writes at the same
-//! time, which makes their mean up to 40 % too early (`memory::waits`); PMem's buffers and wear-levelling show as averages,
+//! time, which makes their mean up to half too early (`memory::waits`); PMem's buffers and wear-levelling show as averages,
 //! so that buffer hit rates are those of the line model's streams. Calls that fit the private caches run whole, so that
 //! what they find of shared objects in the last level is what the call before left;
 //! longer ones take a turn for each of their parts (`engine::under_way`). `docs/fidelity.md` holds the errors against line
