@@ -143,3 +143,12 @@ impl Error {
         }
     }
 }
+
+/// A number as messages show it: written out, the largest and the smallest have 300 digits.
+pub(crate) fn shown(number: f64) -> String {
+    if number == 0.0 || (1e-6..1e15).contains(&number.abs()) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
+}

@@ -4,6 +4,9 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 
+/// What every `source` is needed for.
+pub const SOURCE_NEED: &str = "where the numbers come from";
+
 /// Reads TOML; `file` is its name in messages.
 ///
 /// # Errors
@@ -13,11 +16,21 @@ pub fn read<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
         .map_err(|error| Error::Toml { file: file.to_owned(), message: message(text, &error) })
 }
 
+/// What the parser says where one of several words is needed, without the key.
+const WORD_OR_TABLE: &str = "wanted string or table";
+
 /// A wrong value with line, column and key; anything else as the parser shows it.
 fn message(text: &str, error: &toml::de::Error) -> String {
     let said = error.message();
     if let Some(message) = wrong_name(text, error) {
         return message;
+    }
+    if let (WORD_OR_TABLE, Some(span)) = (said, error.span()) {
+        let (place, key) = (place(text, span.start), key_at(text, span.start));
+        let found = text.get(span).unwrap_or_default();
+        return format!(
+            "{place}: {key}: found {found}, need a name in quotation marks, or a table where the key has one"
+        );
     }
     let value = said.strip_prefix("invalid type: ").or_else(|| said.strip_prefix("invalid value: "));
     let parts = value.and_then(|value| value.rsplit_once(", expected "));
@@ -189,6 +202,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(refused(&text), format!("pond.toml: {expected}"));
         }
+    }
+
+    #[test]
+    fn a_number_for_a_word_is_told_with_line_and_key() {
+        let message = refused("depth = 1.0\nwater = 7\n[fish]\ncount = 1\nnames = []\n");
+
+        assert!(message.starts_with("pond.toml: line 2, column 9: water: found 7, need a name"), "{message}");
     }
 
     #[test]

@@ -59,6 +59,48 @@ fn impossible_timings_are_refused() {
 }
 
 #[test]
+fn a_source_that_names_none_is_refused_in_every_device_file() {
+    for (name, text) in SHIPPED {
+        let start = text.find("source = \"").unwrap();
+        let end = start + text[start..].find('\n').unwrap();
+
+        let message = refusal(name, &text[start..end], "source = \"\"");
+
+        assert!(message.contains("source: found \"\", need where the numbers come from"), "{message}");
+    }
+}
+
+#[test]
+fn latencies_and_bandwidths_that_would_wrap_are_refused() {
+    let cases = [
+        ("curve-xeon-6240", "[1.1, 88.2]", "[1.1, 1e300]", "curve[0].points: found 1e300 ns, need more than"),
+        ("curve-xeon-6240", "= 112.85", "= 1e300", "curve[0].peak_gb_per_s: found 1e300, need at least"),
+        (
+            "curve-xeon-6240",
+            "core_path_ns = 53.7",
+            "core_path_ns = -1.0",
+            "core_path_ns: found -1, need 0 to",
+        ),
+        (
+            "cxl-ddr5-x8",
+            "gb_per_s = 22.25",
+            "gb_per_s = 1e-300",
+            "link.gb_per_s: found 1e-300, need at least 0.1",
+        ),
+        (
+            "cxl-ddr5-x8",
+            "kind = \"cxl\"",
+            "kind = 1",
+            "line 1, column 8: kind: found 1, need a name in quotation",
+        ),
+    ];
+    for (name, from, to, expected) in cases {
+        let message = refusal(name, from, to);
+        assert!(message.contains(expected) && message.len() < 200, "{message}");
+    }
+}
+
+#[test]
 fn timings_at_their_limits_are_accepted() {
     let accept = |from: &str, to: &str| {
         let text = shipped("ddr4-2666").replacen(from, to, 1);
@@ -160,7 +202,7 @@ fn unknown_and_missing_keys_are_refused_by_name() {
 #[test]
 fn impossible_links_and_curves_are_refused() {
     let cases = [
-        ("cxl-ddr5-x8", "gb_per_s = 22.25", "gb_per_s = 0.0", "link.gb_per_s: found 0, need more than 0"),
+        ("cxl-ddr5-x8", "gb_per_s = 22.25", "gb_per_s = 0.0", "link.gb_per_s: found 0, need at least 0.1"),
         ("cxl-ddr5-x8", "latency_ns = 57.0", "latency_ns = nan", "link.latency_ns: found NaN"),
         ("cxl-ddr5-x8", "queue = 128", "queue = 0", "link.queue: found 0, need 1 to 65536"),
         ("cxl-ddr5-x8", "data_bytes = 80", "data_bytes = 63", "link.data_bytes: found 63, need 64 to 1024"),

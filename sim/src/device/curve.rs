@@ -17,10 +17,20 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::{Completion, Counters, Device, Kind, Request};
+use crate::error::shown;
 use crate::{Error, Picoseconds};
 
 /// Requests after which bandwidth and mix are measured anew: a few microseconds at full load.
 const WINDOW: u64 = 256;
+
+/// Longest latency that a curve may give, in nanoseconds, as of other devices.
+const LONGEST_NS: f64 = 1e6;
+
+/// Highest bandwidth of a tier, in GB/s: a picosecond or more for a line.
+const MOST_GB_PER_S: f64 = 6.4e4;
+
+/// Least bandwidth that spaces requests, in GB/s, as of links: simulated time must not wrap.
+const LEAST_PEAK_GB_PER_S: f64 = 0.1;
 
 /// Reads points; serde itself would pass over a third number.
 fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[f64; 2]>, D::Error> {
@@ -81,6 +91,9 @@ impl CurveLiteral {
         if self.capacity_gib == 0 || self.capacity_gib > 1 << 20 {
             return refuse("capacity_gib", self.capacity_gib.to_string(), "1 to 1048576");
         }
+        if !(0.0..=LONGEST_NS).contains(&self.core_path_ns) {
+            return refuse("core_path_ns", shown(self.core_path_ns), &format!("0 to {LONGEST_NS}"));
+        }
         if self.curve.is_empty() {
             return refuse("curve", "no curve".to_owned(), "at least one");
         }
@@ -111,18 +124,23 @@ impl CurveLiteral {
         };
         let mut before = 0.0;
         for [bandwidth, latency] in &curve.points {
-            if !(*bandwidth > before && bandwidth.is_finite()) {
-                return refuse("points", format!("{bandwidth} GB/s"), format!("more than {before} GB/s"));
+            if !(*bandwidth > before && *bandwidth <= MOST_GB_PER_S) {
+                let need = format!("more than {} GB/s and at most {MOST_GB_PER_S}", shown(before));
+                return refuse("points", format!("{} GB/s", shown(*bandwidth)), need);
             }
-            if !(*latency > self.core_path_ns && self.core_path_ns >= 0.0 && latency.is_finite()) {
-                let need = format!("more than core_path_ns = {}, which is at least 0", self.core_path_ns);
-                return refuse("points", format!("{latency} ns"), need);
+            if !(*latency > self.core_path_ns && *latency <= LONGEST_NS) {
+                let need = format!("more than core_path_ns = {} and at most {LONGEST_NS}", self.core_path_ns);
+                return refuse("points", format!("{} ns", shown(*latency)), need);
             }
             before = *bandwidth;
         }
-        if !(curve.peak_gb_per_s >= last[0] && curve.peak_gb_per_s < 1e6) {
-            let need = format!("at least the last point's {} GB/s", last[0]);
-            return refuse("peak_gb_per_s", curve.peak_gb_per_s.to_string(), need);
+        let least = last[0].max(LEAST_PEAK_GB_PER_S);
+        if !(least..=MOST_GB_PER_S).contains(&curve.peak_gb_per_s) {
+            let need = format!(
+                "at least the last point's {} GB/s, and {LEAST_PEAK_GB_PER_S} to {MOST_GB_PER_S}",
+                last[0]
+            );
+            return refuse("peak_gb_per_s", shown(curve.peak_gb_per_s), need);
         }
         Ok(())
     }

@@ -67,9 +67,10 @@ impl DeviceConfig {
     ///
     /// # Errors
     /// - [`Error::Toml`] for bad syntax, unknown and missing keys.
-    /// - [`Error::Value`] for values that cannot be.
+    /// - [`Error::Value`] for values that cannot be, and for a `source` that names none.
     pub fn parse(file: &str, text: &str) -> Result<Self, Error> {
         let Kind { kind } = toml_error::read(file, text)?;
+        sources(file, "", &toml_error::read(file, text)?)?;
         let text = without_kind(text);
         Ok(match kind {
             Mechanism::Dram => Self::Dram(toml_error::read::<DramLiteral>(file, &text)?.check(file)?),
@@ -127,6 +128,21 @@ impl DeviceConfig {
             Self::Curve(config) => config.capacity_bytes(),
         }
     }
+}
+
+/// Refuses a `source` that names none, in whichever table.
+fn sources(file: &str, place: &str, table: &toml::Table) -> Result<(), Error> {
+    for (key, value) in table {
+        let key = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+        match value {
+            toml::Value::String(text) if key.ends_with("source") && text.trim().is_empty() => {
+                return Err(Error::value(file, &key, format!("{text:?}"), toml_error::SOURCE_NEED));
+            }
+            toml::Value::Table(table) => sources(file, &key, table)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The text with its `kind` turned into a comment: the rest is read as the table of one mechanism, and messages keep

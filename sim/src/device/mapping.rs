@@ -163,8 +163,13 @@ impl Mapping {
     /// Checks a literal against a geometry.
     ///
     /// # Errors
-    /// - [`Error::Value`] if a field is unknown, missing, doubled, or wider than the geometry has bits.
+    /// - [`Error::Value`] without a source, or if a field is unknown, missing, doubled, or wider than the geometry has
+    ///   bits.
     pub fn check(file: &str, literal: &MappingLiteral, geometry: &Geometry) -> Result<Self, Error> {
+        if literal.source.trim().is_empty() {
+            let found = format!("{:?}", literal.source);
+            return Err(Error::value(file, "mapping.source", found, toml_error::SOURCE_NEED));
+        }
         let fields = fields(geometry);
         let mut splits = split(file, &literal.order, &fields)?;
         splits.retain(|split| split.mask != 0);
@@ -253,12 +258,12 @@ fn find(file: &str, key: &str, name: &str, fields: &[Field]) -> Result<usize, Er
 fn check_field(file: &str, field: &Field, counts: impl Iterator<Item = Option<u32>>) -> Result<(), Error> {
     let counts: Vec<_> = counts.collect();
     let open = counts.iter().filter(|count| count.is_none()).count();
-    let counted: u32 = counts.iter().flatten().sum();
+    let counted: u64 = counts.iter().flatten().copied().map(u64::from).sum();
     if open != 1 {
         let found = format!("{} {open} times without a count", field.name);
         return Err(Error::value(file, "mapping.order", found, "each field once without a count"));
     }
-    if counted > field.bits {
+    if counted > u64::from(field.bits) {
         let found = format!("{counted} bits of {}", field.name);
         return Err(Error::value(file, "mapping.order", found, format!("at most {}", field.bits)));
     }
@@ -276,8 +281,10 @@ fn hash(file: &str, xor: &XorLiteral, fields: &[Field]) -> Result<(usize, Move),
             "rank, group, bank or sub-channel, not `from`",
         ));
     }
-    if xor.shift >= 32 {
-        return Err(Error::value(file, "mapping.xor.shift", xor.shift, "less than 32"));
+    // A device without the field takes the mapping as well: there is nothing to mix in.
+    if from.bits > 0 && xor.shift >= from.bits {
+        let need = format!("less than {}, the bits of {}", from.bits, from.name);
+        return Err(Error::value(file, "mapping.xor.shift", xor.shift, need));
     }
     let bits = into.bits.min(from.bits.saturating_sub(xor.shift));
     let shift = from.base + xor.shift;
@@ -471,9 +478,22 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_takes_bits_that_its_field_has() {
+        let hashed = |shift| MappingLiteral {
+            source: "a test".to_owned(),
+            order: ["row", "bank", "group", "rank", "column", "sub-channel"].map(String::from).to_vec(),
+            xor: vec![XorLiteral { into: "bank".to_owned(), from: "row".to_owned(), shift }],
+        };
+
+        assert!(Mapping::check("m.toml", &hashed(15), &DDR4).is_ok());
+        let message = Mapping::check("m.toml", &hashed(16), &DDR4).unwrap_err().to_string();
+        assert_eq!(message, "m.toml: mapping.xor.shift: found 16, need less than 16, the bits of row");
+    }
+
+    #[test]
     fn bad_mappings_are_refused_with_key_and_need() {
         let literal = |order: &[&str]| MappingLiteral {
-            source: String::new(),
+            source: "a test".to_owned(),
             order: order.iter().map(ToString::to_string).collect(),
             xor: Vec::new(),
         };
@@ -488,6 +508,11 @@ mod tests {
         assert!(refuse(&full[1..]).contains("row 0 times without a count"));
         let wide = ["row", "bank:3", "bank", "group", "rank", "column", "sub-channel"];
         assert!(refuse(&wide).contains("found 3 bits of bank, need at most 2"));
+        let wraps = ["row", "row:4294967295", "row:2", "bank", "group", "rank", "column", "sub-channel"];
+        assert!(refuse(&wraps).contains("found 4294967297 bits of row, need at most 16"));
+        let unsourced = MappingLiteral { source: " ".to_owned(), ..literal(&full) };
+        let message = Mapping::check("m.toml", &unsourced, &DDR4).unwrap_err().to_string();
+        assert!(message.contains("m.toml: mapping.source: found \" \", need where"), "{message}");
         assert!(
             Interleave::new("s.toml", 0, 4)
                 .unwrap_err()

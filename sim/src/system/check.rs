@@ -1,13 +1,24 @@
 //! Turns a parsed system file into a checked [`System`].
 
-use super::literal::{Cache, Literal, Tier};
+use super::literal::{self, Cache, Literal, Tier};
 use super::{Geometry, Limits, LinkLimits, Overhead, PrefetchLimits, System, TierSpec, TranslationCosts};
 use crate::device::literal::DeviceConfig;
+use crate::error::shown;
 use crate::pages::{Numa, Pages, choose};
+use crate::toml_error::SOURCE_NEED;
 use crate::{Error, Picoseconds, mode};
 
 /// Tier names that modes and results know.
 const TIER_NAMES: [&str; 3] = ["dram", "pmem", "cxl"];
+
+/// Most nanoseconds of anything that happens to one line or one small page, as in device files: a millisecond.
+const LONGEST_NS: f64 = 1e6;
+
+/// Most nanoseconds of a first touch of 2 MiB: such a page may be zeroed in slow memory.
+const LONGEST_HUGE_FAULT_NS: f64 = 1e8;
+
+/// Most nanoseconds of software for one ciphertext.
+const LONGEST_OVERHEAD_NS: f64 = 1e9;
 
 /// Checks against one file, so that every message names it.
 struct Check<'f> {
@@ -79,9 +90,7 @@ impl Check<'_> {
         if found.is_finite() && (least..=most).contains(&found) {
             return Ok(found);
         }
-        // Written out, the largest numbers have 300 digits.
-        let found = if found.abs() < 1e15 { found.to_string() } else { format!("{found:e}") };
-        Err(self.value(key, found, format!("{least} to {most}")))
+        Err(self.value(key, shown(found), format!("{least} to {most}")))
     }
 
     fn count(&self, key: &str, found: u32, least: u32, most: u32) -> Result<usize, Error> {
@@ -92,7 +101,11 @@ impl Check<'_> {
     }
 
     fn ns(&self, key: &str, found: f64) -> Result<Picoseconds, Error> {
-        self.within(key, found, 0.0, 1e9).map(Picoseconds::from_ns)
+        self.ns_up_to(LONGEST_NS, key, found)
+    }
+
+    fn ns_up_to(&self, most: f64, key: &str, found: f64) -> Result<Picoseconds, Error> {
+        self.within(key, found, 0.0, most).map(Picoseconds::from_ns)
     }
 
     fn cycles(&self, key: &str, found: u32) -> Result<Picoseconds, Error> {
@@ -146,16 +159,18 @@ impl Check<'_> {
         sources.extend(literal.overhead.iter().map(|overhead| ("overhead.source", &overhead.source)));
         sources.extend(literal.tier.iter().map(|tier| ("tier.source", &tier.source)));
         match sources.into_iter().find(|(_, text)| text.trim().is_empty()) {
-            Some((key, text)) => Err(self.value(key, format!("{text:?}"), "where the numbers come from")),
+            Some((key, text)) => Err(self.value(key, format!("{text:?}"), SOURCE_NEED)),
             None => Ok(()),
         }
     }
 
     fn overhead(&self, literal: &Literal) -> Result<Option<Overhead>, Error> {
         let Some(overhead) = &literal.overhead else { return Ok(None) };
+        self.charged(overhead)?;
+        let ns = |key, found| self.ns_up_to(LONGEST_OVERHEAD_NS, key, found);
         let costs = [
-            self.ns("overhead.multiply_accumulate_ns", overhead.multiply_accumulate_ns)?,
-            self.ns("overhead.ciphertext_ns", overhead.ciphertext_ns)?,
+            ns("overhead.multiply_accumulate_ns", overhead.multiply_accumulate_ns)?,
+            ns("overhead.ciphertext_ns", overhead.ciphertext_ns)?,
         ];
         let most = 1 << 30;
         if overhead.retained_bytes_per_ciphertext > most {
@@ -163,6 +178,27 @@ impl Check<'_> {
             return Err(self.value(key, overhead.retained_bytes_per_ciphertext, format!("0 to {most}")));
         }
         Ok(Some(Overhead::new(overhead, costs)))
+    }
+
+    /// Names that nothing can have would charge nothing. Which names traces have is not known here.
+    fn charged(&self, overhead: &literal::Overhead) -> Result<(), Error> {
+        if overhead.kernel.trim().is_empty() {
+            let found = format!("{:?}", overhead.kernel);
+            return Err(self.value("overhead.kernel", found, "the kernel of the traces that are charged"));
+        }
+        let key = "overhead.multiply_accumulates";
+        let names = &overhead.multiply_accumulates;
+        let need = "names of primitives, each once";
+        if names.is_empty() {
+            return Err(self.value(key, "none", need));
+        }
+        if let Some(name) = names.iter().find(|name| name.trim().is_empty()) {
+            return Err(self.value(key, format!("{name:?}"), need));
+        }
+        match twice(names) {
+            Some(name) => Err(self.value(key, format!("{name} twice"), need)),
+            None => Ok(()),
+        }
     }
 
     /// A line comes later from every further level.
@@ -280,7 +316,7 @@ impl Check<'_> {
             ],
             fault: [
                 self.ns("translation.fault_4k_ns", translation.fault_4k_ns)?,
-                self.ns("translation.fault_2m_ns", translation.fault_2m_ns)?,
+                self.ns_up_to(LONGEST_HUGE_FAULT_NS, "translation.fault_2m_ns", translation.fault_2m_ns)?,
             ],
         })
     }
@@ -316,6 +352,9 @@ impl Check<'_> {
                 _ => Err(self.value("link", "no table", format!("one, to join {sockets} sockets"))),
             };
         };
+        if sockets == 1 {
+            return Err(self.value("link", "a table", "none: one socket has no other to join"));
+        }
         let line_time = |key, gb_per_s| -> Result<Picoseconds, Error> {
             let gb_per_s = self.within(key, gb_per_s, 0.1, 10_000.0)?;
             Ok(Picoseconds::from_ns(hetier_traces::LINE_BYTES as f64 / gb_per_s))
@@ -419,8 +458,11 @@ impl Check<'_> {
                 format!("at least one of {}", known.join(", ")),
             ));
         }
-        match modes.iter().find(|mode| !known.contains(&mode.as_str())) {
-            Some(mode) => Err(self.value("defaults.modes", mode, known.join(" or "))),
+        if let Some(mode) = modes.iter().find(|mode| !known.contains(&mode.as_str())) {
+            return Err(self.value("defaults.modes", mode, known.join(" or ")));
+        }
+        match twice(modes) {
+            Some(mode) => Err(self.value("defaults.modes", format!("{mode} twice"), "each mode once")),
             None => Ok(modes.clone()),
         }
     }
@@ -433,4 +475,9 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// The first name that stands there a second time.
+fn twice(names: &[String]) -> Option<&String> {
+    names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)).map(|(_, name)| name)
 }

@@ -190,8 +190,7 @@ pub struct Arithmetic {
     pub random_cycles: f64,
     /// Addition of a known constant.
     pub add_constant_cycles: f64,
-    /// Standard deviation of the arithmetic of a call, in percent of its mean, in [0, 50]; 0 if left out.
-    #[serde(default)]
+    /// Standard deviation of the arithmetic of a call, in percent of its mean, in [0, 50].
     pub jitter_percent: f64,
     /// Where the numbers come from.
     pub source: String,

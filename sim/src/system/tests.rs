@@ -93,6 +93,29 @@ fn wrong_values_are_refused_with_file_key_found_and_need() {
             "clock_ghz = \"fast\"",
             "processor.clock_ghz: found string \"fast\", need a number",
         ),
+        ("jitter_percent = 3.0\n", "", "arithmetic: found no key jitter_percent, need one"),
+        (
+            "fault_4k_ns = 500.0",
+            "fault_4k_ns = 1e7",
+            "translation.fault_4k_ns: found 10000000, need 0 to 1000000",
+        ),
+        (
+            "fault_2m_ns = 100000.0",
+            "fault_2m_ns = 1e9",
+            "translation.fault_2m_ns: found 1000000000, need 0 to",
+        ),
+        ("\nrequest_ns = ", "\nrequest_ns = 1e9 # ", "path.request_ns: found 1000000000, need 0 to 1000000"),
+        (
+            "modes = [",
+            "modes = [\"dram-only\", ",
+            "defaults.modes: found dram-only twice, need each mode once",
+        ),
+        (
+            "[defaults]",
+            "[link]\nrequest_ns = 1.0\nresponse_ns = 1.0\nread_gb_per_s = 1.0\nwrite_gb_per_s = 1.0\n\
+            directory = \"cache\"\nsource = \"a test\"\n\n[defaults]",
+            "link: found a table, need none: one socket",
+        ),
         ("sockets = 1", "sockets = -1", "processor.sockets: found integer `-1`, need a whole number"),
     ];
     for (from, to, expected) in cases {
@@ -212,4 +235,26 @@ fn identity_changes_with_what_devices_refer_to() {
     assert_eq!(first, hash(&inner, &mappings[0]));
     assert_ne!(first, hash(&inner.replace("cl_clocks = 40", "cl_clocks = 42"), &mappings[0]));
     assert_ne!(first, hash(&inner, &mappings[1]));
+}
+
+#[test]
+fn overhead_that_could_charge_nothing_is_refused() {
+    let text = include_str!("../../systems/bsc-8260l-32g-6t.toml");
+    let cases = [
+        ("kernel = \"faithful\"", "kernel = \"\"", "overhead.kernel: found \"\", need the kernel"),
+        (
+            "[\"he-transformer-tap\", \"multiply-scalar\"]",
+            "[]",
+            "overhead.multiply_accumulates: found none, need",
+        ),
+        ("\"multiply-scalar\"]", "\"\"]", "overhead.multiply_accumulates: found \"\", need names"),
+        ("\"multiply-scalar\"]", "\"he-transformer-tap\"]", "found he-transformer-tap twice, need names"),
+    ];
+    for (from, to, expected) in cases {
+        assert!(text.contains(from), "{from}");
+
+        let message = System::parse("x.toml", &text.replacen(from, to, 1)).unwrap_err().to_string();
+
+        assert!(message.contains(expected), "{message}");
+    }
 }
