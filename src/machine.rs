@@ -8,6 +8,7 @@ use hetier_sim::fidelity::{Fidelity, check_seeds, ensemble};
 use hetier_sim::mode::NearStart;
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Pinning, Sample, Schedule, Settings, Stores};
+use hetier_sim::system::Overhead;
 use hetier_sim::{RunResult, System};
 use hetier_traces::Trace;
 use hetier_workloads::program::Kernel;
@@ -165,16 +166,59 @@ pub fn replay_one(
     Ok((result?, started.elapsed().as_secs_f64()))
 }
 
-/// Tells on standard error that times hold no overhead where others of such traces do.
+/// Tells on standard error that times hold no overhead where others of such traces do, or where the names of the system's
+/// file fit nothing.
 pub fn note_if_not_charged(trace: &Trace, system: &System) {
     let kernel = trace.header.facts.get("kernel");
-    if system.overhead.is_none() && kernel.is_some_and(|kernel| kernel == Kernel::Faithful.name()) {
+    if let Some(overhead) = &system.overhead {
+        if let Some(reason) = not_charged(trace, overhead) {
+            tell!("note: {}: {reason}", system.file);
+        }
+    } else if kernel.is_some_and(|kernel| kernel == Kernel::Faithful.name()) {
         tell!(
             "note: {} has no calibrated overhead of he-transformer (bsc-8260l-* have): its times are those of arithmetic, copies \
              and memory alone, and do not compare with runs on those",
             system.name
         );
     }
+}
+
+/// Why constants of overhead charge less than they say: names that no kernel or primitive has. Only here are they known.
+fn not_charged(trace: &Trace, overhead: &Overhead) -> Option<String> {
+    let kernels = Kernel::ALL.map(Kernel::name);
+    if !kernels.contains(&overhead.kernel.as_str()) {
+        let (found, need) = (&overhead.kernel, kernels.join(", "));
+        return Some(format!("overhead.kernel: found {found}, need one of {need}: nothing is charged"));
+    }
+    if trace.header.facts.get("kernel") != Some(&overhead.kernel) {
+        return None;
+    }
+    let called: Vec<&str> = trace.macros.iter().map(|called| called.name.as_str()).collect();
+    let key = "overhead.multiply_accumulates";
+    let names = &overhead.multiply_accumulates;
+    if !names.iter().any(|name| called.contains(&name.as_str())) {
+        let (found, need) = (names.join(", "), called.join(", "));
+        return Some(format!(
+            "{key}: found {found}, the trace calls {need}: no multiply-accumulate is charged"
+        ));
+    }
+    let is_missing = |name: &&String| !called.contains(&name.as_str());
+    let meant =
+        |found: &String| called.iter().find(|name| is_slip(found, name)).map(|meant| (found.clone(), *meant));
+    let (found, meant) = names.iter().filter(is_missing).find_map(meant)?;
+    Some(format!(
+        "{key}: found {found}, which the trace does not call (did you mean {meant}?): it is not charged"
+    ))
+}
+
+/// Whether two names differ by a letter or two in one place. Names of primitives that are near in the usual sense are
+/// different primitives, which a trace need not call.
+fn is_slip(one: &str, other: &str) -> bool {
+    let longer = one.len().max(other.len());
+    let same = |pairs: &mut dyn Iterator<Item = (u8, u8)>| pairs.take_while(|(a, b)| a == b).count();
+    let begin = same(&mut one.bytes().zip(other.bytes()));
+    let end = same(&mut one.bytes().rev().zip(other.bytes().rev()));
+    begin + end + 2 >= longer
 }
 
 /// Tells on standard error when near memory is too small to tell anything.
