@@ -125,7 +125,7 @@ fn saturate(config: &DramConfig, stream: impl Iterator<Item = ForeignAccess>) ->
 }
 
 fn reads(lines: impl Iterator<Item = u64>) -> impl Iterator<Item = ForeignAccess> {
-    lines.map(|line| ForeignAccess { line, kind: Kind::Read, clock: None })
+    lines.map(|line| ForeignAccess::new(line, Kind::Read))
 }
 
 /// Lines of one row of each of two bank groups in turn, in every sub-channel: bursts back to back.

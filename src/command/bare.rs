@@ -121,7 +121,12 @@ fn print(run: &BareRun) {
     say!("{} accesses in {:.3} ms simulated", result.accesses, result.simulated_ns / 1e6);
     let share =
         result.peak_share.map_or_else(String::new, |share| format!(", {:.1} % of the peak", 100.0 * share));
-    say!("{:.2} GB/s{share}", result.gb_per_s);
+    // A write that a queue takes at once is over at the instant at which it began.
+    if result.simulated_ns > 0.0 {
+        say!("{:.2} GB/s{share}", result.gb_per_s);
+    } else {
+        say!("– GB/s: no time passed");
+    }
     for (name, latency) in [("read", &result.read_latency_ns), ("write", &result.write_latency_ns)] {
         let Some(latency) = latency else { continue };
         say!(

@@ -24,7 +24,8 @@ pub enum Pace {
     /// One every so many clocks, at least 1, counted from when the one before was accepted: what a full queue holds up
     /// is not made up for (as Ramulator 2.1's paced bandwidths on the reference streams show).
     Every(Clock),
-    /// At the clocks that the trace gives; where it gives none, at once.
+    /// At the clocks that the trace gives; where it gives none, at once, but behind idle clocks and behind the data of
+    /// blocking reads.
     Recorded,
 }
 
@@ -48,13 +49,20 @@ impl Pace {
         }
     }
 
-    /// Clocks from the acceptance of an access to the offer of the next.
+    /// Clocks from the acceptance of an access, or from its data, to the offer of the next.
     #[inline]
-    pub(super) const fn gap(self) -> Clock {
+    pub(super) const fn gap(self, access: &ForeignAccess) -> Clock {
         match self {
-            Self::Saturated | Self::Recorded => 1,
+            Self::Saturated => 1,
+            Self::Recorded => 1 + access.idle,
             Self::Every(clocks) => clocks,
         }
+    }
+
+    /// Whether the data of an access are waited for.
+    #[inline]
+    pub(super) fn waits_for(self, access: &ForeignAccess) -> bool {
+        access.is_blocking && self == Self::Recorded
     }
 }
 
@@ -94,6 +102,8 @@ struct Meter {
     reads: Latencies,
     writes: Latencies,
     last: Clock,
+    /// When the data were there of a read that is waited for.
+    awaited: Option<Clock>,
 }
 
 impl Meter {
@@ -105,8 +115,14 @@ impl Meter {
             Kind::Write => self.writes.record(latency),
         }
         self.last = self.last.max(served.done);
+        if served.token == BLOCKING {
+            self.awaited = Some(served.done);
+        }
     }
 }
+
+/// Token of a read that is waited for; others have 0.
+const BLOCKING: u64 = 1;
 
 /// A finished bare replay: what it measured, and how long the host took.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,6 +220,7 @@ impl Controllers for Bare<'_> {
         let place = self.places.place(local);
         let number = number as usize * config.geometry.sub_channels as usize + place.sub_channel as usize;
         let channel = &mut self.channels[number];
+        let token = if self.pace.waits_for(access) { BLOCKING } else { 0 };
         let mut served = |served| self.meter.record(served);
         let mut at = offered;
         loop {
@@ -214,8 +231,10 @@ impl Controllers for Bare<'_> {
             }
             at = if has_room { at } else { offered.max(channel.latest()) };
         }
-        channel.accept(0, access.kind, place, at, &mut served);
-        *free = at + self.pace.gap();
+        channel.accept(token, access.kind, place, at, &mut served);
+        let behind =
+            if token == BLOCKING { wait_for_data(channel, &mut self.meter).unwrap_or(at) } else { at };
+        *free = behind + self.pace.gap(access);
     }
 
     fn finish(&mut self) {
@@ -242,6 +261,14 @@ impl Controllers for Bare<'_> {
             simulated_ns,
         }
     }
+}
+
+/// Serves a channel until the data of the read are there that is waited for. Kept out of what every access runs through.
+#[cold]
+#[inline(never)]
+fn wait_for_data(channel: &mut Channel, meter: &mut Meter) -> Option<Clock> {
+    while meter.awaited.is_none() && channel.step(Clock::MAX, &mut |served| meter.record(served)) {}
+    meter.awaited.take()
 }
 
 /// A part of a whole, 0 of nothing.

@@ -84,6 +84,9 @@ struct Devices<'m> {
     free: Vec<Picoseconds>,
     room: Room,
     index: u64,
+    /// The read whose data are waited for, and when those of the last such read were there.
+    awaited: Option<u64>,
+    awaited_end: Picoseconds,
     reads: Latencies,
     writes: Latencies,
     last: Picoseconds,
@@ -132,6 +135,8 @@ impl<'m> Devices<'m> {
             free: vec![Picoseconds::ZERO; memory.interleave.channels() as usize],
             room: Room::of(&memory.device),
             index: 0,
+            awaited: None,
+            awaited_end: Picoseconds::ZERO,
             reads: Latencies::default(),
             writes: Latencies::default(),
             last: Picoseconds::ZERO,
@@ -154,6 +159,9 @@ impl<'m> Devices<'m> {
                 channel.ends[kind as usize].push(Reverse(completion.at));
             }
             self.last = self.last.max(completion.at);
+            if self.awaited == Some(completion.token) {
+                self.awaited_end = completion.at;
+            }
         }
     }
 
@@ -170,8 +178,17 @@ impl<'m> Devices<'m> {
         at
     }
 
-    /// Waits until a write is accepted.
-    fn accepted(&mut self, number: usize, token: u64, from: Picoseconds) -> Picoseconds {
+    /// Waits until the data of a read are there.
+    fn data(&mut self, number: usize, token: u64, from: Picoseconds) -> Picoseconds {
+        self.awaited = Some(token);
+        let known = self.ended(number, token, from);
+        self.awaited = None;
+        // A device may tell of an end that lies ahead.
+        known.max(self.awaited_end)
+    }
+
+    /// Waits until a request has ended, as far as its device says.
+    fn ended(&mut self, number: usize, token: u64, from: Picoseconds) -> Picoseconds {
         let mut at = from;
         self.advance(number, at);
         while self.channels[number].under_way.contains_key(&token) {
@@ -196,8 +213,12 @@ impl Controllers for Devices<'_> {
         self.channels[number].open[access.kind as usize] += 1;
         let line = local % (self.memory.device.capacity_bytes() / LINE_BYTES);
         self.channels[number].device.push(Request { token, line, kind: access.kind, at });
-        let until = if self.room.waits_for(access.kind) { self.accepted(number, token, at) } else { at };
-        self.free[queue] = until + Picoseconds(self.pace.gap().saturating_mul(OTHER_CLOCK_PS));
+        let until = match access.kind {
+            Kind::Read if self.pace.waits_for(access) => self.data(number, token, at),
+            kind if self.room.waits_for(kind) => self.ended(number, token, at),
+            _ => at,
+        };
+        self.free[queue] = until + Picoseconds(self.pace.gap(access).saturating_mul(OTHER_CLOCK_PS));
     }
 
     fn finish(&mut self) {
@@ -234,7 +255,7 @@ mod tests {
     fn run(device: &str, lines: &[(u64, Kind)], pace: Pace) -> BareResult {
         let memory =
             DeviceMemory { device: DeviceConfig::load(device).unwrap(), interleave: Interleave::ONE };
-        let access = |&(line, kind): &(u64, Kind)| Ok(ForeignAccess { line, kind, clock: None });
+        let access = |&(line, kind): &(u64, Kind)| Ok(ForeignAccess::new(line, kind));
         replay(lines.iter().map(access), &memory, pace).unwrap().result
     }
 

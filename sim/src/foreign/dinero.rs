@@ -16,6 +16,6 @@ fn parse(text: &[u8], accesses: &mut Vec<ForeignAccess>) -> Option<()> {
         _ => return None,
     };
     let address = hexadecimal(words.next()?)?;
-    accesses.push(ForeignAccess { line: address / 64, kind, clock: None });
+    accesses.push(ForeignAccess::new(address / 64, kind));
     Some(())
 }

@@ -17,6 +17,6 @@ fn parse(text: &[u8], accesses: &mut Vec<ForeignAccess>) -> Option<()> {
         _ => return None,
     };
     let clock = Some(decimal(words.next()?)?);
-    accesses.push(ForeignAccess { line: address / 64, kind, clock });
+    accesses.push(ForeignAccess { clock, ..ForeignAccess::new(address / 64, kind) });
     words.next().is_none().then_some(())
 }

@@ -206,9 +206,8 @@ mod tests {
             let back: Result<Vec<_>, _> = read(ImportFormat::named(name).unwrap(), "t", &text[..]).collect();
 
             let expected = ACCESSES.map(|access| ForeignAccess {
-                line: access.line,
-                kind: access.kind,
                 clock: has_clock.then_some(access.at.0 / 750),
+                ..ForeignAccess::new(access.line, access.kind)
             });
             assert_eq!(back.unwrap(), expected);
         }

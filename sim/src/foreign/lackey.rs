@@ -28,11 +28,7 @@ fn parse(text: &[u8], accesses: &mut Vec<ForeignAccess>) -> Option<()> {
         return None;
     }
     for kind in kinds {
-        accesses.extend((address / 64..=last / 64).map(|line| ForeignAccess {
-            line,
-            kind: *kind,
-            clock: None,
-        }));
+        accesses.extend((address / 64..=last / 64).map(|line| ForeignAccess::new(line, *kind)));
     }
     Some(())
 }

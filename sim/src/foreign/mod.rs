@@ -45,6 +45,17 @@ pub struct ForeignAccess {
     pub kind: Kind,
     /// Clock of arrival, where the format has one.
     pub clock: Option<u64>,
+    /// Clocks after it in which nothing is offered, where the format has them.
+    pub idle: u64,
+    /// Whether what comes after it waits for its data.
+    pub is_blocking: bool,
+}
+
+impl ForeignAccess {
+    /// An access that follows the one before at once.
+    pub const fn new(line: u64, kind: Kind) -> Self {
+        Self { line, kind, clock: None, idle: 0, is_blocking: false }
+    }
 }
 
 /// Appends the accesses of one line of text; `None` if it is not of the format.
@@ -90,6 +101,7 @@ pub fn read<R: BufRead>(format: ImportFormat, file: &str, input: R) -> Reader<R>
         accesses: Vec::new(),
         next: 0,
         clock: 0,
+        idle: 0,
         has_failed: false,
     }
 }
@@ -107,6 +119,8 @@ pub struct Reader<R> {
     next: usize,
     /// Clock of the last access, where the format has one.
     clock: u64,
+    /// Idle clocks of all accesses so far, where the format has them.
+    idle: u64,
     has_failed: bool,
 }
 
@@ -137,6 +151,10 @@ impl<R: BufRead> Reader<R> {
                     return Err(self.refuse("a cycle of at most 2^50 = 1125899906842624"));
                 }
                 self.clock = clock;
+            }
+            self.idle = self.accesses.iter().fold(self.idle, |sum, access| sum.saturating_add(access.idle));
+            if self.idle > LAST_CLOCK {
+                return Err(self.refuse("idle clocks of at most 2^50 = 1125899906842624 in all"));
             }
         }
         Ok(true)
@@ -186,6 +204,7 @@ impl<R: BufRead> Iterator for Reader<R> {
 
 #[cfg(test)]
 mod tests {
+    use super::ramulator::READ_WRITE;
     use super::*;
 
     fn all(format: &str, text: &str) -> Result<Vec<ForeignAccess>, Error> {
@@ -193,7 +212,7 @@ mod tests {
     }
 
     fn access(line: u64, kind: Kind) -> ForeignAccess {
-        ForeignAccess { line, kind, clock: None }
+        ForeignAccess::new(line, kind)
     }
 
     #[test]
@@ -207,9 +226,14 @@ mod tests {
         reads(
             "ramulator1",
             "# c\n0x40 R\n0x80 W\n0xc0 C\n0x100 R:12\r\n",
-            &[access(1, Read), access(2, Write), access(3, Read), access(4, Read)],
+            &[
+                access(1, Read),
+                access(2, Write),
+                ForeignAccess { is_blocking: true, ..access(3, Read) },
+                ForeignAccess { idle: 12, ..access(4, Read) },
+            ],
         );
-        let timed = |line, kind, clock| ForeignAccess { line, kind, clock: Some(clock) };
+        let timed = |line, kind, clock| ForeignAccess { clock: Some(clock), ..access(line, kind) };
         reads("dramsim3", "0x40 READ 0\n\n0x80 WRITE 12", &[timed(1, Read, 0), timed(2, Write, 12)]);
         reads(
             "dinero",
@@ -282,6 +306,62 @@ mod tests {
                 format!("t:2: dramsim3: found 0x0 READ {clock}, need a cycle of at most 2^50 = {LAST_CLOCK}");
             assert_eq!(message, expected);
         }
+    }
+
+    /// A trace of VANS on DRAM, whose clock is 0.75 ns, and on Optane, whose clock is 1 ns.
+    fn replayed(text: &str, pace: bare::Pace) -> [bare::BareResult; 2] {
+        use crate::device::literal::DeviceConfig;
+        use crate::device::mapping::Interleave;
+        let interleave = Interleave::ONE;
+        let source = || read(READ_WRITE, "t", text.as_bytes());
+        let DeviceConfig::Dram(channel) = DeviceConfig::load("ddr4-2666").unwrap() else { unreachable!() };
+        let device = DeviceConfig::load("optane-pmem-100").unwrap();
+        let dram = bare::replay(source(), &bare::BareMemory { channel, interleave }, pace);
+        let optane = bare_device::replay(source(), &bare_device::DeviceMemory { device, interleave }, pace);
+        [dram.unwrap().result, optane.unwrap().result]
+    }
+
+    #[test]
+    fn idle_clocks_lie_between_an_access_and_the_next() {
+        use bare::Pace::{Recorded, Saturated};
+        let [at_once, with_idle] = ["0x0 R\n0x40 R\n", "0x0 R:1000\n0x40 R\n"];
+
+        let (near, far) = (replayed(at_once, Recorded), replayed(with_idle, Recorded));
+
+        // The second read does not wait for the first any more, which it did by less than 300 ns.
+        for ((near, far), clock_ns) in near.into_iter().zip(far).zip([0.75, 1.0]) {
+            let added = far.simulated_ns - near.simulated_ns;
+            assert!((1000.0 * clock_ns - 300.0..=1000.0 * clock_ns).contains(&added), "{added} ns");
+        }
+        assert_eq!(replayed(at_once, Saturated), replayed(with_idle, Saturated), "a pace takes their place");
+    }
+
+    #[test]
+    fn what_follows_a_blocking_read_waits_for_its_data() {
+        let pace = bare::Pace::Recorded;
+        // Three banks of DRAM: in one, a precharge would wait as long as the data take.
+        let lines = |kind: char| format!("0x0 {kind}\n0x2000 {kind}\n0x4000 {kind}\n");
+
+        let (free, blocking) = (replayed(&lines('R'), pace), replayed(&lines('C'), pace));
+
+        for ((free, blocking), clock_ns) in free.into_iter().zip(blocking).zip([0.75, 1.0]) {
+            // One after the other, each offered a clock behind the data of the one before.
+            let expected = 3.0 * blocking.read_latency_ns.unwrap().mean + 2.0 * clock_ns;
+            assert!((blocking.simulated_ns / expected - 1.0).abs() < 0.01, "{} ns", blocking.simulated_ns);
+            assert!(free.simulated_ns < blocking.simulated_ns, "{} ns", free.simulated_ns);
+        }
+    }
+
+    #[test]
+    fn idle_clocks_whose_time_does_not_fit_are_refused() {
+        let half = LAST_CLOCK / 2;
+        assert!(all("ramulator1", &format!("0x0 R:{half}\n0x0 R:{half}\n")).is_ok());
+
+        let message =
+            all("ramulator1", &format!("0x0 R:{half}\n0x0 R:{}\n", half + 1)).unwrap_err().to_string();
+
+        assert!(message.starts_with("t:2: ramulator1: found 0x0 R:"), "{message}");
+        assert!(message.contains("need idle clocks of at most 2^50"), "{message}");
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn he_access(slots: &[u64], step: u64, turn: u64) -> ForeignAccess {
         let output = step * 4 + pair;
         (8 + output / OBJECT_LINES, output % OBJECT_LINES, Kind::Write)
     };
-    ForeignAccess { line: slots[slot as usize] * OBJECT_LINES + line, kind, clock: None }
+    ForeignAccess::new(slots[slot as usize] * OBJECT_LINES + line, kind)
 }
 
 /// The hepg stream: he with its pages permuted inside 1 GiB.
@@ -95,7 +95,7 @@ pub fn rnd(accesses: u64) -> impl Iterator<Item = ForeignAccess> {
     (0..accesses).map(move |_| {
         let line = words.below(RANDOM_LINES);
         let kind = if words.below(5) == 0 { Kind::Write } else { Kind::Read };
-        ForeignAccess { line, kind, clock: None }
+        ForeignAccess::new(line, kind)
     })
 }
 
