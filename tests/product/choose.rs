@@ -82,7 +82,7 @@ fn the_plan_made_from_the_trace_is_faster_than_policies_that_see_classes_or_firs
     succeed(folder.path(), &["record", "cryptonets", "-o", "cryptonets.trace"]);
 
     for (network, fraction, sample) in
-        [("digits.trace", "0.1", "1"), ("digits.trace", "0.5", "1"), ("cryptonets.trace", "0.25", "0.02")]
+        [("digits.trace", "0.1", "1e9"), ("digits.trace", "0.5", "1e9"), ("cryptonets.trace", "0.25", "0.02")]
     {
         let ranked = rank(network, fraction, sample);
         assert_eq!(ranked["best"], "by-density", "{network} {fraction}: {ranked}");

@@ -19,6 +19,7 @@ use super::export::{ExportAccess, ExportFormat, Writer};
 use crate::device::Kind;
 use crate::device::literal::DeviceConfig;
 use crate::machine::Tapped;
+use crate::mode;
 use crate::replay::{self, DramSize, Progress, Settings};
 use crate::result::RunResult;
 use crate::system::System;
@@ -53,7 +54,7 @@ pub struct Captured {
 /// Replays a trace at line fidelity and writes the lines behind the caches to `out`, which it gives back.
 ///
 /// # Errors
-/// - Those of [`replay::replay`], and [`Error::Unsupported`] for a tier that the system lacks.
+/// - Those of [`replay::replay`], and [`Error::Unsupported`] for a tier that the system lacks or the mode leaves unused.
 /// - [`Error::Export`] if a line cannot be written.
 pub fn capture<W: Write + 'static>(
     trace: &Trace,
@@ -64,6 +65,7 @@ pub fn capture<W: Write + 'static>(
     progress: &mut Progress<'_>,
 ) -> Result<(Captured, W), Error> {
     let tier = wanted.tier.as_deref().map(|name| find_tier(system, name)).transpose()?;
+    check_used(system, settings, tier)?;
     let writer = Writer::new(wanted.format, clock_ps(system, tier.unwrap_or(0))?, out)?;
     let bases = bases(system, tier, settings.dram);
     let sorter = Rc::new(RefCell::new(Sorter::new(writer, bases, wanted.most_lines)));
@@ -98,6 +100,20 @@ fn find_tier(system: &System, name: &str) -> Result<usize, Error> {
             "one of {}",
             system.tiers.iter().map(|tier| tier.name.as_str()).collect::<Vec<_>>().join(", ")
         ),
+    })
+}
+
+/// Refuses a tier that the mode leaves unused: there would be no line to write.
+fn check_used(system: &System, settings: &Settings, tier: Option<usize>) -> Result<(), Error> {
+    let name = settings.mode_on(system);
+    let used = mode::used_tiers(name, system)?;
+    let Some(unused) = tier.filter(|tier| !used.contains(tier)) else { return Ok(()) };
+    let names: Vec<&str> = used.iter().map(|tier| system.tiers[*tier].name.as_str()).collect();
+    Err(Error::Unsupported {
+        system: system.name.clone(),
+        what: "--tier".to_owned(),
+        found: format!("{}, which mode {name} leaves unused", system.tiers[unused].name),
+        need: names.join(" or "),
     })
 }
 
@@ -241,6 +257,23 @@ mod tests {
         sorter.take(Tapped { line: Line { tier: 1, socket: 0, local: 7 }, ..tapped(0, 0) });
 
         assert!(sorter.finish(None).unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn a_tier_that_the_mode_leaves_unused_is_refused() {
+        let system = System::load("optane-slice").unwrap();
+        let check = |mode: &str, tier| {
+            check_used(&system, &Settings { mode: Some(mode.to_owned()), ..Settings::default() }, tier)
+        };
+
+        assert!(check("dram-only", None).is_ok() && check("dram-only", Some(0)).is_ok());
+        assert!(check("memory-mode", Some(0)).is_ok() && check("memory-mode", Some(1)).is_ok());
+        let message = check("dram-only", Some(1)).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "optane-slice: --tier: found pmem, which mode dram-only leaves unused, need dram"
+        );
+        assert!(check("pmem-only", Some(0)).is_err());
     }
 
     #[test]

@@ -225,6 +225,14 @@ pub(crate) fn check_tiers(name: &str, system: &System) -> Result<(), Error> {
     entry.needs.iter().try_for_each(|tier| need_tier(system, name, tier).map(drop))
 }
 
+/// Positions of the tiers that a mode uses on a system.
+///
+/// # Errors
+/// As [`check_tiers`].
+pub(crate) fn used_tiers(name: &str, system: &System) -> Result<Vec<usize>, Error> {
+    find(name)?.needs.iter().map(|tier| need_tier(system, name, tier)).collect()
+}
+
 /// Builds a mode for a system.
 ///
 /// # Errors

@@ -204,10 +204,22 @@ pub(super) fn find_tier<'a>(system: &'a System, name: &str) -> Result<&'a TierSp
     })
 }
 
+/// What a device's file would be told of its power budget, as the option that asks for it.
+fn of_option(error: Error) -> Error {
+    match error {
+        Error::Value { file, found, need, .. } => {
+            Error::Value { file, key: "--power-w".to_owned(), found, need }
+        }
+        other => other,
+    }
+}
+
 fn with_power(device: DeviceConfig, power_w: Option<f64>) -> Result<DeviceConfig, Error> {
     match (device, power_w) {
         (device, None) => Ok(device),
-        (DeviceConfig::Pmem(config), Some(watts)) => Ok(DeviceConfig::Pmem(config.with_power(watts)?)),
+        (DeviceConfig::Pmem(config), Some(watts)) => {
+            config.with_power(watts).map(DeviceConfig::Pmem).map_err(of_option)
+        }
         (_, Some(watts)) => {
             Err(Error::value("probe", "--power-w", watts, "a tier with a power budget (pmem)"))
         }

@@ -284,7 +284,7 @@ fn options_that_do_not_fit_are_refused_with_the_range() {
     );
     refuse(
         BandwidthProbe { power_w: Some(11.0), ..base.clone() },
-        "found 11, need 12 to 18 in steps of 0.25",
+        "--power-w: found 11, need 12 to 18 in steps of 0.25",
     );
     refuse(
         BandwidthProbe { tier: "dram".into(), power_w: Some(15.0), ..base },

@@ -10,12 +10,13 @@ pub enum Sample {
     Layers,
     /// A share, above 0 and below 1.
     Share(f64),
-    /// So many, at least one; all if the trace has no more.
+    /// So many, at least two; all if the trace has no more.
     Calls(u64),
 }
 
 impl Sample {
-    /// Reads `layers`, a share such as `0.05`, or a number of calls such as `20000000` or `2e7`.
+    /// Reads `layers`, a share such as `0.05`, or a number of calls such as `20000000` or `2e7`. One is neither: beside
+    /// 0.99, it would be a single call.
     ///
     /// # Errors
     /// - [`Error::UnknownName`] for anything else.
@@ -25,12 +26,12 @@ impl Sample {
         }
         match text.parse::<f64>() {
             Ok(share) if share > 0.0 && share < 1.0 => Ok(Self::Share(share)),
-            Ok(calls) if (1.0..1e18).contains(&calls) => Ok(Self::Calls(calls as u64)),
+            Ok(calls) if (2.0..1e18).contains(&calls) => Ok(Self::Calls(calls as u64)),
             _ => Err(Error::UnknownName {
                 what: "sample",
                 found: text.to_owned(),
                 nearest: None,
-                known: "layers (repeated ones once), a share of the calls between 0 and 1 (0.05), or a number of calls (2e7)"
+                known: "layers (repeated ones once), a share of the calls above 0 and below 1 (0.05; all calls without --sample), or a number of calls from 2 on (2e7)"
                     .to_owned(),
             }),
         }
@@ -68,7 +69,8 @@ mod tests {
         assert_eq!(Sample::parse("2e7").unwrap(), Sample::Calls(20_000_000));
         assert_eq!(Sample::Calls(20_000_000).millionths(100_000_000), 200_000);
         assert_eq!(Sample::Calls(20_000_000).millionths(1000), 1_000_000);
-        for wrong in ["0", "-1", "x", "inf", "NaN"] {
+        assert_eq!(Sample::parse("2").unwrap(), Sample::Calls(2));
+        for wrong in ["0", "1", "1.0", "1.5", "-1", "x", "inf", "NaN"] {
             assert!(Sample::parse(wrong).unwrap_err().to_string().contains(wrong));
         }
     }
