@@ -84,7 +84,7 @@ pub struct RunEntry {
     pub schedule: Option<String>,
     /// Allocator of the process: `seal-pool`, `thread-pools`, `bump` or `map`.
     pub allocator: Option<String>,
-    /// Whether near memory starts full of clean lines.
+    /// Whether near memory starts full of dirty lines.
     #[serde(default)]
     pub warm: bool,
     /// Networks that it is for; all if left out.
@@ -343,6 +343,7 @@ impl Experiment {
         for point in &self.point {
             known("network", &point.name, &point.network, &labels)?;
             point.runs().chain(&point.parts).try_for_each(|run| known("run", &point.name, run, &runs))?;
+            check_own_runs(point)?;
             self.check_cells(point)?;
             if point.run.is_none() && !point.metric.is_of_trace() {
                 return Err(format!(
@@ -460,6 +461,20 @@ impl Experiment {
         }
         let name = self.figures.iter().find(|name| !drawn.contains(&name.as_str()));
         name.map_or(Ok(()), |name| Err(format!("figures: found {name}, need one of {}", drawn.join(", "))))
+    }
+}
+
+/// Refuses a point that compares a run with itself: a ratio of 1 by definition, and a cause that explains nothing.
+fn check_own_runs(point: &Point) -> Result<(), String> {
+    let Point { name, run, against, parts, .. } = point;
+    if let Some(other) = against.as_ref().filter(|other| Some(*other) == run.as_ref()) {
+        return Err(format!("point {name}: against: found {other}, its own run, need another"));
+    }
+    match parts.iter().find(|part| point.runs().any(|own| own == *part)) {
+        Some(part) => {
+            Err(format!("point {name}: parts: found {part}, its own run or that of `against`, need others"))
+        }
+        None => Ok(()),
     }
 }
 

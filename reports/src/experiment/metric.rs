@@ -6,7 +6,7 @@ use std::str::FromStr;
 use hetier_sim::result::RunResult;
 use serde::{Deserialize, Serialize};
 
-use super::TraceFacts;
+use super::{PhaseCounts, TraceFacts};
 
 /// A number of a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +175,9 @@ impl Metric {
                     Some(text) => !name.contains(text),
                     None => name.contains(text),
                 };
-                let own = trace.phases.iter().filter(|phase| phase.operation == *operation);
+                let mut own = trace.phases.iter().filter(|phase| phase.operation == *operation).peekable();
+                // No phase of an operation that is not there is no measurement.
+                own.peek()?;
                 Some(own.filter(|phase| is_named(&phase.name)).count() as f64)
             }
             _ => None,
@@ -191,10 +193,16 @@ impl Metric {
     pub fn unknown_to_trace(&self, trace: &TraceFacts) -> Option<String> {
         match self {
             Self::Operations(name) => unknown("operation", name, trace.operations.keys()),
+            Self::PhasesNamed(operation, _) => unknown("operation", operation, trace.operations.keys()),
             Self::Calls(names) => {
-                let names = names.split('@').next().unwrap_or_default();
-                names.split('+').find_map(|name| unknown("primitive", name, trace.primitives.keys()))
+                let (names, phase) =
+                    names.split_once('@').map_or((&**names, None), |(n, phase)| (n, Some(phase)));
+                let primitive =
+                    names.split('+').find_map(|name| unknown("primitive", name, trace.primitives.keys()));
+                primitive.or_else(|| unknown_calls(names, phase?, &trace.phases))
             }
+            Self::Elements(label) => unknown("array", label, trace.elements.keys()),
+            Self::ObjectKibibytes(label) => unknown("array", label, trace.object_bytes.keys()),
             _ => None,
         }
     }
@@ -240,9 +248,9 @@ impl Metric {
             Self::CoreGigabytesPerSecond(_) => "GB/s",
             Self::CallMicroseconds(_) => "µs",
             Self::Slowdown => "×",
-            Self::NearMemoryHitRate
-            | Self::ReadBufferHitRate(_)
-            | Self::DoesNotFit
+            // From 0 to 1, as in files; tables of results show them in percent.
+            Self::NearMemoryHitRate | Self::ReadBufferHitRate(_) => "share",
+            Self::DoesNotFit
             | Self::Operations(_)
             | Self::PhasesNamed(..)
             | Self::Calls(_)
@@ -282,11 +290,28 @@ impl Metric {
     }
 }
 
+/// Most names of a list in a message: networks have thousands of phases and arrays.
+const LISTED: usize = 40;
+
 /// Says that a name is not among those that there are.
 fn unknown<'n>(what: &str, name: &str, known: impl Iterator<Item = &'n String>) -> Option<String> {
     let known: Vec<&str> = known.map(String::as_str).collect();
-    let is_known = known.contains(&name);
-    (!is_known).then(|| format!("found no {what} {name}, need one of {}", known.join(", ")))
+    if known.contains(&name) {
+        return None;
+    }
+    let listed = known[..known.len().min(LISTED)].join(", ");
+    let rest = known.len().saturating_sub(LISTED);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    Some(format!("found no {what} {name}, need one of {listed}{more}"))
+}
+
+/// Says that a phase is not there, or which primitive is not called in it.
+fn unknown_calls(names: &str, phase: &str, phases: &[PhaseCounts]) -> Option<String> {
+    let Some(found) = phases.iter().find(|known| known.name == phase) else {
+        return unknown("phase", phase, phases.iter().map(|phase| &phase.name));
+    };
+    let place = format!("primitive in phase {phase}:");
+    names.split('+').find_map(|name| unknown(&place, name, found.primitives.keys()))
 }
 
 /// Bytes of a line.

@@ -67,6 +67,12 @@ fn wrong_experiments_are_refused_with_file_and_reason() {
         ("    \"cpu-use-over-time\"", "    \"cpu\"", "figures: found cpu"),
         ("against = \"dram-only\"\n", "", "goes with a slowdown"),
         (
+            "against = \"dram-only\"",
+            "against = \"memory-mode\"",
+            "against: found memory-mode, its own run, need",
+        ),
+        ("parts = [", "parts = [\"dram-only\", ", "parts: found dram-only, its own run or that of `against`"),
+        (
             "run = \"dram-only\"\nmetric = \"peak_gb\"",
             "metric = \"peak_gb\"",
             "peak_gb is a number of a replay",
@@ -189,6 +195,8 @@ fn calls_and_phases_are_counted_by_name() {
     assert_eq!(number("phases:Convolution:.depthwise."), Some(1.0));
     assert_eq!(number("phases:Convolution:!.depthwise."), Some(1.0));
     assert_eq!(number("phases:Slice:block0"), Some(1.0));
+    assert_eq!(number("phases:Slice:block1"), Some(0.0));
+    assert_eq!(number("phases:Slices:block0"), None);
 }
 
 #[test]
@@ -599,6 +607,38 @@ fn a_point_that_asks_for_what_is_not_there_says_so() {
         text.ends_with("0.35/96 operations: Slice: found no operation Slice, need one of Convolution\n"),
         "{text}"
     );
+}
+
+#[test]
+fn a_metric_that_names_what_a_trace_lacks_says_what_there_is() {
+    let phase = PhaseCounts {
+        name: "stem".to_owned(),
+        operation: "Convolution".to_owned(),
+        primitives: BTreeMap::from([("add".to_owned(), 3)]),
+    };
+    let facts = TraceFacts {
+        operations: BTreeMap::from([("Convolution".to_owned(), 1)]),
+        primitives: BTreeMap::from([("add".to_owned(), 3), ("rescale".to_owned(), 1)]),
+        elements: (0..50).map(|number| (format!("a{number:02}"), 1)).collect(),
+        object_bytes: BTreeMap::from([("weights".to_owned(), 8)]),
+        phases: vec![phase],
+        ..TraceFacts::default()
+    };
+    let cases = [
+        ("elements:foo", "found no array foo, need one of a00, a01, "),
+        ("object_kib:foo", "found no array foo, need one of weights"),
+        ("calls:add@nophase", "found no phase nophase, need one of stem"),
+        ("calls:rescale@stem", "found no primitive in phase stem: rescale, need one of add"),
+        ("phases:Foo:x", "found no operation Foo, need one of Convolution"),
+    ];
+    for (text, expected) in cases {
+        let reason = text.parse::<Metric>().unwrap().unknown_to_trace(&facts).unwrap();
+
+        assert!(reason.starts_with(expected) && reason.len() < 300, "{reason}");
+    }
+    let long = Metric::Elements("foo".to_owned()).unknown_to_trace(&facts).unwrap();
+    assert!(long.ends_with(", a39 and 10 more"), "{long}");
+    assert_eq!("calls:add@stem".parse::<Metric>().unwrap().unknown_to_trace(&facts), None);
 }
 
 #[test]

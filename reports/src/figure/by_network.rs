@@ -7,6 +7,7 @@ pub static RUN_TIME: GroupedBars = GroupedBars {
     name: "run-time-by-network",
     caption: "Simulated time of the inference by network and run. Diamonds: published.",
     axis: "inference time (s)",
+    column: "seconds",
 };
 
 /// Peak of the footprint.
@@ -15,6 +16,7 @@ pub static PEAK_MEMORY: GroupedBars = GroupedBars {
     caption: "Most bytes that the process held (GB = 10⁹ bytes). Diamonds: published; dashed: DRAM of the reference \
               machine, where all networks have the same.",
     axis: "peak memory (GB)",
+    column: "gb",
 };
 
 /// Inference time over that of the reference run.
@@ -22,6 +24,7 @@ pub static SLOWDOWN: GroupedBars = GroupedBars {
     name: "slowdown-by-network",
     caption: "Inference time over that of the reference run, for the networks that fit it. Diamonds: published.",
     axis: "slowdown",
+    column: "slowdown",
 };
 
 /// Hits of the DIMMs' buffers.
@@ -30,6 +33,7 @@ pub static BUFFER_HITS: GroupedBars = GroupedBars {
     caption: "Share of PMem reads that a buffer of the DIMM served. Dashed: three of the four lines of a 256-byte \
               block, the ideal of one sequential stream.",
     axis: "buffer hit rate of reads",
+    column: "buffer_hit_rate",
 };
 
 /// The figures of studies; they may have those over time of runs too.

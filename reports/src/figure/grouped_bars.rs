@@ -48,6 +48,8 @@ pub struct GroupedBars {
     pub caption: &'static str,
     /// Label of the axis, with the unit.
     pub axis: &'static str,
+    /// Head of its values in files, which says the unit.
+    pub column: &'static str,
 }
 
 impl Figure<Groups> for GroupedBars {
@@ -60,7 +62,9 @@ impl Figure<Groups> for GroupedBars {
     }
 
     fn data(&self, groups: &Groups) -> Table {
-        let mut table = Table::new(&["group", "series", "value", "min", "max", "published"]);
+        let heads = ["min", "max", "published"].map(|what| format!("{what}_{}", self.column));
+        let [min, max, published] = heads.each_ref().map(String::as_str);
+        let mut table = Table::new(&["group", "series", self.column, min, max, published]);
         let text = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
         for (name, bars) in &groups.groups {
             for (series, bar) in groups.series.iter().zip(bars).filter(|(_, bar)| **bar != Bar::default()) {
@@ -192,7 +196,7 @@ const NAME_SHARE: f64 = 0.55;
 mod tests {
     use super::*;
 
-    const FIGURE: GroupedBars = GroupedBars { name: "x", caption: "x", axis: "x" };
+    const FIGURE: GroupedBars = GroupedBars { name: "x", caption: "x", axis: "x", column: "seconds" };
 
     fn groups() -> Groups {
         let bar = |value| Bar { value, published: Some(2.0), ..Bar::default() };
@@ -213,6 +217,9 @@ mod tests {
 
         assert_eq!(rows[0], ["net-1", "a", "1", "", "", "2"]);
         assert_eq!(rows.len(), 4);
+        let csv = FIGURE.data(&groups()).to_csv();
+        let head = "group,series,seconds,min_seconds,max_seconds,published_seconds";
+        assert_eq!(csv.lines().next(), Some(head), "files say the unit");
     }
 
     #[test]
