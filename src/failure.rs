@@ -111,6 +111,7 @@ const fn is_choice(error: &hetier_workloads::Error) -> bool {
             | Of::TooManyPrimes { .. }
             | Of::PrimeBits { .. }
             | Of::Scale { .. }
+            | Of::SmallScale { .. }
             | Of::SecretWeight { .. }
             | Of::Batch { .. }
     )

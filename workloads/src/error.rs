@@ -59,6 +59,18 @@ pub enum Error {
         /// What was asked for.
         scale: f64,
     },
+    /// A rescale would leave a scale below 1, at which nothing of the values is left.
+    #[error(
+        "parameters: found scale 2^{scale_bits:.1}, need at least 2^{least}: a rescale divides its square by a prime of {prime_bits} bits (use a scale of as many bits as the primes)"
+    )]
+    SmallScale {
+        /// log2 of the scale.
+        scale_bits: f64,
+        /// The least log2 that would do.
+        least: u32,
+        /// Bits of the largest prime that is divided out.
+        prime_bits: u32,
+    },
     /// The modulus is too large for the degree.
     #[error(
         "parameters: log2(Q·P) = {bits:.2} at degree {degree}, need at most {limit} for 128-bit security with a ternary secret ({cure})"

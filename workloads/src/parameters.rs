@@ -70,7 +70,7 @@ impl Parameters {
     ///
     /// # Errors
     /// - [`Error::Degree`], [`Error::NoPrimes`], [`Error::TooManyPrimes`], [`Error::PrimeBits`],
-    ///   [`Error::TooFewPrimes`], [`Error::Scale`] if a value is out of range;
+    ///   [`Error::TooFewPrimes`], [`Error::Scale`], [`Error::SmallScale`] if a value is out of range;
     /// - [`Error::Insecure`] if log2(Q·P) exceeds the 128-bit limit of [`security::LIMITS`];
     /// - [`Error::SparseSecret`], as the table does not cover sparse secrets.
     pub fn new(literal: &Literal) -> Result<Self, Error> {
@@ -115,6 +115,7 @@ impl Parameters {
         if !literal.scale.is_finite() || literal.scale < 1.0 {
             return Err(Error::Scale { scale: literal.scale });
         }
+        check_rescale(literal)?;
         if let Secret::Sparse { weight } = literal.secret
             && !(1..=degree).contains(&weight)
         {
@@ -248,4 +249,15 @@ fn cure(bits: u32, degree: usize, limit: u32) -> String {
         }
         _ => shrink,
     }
+}
+
+/// Refuses a scale of which a rescale would leave less than 1: a product has the square of it, and every prime between the
+/// first and the special one is divided out of some.
+fn check_rescale(literal: &Literal) -> Result<(), Error> {
+    let [_, dropped @ .., _] = &literal.prime_bits[..] else { return Ok(()) };
+    let Some(bits) = dropped.iter().copied().max() else { return Ok(()) };
+    if 2.0 * literal.scale.log2() >= f64::from(bits) {
+        return Ok(());
+    }
+    Err(Error::SmallScale { scale_bits: literal.scale.log2(), least: bits.div_ceil(2), prime_bits: bits })
 }

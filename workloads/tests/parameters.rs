@@ -64,6 +64,19 @@ fn the_limit_is_inclusive_and_counts_the_special_prime() {
 }
 
 #[test]
+fn a_scale_that_a_rescale_would_push_below_one_is_refused() {
+    let scaled = |bits| Parameters::new(&Literal::new(8192, &[60, 30, 30, 60], bits));
+
+    assert!(scaled(15).is_ok());
+    assert_eq!(
+        scaled(14).unwrap_err().to_string(),
+        "parameters: found scale 2^14.0, need at least 2^15: a rescale divides its square by a prime of 30 bits (use a \
+         scale of as many bits as the primes)"
+    );
+    assert!(Parameters::new(&Literal::new(8192, &[60, 60], 1)).is_ok(), "no prime is divided out");
+}
+
+#[test]
 fn insecure_sets_skip_the_table_alone() {
     let insecure = Parameters::insecure_for_tests(&literal(64, &[40, 40])).unwrap();
     assert_eq!(insecure.security(), Security::None);
