@@ -179,7 +179,7 @@ fn trace_of<'t>(
         liveness: entry.liveness.clone(),
         client: entry.client.clone(),
     };
-    let shaped = || Ok(shape(&workload::for_shape(&arguments)?.program()?)?);
+    let shaped = || Ok(shape(&workload::for_shape(&arguments, None)?.program()?)?);
     let named =
         |failure: Failure| failure.in_file(&format!("{}: network {}", experiment.file, entry.label()));
     let trace = shaped().map_err(named)?;

@@ -6,7 +6,7 @@ use hetier_workloads::Parameters;
 use hetier_workloads::network::{Entry, Pruning, Weights};
 use hetier_workloads::program::{Options, Zeros};
 
-use crate::args::{Machine, Run, Workload};
+use crate::args::{Machine, Record, Run, Workload};
 use crate::failure::{Failure, Outcome};
 
 /// The mode that has near memory.
@@ -149,6 +149,16 @@ pub fn of_shape(arguments: &Workload) -> Outcome {
              without --shape)"
         ))),
         None => Ok(()),
+    }
+}
+
+/// Refuses a seed of a shape in which nothing is drawn.
+pub fn of_shape_seed(arguments: &Record) -> Outcome {
+    match (arguments.seed, arguments.workload.zero_share) {
+        (Some(seed), None) => Err(Failure::usage(format!(
+            "--seed: found {seed} and a shape, in which nothing is drawn, need --execute or --zero-share"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::unused;
 
-/// Seed of weights and images that nobody gave, unless the command names one.
+/// Seed of weights, zeros and images that nobody gave, unless the command names one.
 const DATA_SEED: u64 = 1;
 /// Images drawn when none are given.
 const DRAWN_IMAGES: usize = 16;
@@ -26,6 +26,8 @@ pub struct Prepared {
     pub options: Options,
     /// Whether labels and weights mean anything, so that accuracy can be told.
     pub is_trained: bool,
+    /// Which weights are zero, where they are drawn.
+    pruning: Option<Pruning>,
 }
 
 /// For a real run: weights and images in memory.
@@ -38,7 +40,8 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     };
     let seed = seed.unwrap_or(DATA_SEED);
     let has_weights = given.is_some();
-    let network = entry.build(&pruned(arguments, given.unwrap_or(Weights::Seeded(seed)), seed)?)?;
+    let pruning = pruning(arguments, seed)?;
+    let network = entry.build(&pruned(given.unwrap_or(Weights::Seeded(seed)), pruning))?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
     check_batch(arguments, capacity, "what the slots hold")?;
     let images = images(arguments, entry, &network, seed)?;
@@ -47,26 +50,34 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     let options = options(arguments, entry, images.pixels.len())?;
     unused::of_layers(entry, &parameters, &options)?;
     let is_trained = has_weights && !images.labels.is_empty();
-    Ok(Prepared { network, parameters, images, options, is_trained })
+    Ok(Prepared { network, parameters, images, options, is_trained, pruning })
 }
 
 /// For a shape only: no weights, no images.
-pub fn for_shape(arguments: &args::Workload) -> Outcome<Prepared> {
+pub fn for_shape(arguments: &args::Workload, seed: Option<u64>) -> Outcome<Prepared> {
     unused::of_shape(arguments)?;
     let entry = Entry::find(&arguments.network)?;
     let parameters = parameters(arguments, &entry.literal())?;
-    let network = entry.build(&pruned(arguments, Weights::Absent, DATA_SEED)?)?;
+    let pruning = pruning(arguments, seed.unwrap_or(DATA_SEED))?;
+    let network = entry.build(&pruned(Weights::Absent, pruning))?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
     let options = options(arguments, entry, arguments.batch.unwrap_or(capacity))?;
     unused::of_layers(entry, &parameters, &options)?;
     unused::of_zeros(arguments.zero_share, options.zeros)?;
-    Ok(Prepared { network, parameters, images: Images::default(), options, is_trained: false })
+    Ok(Prepared { network, parameters, images: Images::default(), options, is_trained: false, pruning })
 }
 
 impl Prepared {
-    /// Lowers the network.
+    /// Lowers the network. Where zeros count, its trace says which there are.
     pub fn program(&self) -> Outcome<Program> {
-        Ok(self.network.lower(&self.parameters, &self.options)?)
+        let mut program = self.network.lower(&self.parameters, &self.options)?;
+        let drawn = self.pruning.filter(|_| self.options.zeros != Zeros::Multiply);
+        if let Some(Pruning { zero_per_million, seed }) = drawn {
+            let share = f64::from(zero_per_million) / 1e6;
+            program.header.facts.insert("zero-share".to_owned(), share.to_string());
+            program.header.facts.insert("zero-seed".to_owned(), seed.to_string());
+        }
+        Ok(program)
     }
 }
 
@@ -148,13 +159,20 @@ fn options(arguments: &args::Workload, entry: &Entry, images: usize) -> Outcome<
     Ok(options)
 }
 
-/// Weights with the share of zeros that the command line asks for.
-fn pruned(arguments: &args::Workload, weights: Weights, seed: u64) -> Outcome<Weights> {
+/// Weights of which a draw makes some zero.
+fn pruned(weights: Weights, pruning: Option<Pruning>) -> Weights {
+    match pruning {
+        None => weights,
+        Some(pruning) => Weights::Pruned { weights: Box::new(weights), pruning },
+    }
+}
+
+/// The share of zeros that the command line asks for.
+fn pruning(arguments: &args::Workload, seed: u64) -> Outcome<Option<Pruning>> {
     match arguments.zero_share {
-        None => Ok(weights),
+        None => Ok(None),
         Some(share) if share == 0.0 || (5e-7..1.0 - 5e-7).contains(&share) => {
-            let pruning = Pruning { zero_per_million: (1e6 * share).round() as u32, seed };
-            Ok(Weights::Pruned { weights: Box::new(weights), pruning })
+            Ok(Some(Pruning { zero_per_million: (1e6 * share).round() as u32, seed }))
         }
         Some(share) => Err(Failure::usage(format!(
             "--zero-share: found {share}, need 0, or 0.000001 to 0.999999 (whole millionths)"
@@ -169,4 +187,35 @@ fn chosen<T: Copy>(flag: &str, name: &str, known: &[(&str, T)]) -> Outcome<T> {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
         Failure::usage(format!("--{flag}: found {name}, need one of {}", words.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Verb};
+
+    fn shaped(seed: Option<u64>) -> Program {
+        let zeros = "hetier record mobilenetv2-0.35-96 --zeros copy --zero-share 0.5 -o x";
+        match Cli::try_parse_from(zeros.split(' ')).expect("known options").verb {
+            Verb::Record(record) => {
+                for_shape(&record.workload, seed).and_then(|prepared| prepared.program()).expect("a network")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn zeros_of_a_shape_are_drawn_by_the_seed_and_the_header_says_which() {
+        let (usual, third) = (shaped(None), shaped(Some(3)));
+
+        let fact = |program: &Program, key: &str| program.header.facts.get(key).cloned();
+        for (program, seed) in [(&usual, "1"), (&third, "3")] {
+            assert_eq!(fact(program, "zero-share").as_deref(), Some("0.5"));
+            assert_eq!(fact(program, "zero-seed").as_deref(), Some(seed));
+        }
+        assert!(usual.phases != third.phases || usual.definitions != third.definitions, "another draw");
+        assert_eq!(usual.phases, shaped(Some(1)).phases);
+    }
 }

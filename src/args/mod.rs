@@ -116,7 +116,7 @@ pub struct Workload {
     /// What a convolution does with zero weights: multiply, copy (as he-transformer) or skip [default: the network's]
     #[arg(long, value_name = "NAME")]
     pub zeros: Option<String>,
-    /// Share of convolution weights that are zero, drawn by seed, in [0, 1)
+    /// Share of convolution weights that are zero, drawn by --seed, in [0, 1)
     #[arg(long, allow_hyphen_values = true, value_name = "SHARE")]
     pub zero_share: Option<f64>,
     /// Two images in the real and imaginary part of a slot
@@ -246,9 +246,9 @@ pub struct Record {
     /// Read hardware and software counters of every phase of a real run
     #[arg(long, requires = "execute")]
     pub counters: bool,
-    /// Seed of keys, encryption errors, and of weights and images that are not given [default: keys and errors from
-    /// the operating system]
-    #[arg(long, requires = "execute", value_name = "SEED")]
+    /// Seed of keys, encryption errors, of weights and images that are not given, and of --zero-share [default: keys and
+    /// errors from the operating system, 1 for the rest]
+    #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
     /// Where the trace goes
     #[arg(short, long, value_name = "FILE")]

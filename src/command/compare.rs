@@ -209,7 +209,7 @@ fn note_if_dram_is_exceeded(system: &System, timed: &[Timed]) {
 
 fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     if arguments.shape {
-        let prepared = workload::for_shape(&arguments.workload)?;
+        let prepared = workload::for_shape(&arguments.workload, Some(arguments.machine.run.seed))?;
         let trace = shape(&prepared.program()?)?;
         return Ok(Recorded { error_estimate: None, trace, facts: base_facts(&prepared), seconds: None });
     }

@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::args::{self, Workload};
 use crate::failure::Outcome;
 use crate::progress::{self, Phases};
-use crate::real_run;
 use crate::workload::{self, Prepared};
+use crate::{real_run, unused};
 
 /// Records a network.
 pub fn run(arguments: &args::Record) -> Outcome {
@@ -33,7 +33,8 @@ pub fn run(arguments: &args::Record) -> Outcome {
             None => run_real(&prepared, seed, &mut Quiet)?,
         }
     } else {
-        shape(&workload::for_shape(&arguments.workload)?.program()?)?
+        unused::of_shape_seed(arguments)?;
+        shape(&workload::for_shape(&arguments.workload, arguments.seed)?.program()?)?
     };
     crate::interrupt::check()?;
     let bytes = to_bytes(&trace)?;

@@ -231,7 +231,11 @@ fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
         ("compare d.trace --batch 3", 2, "--batch: found a recorded trace"),
         ("record digits --images /nonexist.idx -o x", 2, "--images: found a network of which only the shape"),
         ("record digits --weights /nonexist.json -o x", 2, "--weights: found a network"),
-        ("record digits --seed 3 -o x", 2, "--execute"),
+        (
+            "record digits --seed 3 -o x",
+            2,
+            "--seed: found 3 and a shape, in which nothing is drawn, need --execute",
+        ),
         (
             "record digits --client none -o x",
             2,
@@ -242,6 +246,7 @@ fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
             2,
             "--zeros: found network digits, no layer of which",
         ),
+        ("record digits --scale-bits 1 -o x", 2, "found scale 2^1.0, need at least 2^15"),
         ("record lenet5-32 --block 4 -o x", 2, "--block: found network lenet5-32, no layer of which"),
         (
             "record digits --kernel faithful --client none -o x",
@@ -385,4 +390,28 @@ fn copies_of_he_transformer_without_its_overhead_are_told() {
 
     assert!(told("faithful"));
     assert!(!told("fused"));
+}
+
+#[test]
+fn overhead_whose_names_fit_nothing_is_told() {
+    let folder = TempDir::new().unwrap();
+    let record = ["record", "digits", "--kernel", "faithful", "-o", "d.trace"];
+    succeed(folder.path(), &[&record[..], &SMALL].concat());
+    let system = include_str!("../../sim/systems/bsc-8260l-192g-6t.toml");
+    let told = |from: &str, to: &str| {
+        std::fs::write(folder.path().join("s.toml"), system.replacen(from, to, 1)).unwrap();
+        let replay = ["replay", "d.trace", "--mode", "dram-only", "--system", "s.toml", "--threads", "1"];
+        String::from_utf8(hetier(folder.path(), &replay).stderr).unwrap()
+    };
+    let names = "[\"he-transformer-tap\", \"multiply-scalar\"]";
+
+    let kernel = told("\"faithful\"", "\"nope\"");
+    assert!(
+        kernel.contains("note: s.toml: overhead.kernel: found nope, need one of faithful, fused"),
+        "{kernel}"
+    );
+    let none = told(names, "[\"zip\"]");
+    assert!(none.contains("overhead.multiply_accumulates: found zip, the trace calls "), "{none}");
+    let slip = told(names, "[\"multiply-scalar\", \"he-transformer-tab\"]");
+    assert!(slip.contains("(did you mean he-transformer-tap?): it is not charged"), "{slip}");
 }
