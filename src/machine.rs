@@ -136,7 +136,7 @@ pub fn note_if_long(trace: &Trace, fidelity: Fidelity, sample: Option<&str>) -> 
     if fidelity == Fidelity::Line || sample.is_some() {
         return Ok(());
     }
-    let calls = hetier_traces::facts(trace, 1)?.activity.calls;
+    let calls = calls(trace)?;
     if calls >= MANY_CALLS {
         let minutes = calls as f64 * hetier_sim::stream::SECONDS_PER_CALL / 60.0;
         tell!(
@@ -147,6 +147,11 @@ pub fn note_if_long(trace: &Trace, fidelity: Fidelity, sample: Option<&str>) -> 
         );
     }
     Ok(())
+}
+
+/// Calls of all phases together.
+pub fn calls(trace: &Trace) -> Outcome<u64> {
+    Ok(hetier_traces::activities(trace)?.iter().fold(0, |sum, phase| sum.saturating_add(phase.calls)))
 }
 
 /// Replays a trace under one setting with a bar of its own.

@@ -2,15 +2,15 @@
 
 use hetier_reports::units;
 use hetier_sim::RunResult;
-use hetier_traces::{Trace, facts};
+use hetier_traces::Trace;
 
 use crate::failure::Outcome;
-use crate::machine::Timed;
+use crate::machine::{self, Timed};
 
 /// A line about each run: host time, seeds, and the lines or the simulated calls of each second.
 pub fn lines(trace: &Trace, timed: &[Timed]) -> Outcome<Vec<String>> {
     let is_any_sampled = timed.iter().any(|(result, _)| request(result).is_some());
-    let calls = if is_any_sampled { facts(trace, 1)?.activity.calls } else { 0 };
+    let calls = if is_any_sampled { machine::calls(trace)? } else { 0 };
     Ok(timed.iter().map(|(result, seconds)| line(result, calls, *seconds)).collect())
 }
 

@@ -5,7 +5,7 @@ mod ensemble;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 
-use hetier_traces::{Trace, facts};
+use hetier_traces::{Trace, activities, facts};
 use rayon::prelude::*;
 
 use crate::replay::{self, Progress, Settings};
@@ -42,7 +42,7 @@ impl Fidelity {
             Self::Line => true,
             Self::Stream => false,
             Self::Auto if settings.sample.is_some() => false,
-            Self::Auto => facts(trace, 1)?.activity.line_accesses <= LINE_LIMIT,
+            Self::Auto => line_accesses(trace)? <= LINE_LIMIT,
         })
     }
 }
@@ -67,14 +67,19 @@ pub fn replay(
     }
 }
 
+fn line_accesses(trace: &Trace) -> Result<u64, Error> {
+    let phases = activities(trace)?;
+    Ok(phases.iter().fold(0, |sum, phase| sum.saturating_add(phase.line_accesses)))
+}
+
 /// Bytes of live objects up to which seeds are replayed side by side at stream fidelity, so that they take no more than a
 /// gigabyte of host memory or two: one replay takes 0.95 GB for 592 GB alive (`MobileNetV2` 1.4/224) and 0.4 for 421
 /// (ResNet-50), sampled, in Memory Mode.
 const LIVE_BYTES_AT_ONCE: u64 = 1 << 40;
 
 /// Seeds whose replays may hold their state at the same time.
-fn seeds_at_once(trace: &Trace, fidelity: Fidelity) -> Result<usize, Error> {
-    if fidelity == Fidelity::Line {
+fn seeds_at_once(trace: &Trace, fidelity: Fidelity, seeds: u32) -> Result<usize, Error> {
+    if fidelity == Fidelity::Line || seeds == 1 {
         return Ok(usize::MAX);
     }
     let live = facts(trace, 1)?.peak_footprint_bytes.max(1);
@@ -112,7 +117,7 @@ pub fn ensemble(
         Ok(())
     };
     let numbers: Vec<u32> = (0..seeds).collect();
-    for together in numbers.chunks(seeds_at_once(trace, fidelity)?) {
+    for together in numbers.chunks(seeds_at_once(trace, fidelity, seeds)?) {
         together.par_iter().map(run).collect::<Result<(), Error>>()?;
     }
     Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).median())

@@ -149,7 +149,8 @@ pub struct Collector {
     directory: Directory,
     macros: Vec<Macro>,
     costs: Vec<counts::MacroCost>,
-    live: footprint::Footprint<footprint::Delta>,
+    /// Nothing if only counts are asked for.
+    live: Option<footprint::Footprint<footprint::Delta>>,
     budget: budget::Budget,
     facts: Facts,
     step: usize,
@@ -160,11 +161,16 @@ impl Collector {
     /// `threads` iterations at once (at least 1).
     pub fn new(threads: u64) -> Self {
         let threads = threads.max(1);
+        Self { live: Some(footprint::Footprint::new(threads)), ..Self::of_counts(threads) }
+    }
+
+    /// Starts with nothing, and does not follow which objects live.
+    fn of_counts(threads: u64) -> Self {
         Self {
             directory: Directory::new(),
             macros: Vec::new(),
             costs: Vec::new(),
-            live: footprint::Footprint::new(threads),
+            live: None,
             budget: budget::Budget::new(),
             facts: Facts { threads, ..Facts::default() },
             step: 0,
@@ -187,7 +193,9 @@ impl Collector {
             }
             Item::View(view) => {
                 let id = self.directory.push(Definition::View(view.clone()))?;
-                self.live.add_view(id, view, &self.directory)?;
+                if let Some(live) = &mut self.live {
+                    live.add_view(id, view, &self.directory)?;
+                }
             }
             Item::Macro(defined) => {
                 self.costs.push(counts::MacroCost::of(defined, &mut self.budget)?);
@@ -200,9 +208,9 @@ impl Collector {
                     counts::activity(&nodes, &self.directory, &self.macros, &self.costs, &mut self.budget)?;
                 let phase = self.facts.phases.last_mut().ok_or(Error::BodyOutsidePhase)?;
                 phase.activity.add(&activity);
-                let (peak, end) =
-                    self.live.apply(&nodes, &self.directory, (&phase.name, &mut self.budget))?;
-                self.live.note(&lifetimes);
+                let Some(live) = &mut self.live else { return Ok(()) };
+                let (peak, end) = live.apply(&nodes, &self.directory, (&phase.name, &mut self.budget))?;
+                live.note(&lifetimes);
                 self.record((peak.bytes(), end.bytes()));
             }
         }
@@ -210,7 +218,7 @@ impl Collector {
     }
 
     fn start_phase(&mut self, head: &PhaseHead) {
-        let live = self.live.live().bytes().total();
+        let live = self.live.as_ref().map_or(0, |live| live.live().bytes().total());
         self.step = 0;
         self.budget.start_phase(&head.name);
         *self.facts.operations.entry(head.operation.clone()).or_default() += 1;
@@ -262,6 +270,18 @@ pub fn facts(trace: &Trace, threads: u64) -> Result<Facts> {
         collector.push(&item)?;
     }
     Ok(collector.finish())
+}
+
+/// What each phase does. Costs a quarter of [`facts`], which follow the footprint too.
+///
+/// # Errors
+/// Those of [`Collector::push`], but for objects that are used when they do not live.
+pub fn activities(trace: &Trace) -> Result<Vec<Activity>> {
+    let mut collector = Collector::of_counts(1);
+    for item in trace.items() {
+        collector.push(&item)?;
+    }
+    Ok(collector.facts.phases.into_iter().map(|phase| phase.activity).collect())
 }
 
 /// Position of a class in arrays indexed by class.

@@ -86,5 +86,5 @@ pub use compare::{Difference, equal};
 pub use directory::{Directory, Object};
 pub use error::{Error, Result};
 pub use expand::{Event, Sink, expand};
-pub use facts::{Facts, Residency, facts, residency};
+pub use facts::{Facts, Residency, activities, facts, residency};
 pub use grammar::*;

@@ -117,12 +117,8 @@ pub(crate) fn charge<'t>(
     threads: usize,
 ) -> Result<(Charges, Cow<'t, Trace>, Facts), Error> {
     let charges = Charges::new(system.overhead.as_ref(), trace);
-    let facts = hetier_traces::facts(trace, threads as u64)?;
-    let retaining = charges.retain(trace, &facts);
-    let facts = match &retaining {
-        Cow::Borrowed(_) => facts,
-        Cow::Owned(trace) => hetier_traces::facts(trace, threads as u64)?,
-    };
+    let retaining = charges.retain(trace)?;
+    let facts = hetier_traces::facts(&retaining, threads as u64)?;
     Ok((charges, retaining, facts))
 }
 

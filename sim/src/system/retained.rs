@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use hetier_traces::{
-    Access, Affine, Array, ArrayId, Body, Class, Definition, Elements, Facts, Lane, Macro, MacroId, Operand,
-    Parameter, Range, Role, Sweep, Trace,
+    Access, Affine, Array, ArrayId, Body, Class, Definition, Elements, Lane, Macro, MacroId, Operand,
+    Parameter, Range, Role, Sweep, Trace, activities,
 };
 
 use super::Charges;
@@ -27,13 +27,19 @@ impl Charges {
         ciphertexts.saturating_mul(self.retained_bytes) / STEP_BYTES * STEP_BYTES
     }
 
-    /// The trace with what its process retains; `facts` are those of `trace`.
-    pub fn retain<'t>(&self, trace: &'t Trace, facts: &Facts) -> Cow<'t, Trace> {
+    /// The trace with what its process retains.
+    ///
+    /// # Errors
+    /// Those of [`activities`].
+    pub fn retain<'t>(&self, trace: &'t Trace) -> Result<Cow<'t, Trace>, hetier_traces::Error> {
+        if self.retained_bytes == 0 {
+            return Ok(Cow::Borrowed(trace));
+        }
         let class = super::WRITTEN.name();
-        let written =
-            facts.phases.iter().map(|phase| phase.activity.births_by_class.get(class).copied().unwrap_or(0));
         let mut ciphertexts = 0_u64;
-        let ends: Vec<u64> = written
+        let ends: Vec<u64> = activities(trace)?
+            .iter()
+            .map(|activity| activity.births_by_class.get(class).copied().unwrap_or(0))
             .map(|written| {
                 ciphertexts = ciphertexts.saturating_add(written);
                 self.retained(ciphertexts) / STEP_BYTES
@@ -41,7 +47,7 @@ impl Charges {
             .collect();
         let steps = ends.last().copied().unwrap_or(0);
         if steps == 0 {
-            return Cow::Borrowed(trace);
+            return Ok(Cow::Borrowed(trace));
         }
         let mut trace = trace.clone();
         let array = ArrayId(trace.definitions.len() as u32);
@@ -55,7 +61,7 @@ impl Charges {
             }
             start = end;
         }
-        Cow::Owned(trace)
+        Ok(Cow::Owned(trace))
     }
 }
 

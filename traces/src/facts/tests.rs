@@ -97,6 +97,15 @@ fn folded_counts_equal_the_expansion() {
 }
 
 #[test]
+fn activities_are_those_of_the_facts() {
+    let whole = convolution();
+    let of_phases: Vec<Activity> =
+        facts(&whole, 3).unwrap().phases.into_iter().map(|phase| phase.activity).collect();
+
+    assert_eq!(activities(&whole).unwrap(), of_phases);
+}
+
+#[test]
 fn json_has_the_keys_that_info_promises_and_reads_back() {
     let found = facts(&convolution(), 2).unwrap();
 

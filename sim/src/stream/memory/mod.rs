@@ -238,9 +238,11 @@ impl Memory {
         self.near_tier
     }
 
-    /// Passes blocks through near memory without taking time; counts the dirty lines that leave it. The tags of all of
-    /// them are looked at first, so that the host waits for them together.
+    /// Passes blocks through near memory without taking time; counts the dirty lines that leave it. The places of all of
+    /// them are looked at first, then their tags, so that the host waits for them together.
     pub fn skim(&mut self, passages: &[Passage]) {
+        let places = passages.iter().map(|passage| self.places[passage.place as usize].server());
+        std::hint::black_box(places.fold(0, |seen, server| seen ^ server));
         for passage in passages {
             self.look_at(passage.place, passage.places);
         }
@@ -267,6 +269,7 @@ impl Memory {
     #[inline]
     pub fn read(&mut self, first: u32, count: u16, (lines, loads): (u64, u64), client: Client) -> Cost {
         let mut cost = Cost::default();
+        self.look_at(first, count);
         self.gather(first, count, lines, false, |memory, part| {
             let is_remote = memory.socket(part.place) != client.socket;
             memory.read_part(part, is_remote, (lines, loads), client, &mut cost);
@@ -280,6 +283,7 @@ impl Memory {
     /// Adds lines of a block to what is written at the next [`Memory::end_writes`].
     #[inline]
     pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) {
+        self.look_at(first, count);
         self.gather(first, count, lines, true, |memory, part| {
             let home = memory.socket(part.place);
             if home != client.socket
@@ -320,7 +324,6 @@ impl Memory {
         mut to: impl FnMut(&mut Self, Part),
     ) {
         let range = first as usize..first as usize + usize::from(count);
-        self.look_at(first, count);
         let total: u64 = self.places[range.clone()].iter().map(|place| place.weight()).sum();
         // What a unit of weight has, and what is left over, a unit's part of a line at a time.
         let (each, rest) = (lines / total, lines % total);
