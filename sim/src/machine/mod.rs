@@ -32,7 +32,7 @@ use crate::mode::Mode;
 use crate::system::System;
 use crate::{Error, Picoseconds};
 
-/// Without an answer for so long, while all cores wait, something is lost: no device keeps a line for 10 ms.
+/// Without an answer for so long, while all cores wait since before, something is lost: no device keeps a line for 10 ms.
 const PATIENCE: Picoseconds = Picoseconds(10_000_000_000);
 
 /// What a thread says when it gives its core back.
@@ -219,9 +219,11 @@ impl Machine {
         let until = Picoseconds(by_answers.min(by_cores)).max(before);
         let mut answers = std::mem::take(&mut self.answers);
         self.memory.advance(until, &mut answers);
+        // Cores that computed for long have not waited meanwhile.
+        let waiting_since = self.cores.iter().map(|core| core.clock).fold(self.alive, Picoseconds::max);
         if !answers.is_empty() || ready.is_some() {
             self.alive = until;
-        } else if until.saturating_sub(self.alive) > PATIENCE {
+        } else if until.saturating_sub(waiting_since) > PATIENCE {
             return Err(self.stuck(self.cores.len()));
         }
         self.answers = answers;
