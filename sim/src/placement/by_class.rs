@@ -38,10 +38,16 @@ struct ByClass {
 
 impl ByClass {
     /// Bytes of fast memory that the classes before a rank do not have yet, in use or waiting. Classes of one size use
-    /// the same blocks by turns, so what one has beyond its share is another's.
+    /// the same blocks by turns, so what one has beyond its share is that of those behind it; but what a later class
+    /// leaves is no room for an earlier one, whose blocks have other sizes.
     fn kept(&self, rank: usize) -> u64 {
-        let sum = |bytes: &[u64]| bytes[..rank].iter().sum::<u64>();
-        sum(&self.wanted).saturating_sub(sum(&self.held) + sum(&self.idle))
+        let (mut wanted, mut had, mut kept) = (0_u64, 0_u64, 0);
+        for class in 0..rank {
+            wanted += self.wanted[class];
+            had += self.held[class] + self.idle[class];
+            kept = kept.max(wanted.saturating_sub(had));
+        }
+        kept
     }
 
     /// Takes the block that was freed last of a size; gives the rank of the class that had it.

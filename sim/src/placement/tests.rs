@@ -107,6 +107,25 @@ fn by_class(
 }
 
 #[test]
+fn what_later_classes_left_in_the_pool_is_no_room_for_earlier_ones() {
+    let mut peaks = [0; Class::ALL.len()];
+    for (class, peak) in [(Class::Plaintext, 60), (Class::Ciphertext, 100)] {
+        peaks[Class::ALL.iter().position(|other| *other == class).unwrap()] = peak;
+    }
+    let trace = Trace::default();
+    let mut policy = by_class(&trace, peaks, AllocatorKind::SealPool);
+    // Ciphertexts of two sizes live one after the other: the pool keeps 160 bytes for them, 60 more than live at once.
+    for bytes in [100, 60] {
+        assert_eq!(policy.choose(newborn(Class::Ciphertext, bytes, 300)), Choice::Fast);
+        policy.died(ArrayId(0), Class::Ciphertext, bytes, Choice::Fast);
+    }
+
+    assert_eq!(policy.choose(newborn(Class::Heap, 10, 69)), Choice::Slow);
+    assert_eq!(policy.choose(newborn(Class::Heap, 10, 70)), Choice::Fast);
+    assert_eq!(policy.choose(newborn(Class::Plaintext, 60, 60)), Choice::Fast);
+}
+
+#[test]
 fn blocks_that_scratch_left_in_the_pool_are_the_room_kept_for_it() {
     let mut peaks = [0; Class::ALL.len()];
     peaks[Class::ALL.iter().position(|class| *class == Class::Scratch).unwrap()] = 60;
