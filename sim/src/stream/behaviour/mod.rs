@@ -15,7 +15,7 @@ use crate::device::literal::DeviceConfig;
 use crate::system::System;
 use micro::{MIX_PERIOD, Measured, Micro, Mix, QUANTILES, measure};
 
-/// Steps of utilisation in the load tables.
+/// Steps of crowding in the load tables.
 pub const LOAD_STEPS: usize = 16;
 
 /// What the runs do that tell the capacity at different mixes of reads and writes.
@@ -33,7 +33,7 @@ pub const CROWDS: usize = 4;
 /// Lanes of a core that count at least: the short runs of the lesser crowds have one that loads and one that stores.
 pub const LEAST_LANES: u32 = 2;
 
-/// What reading costs a core at one utilisation.
+/// What reading costs a core where the channels are so crowded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Femtoseconds that one line of a sequential stream holds the core.
@@ -51,7 +51,9 @@ pub struct Load {
 pub struct Loads {
     /// Reads among the lines that the device sees, in [0, 1].
     pub read_share: f64,
-    /// By utilisation.
+    /// Utilisation by one core that does nothing else.
+    pub alone: f64,
+    /// By how crowded the channels are.
     pub steps: [Load; LOAD_STEPS],
 }
 
@@ -104,15 +106,22 @@ impl TierBehaviour {
 }
 
 impl TierBehaviour {
-    /// Reading from the own socket and from another, at a read share in [0, 1] and a step of utilisation.
-    pub fn load(&self, read_share: f64, step: usize) -> [Load; 2] {
+    /// Reading from the own socket and from another, at a read share in [0, 1], a step of crowding and a utilisation: what a core
+    /// that is hardly there writes does not delay what it reads.
+    pub fn load(&self, read_share: f64, step: usize, utilisation: f64) -> [Load; 2] {
         std::array::from_fn(|from_afar| {
             let rows = &self.loads[from_afar];
             let low = (0..READ_MIXES - 1).rev().find(|mix| rows[*mix].read_share <= read_share).unwrap_or(0);
             let [from, to] = [&rows[low], &rows[low + 1]];
             let part =
                 (read_share - from.read_share) / (to.read_share - from.read_share).max(f64::MIN_POSITIVE);
-            from.steps[step].towards(to.steps[step], part)
+            let part = part.clamp(0.0, 1.0);
+            let alone = from.alone + (to.alone - from.alone) * part;
+            let idle = rows[READ_MIXES - 1].steps[0];
+            idle.towards(
+                from.steps[step].towards(to.steps[step], part),
+                utilisation / alone.max(f64::MIN_POSITIVE),
+            )
         })
     }
 }
@@ -304,7 +313,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 6;
+const DERIVATION: u32 = 7;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
@@ -460,29 +469,43 @@ fn load_rows(
             waited_ppm: if holds.prefetches { run.waited_ppm } else { 1_000_000 },
         }
     };
-    // Without load it does not matter what the load is made of.
+    // Where one core saturates a channel.
     let idle = load(MIXES - 1, &runs[MIXES - 1][0]);
     let mut rows: [Loads; READ_MIXES] = std::array::from_fn(|mix| {
         let runs = &runs[mix + 1];
-        let points = runs.iter().map(|run| {
+        let points = runs.iter().filter_map(|run| {
             let busy_fs = at_share(saturated, run.1.read_share()) as f64;
-            (busy_fs / run.1.interface_fs().max(1) as f64, load(mix + 1, run))
+            let utilisation = busy_fs / run.1.interface_fs().max(1) as f64;
+            // At saturation the time per line is the queue's, which servers keep themselves.
+            (utilisation < KNEE).then(|| (crowding(utilisation, run.0), load(mix + 1, run)))
         });
-        // At saturation the time per line is the queue's, which servers keep themselves.
-        let points = points.filter(|(utilisation, _)| *utilisation < KNEE);
-        let points: Vec<(f64, Load)> = std::iter::once((0.0, idle)).chain(points).collect();
+        let mut points: Vec<(f64, Load)> = points.collect();
+        if points.first().is_none_or(|first| first.0 > 0.0) {
+            points.insert(0, (0.0, idle));
+        }
         let step = |step: usize| interpolate(&points, (step as f64 + 0.5) / LOAD_STEPS as f64);
         let read_share = runs[runs.len() - 1].1.read_share();
-        Loads { read_share, steps: std::array::from_fn(step) }
+        let alone =
+            at_share(saturated, runs[0].1.read_share()) as f64 / runs[0].1.interface_fs().max(1) as f64;
+        Loads { read_share, alone: (alone * 1e6).round() / 1e6, steps: std::array::from_fn(step) }
     });
     rows.sort_by(|one, other| one.read_share.total_cmp(&other.read_share));
     rows
 }
 
+/// How crowded so many cores make a channel for each of them, in [0, 1]: `w / (1 + w)` where lines wait for the others in
+/// proportion to `w`, the utilisation by the others over what the utilisation by all leaves. Nobody crowds a core that is alone,
+/// whether it fetches all the time or now and then; among many cores it is the utilisation.
+pub fn crowding(utilisation: f64, cores: usize) -> f64 {
+    let (utilisation, cores) = (utilisation.clamp(0.0, 1.0), cores.max(1) as f64);
+    if cores > 1.0 { utilisation * (cores - 1.0) / (cores - utilisation) } else { 0.0 }
+}
+
 /// Utilisation from which a run counts as saturated.
 const KNEE: f64 = 0.93;
 
-/// The value at a utilisation, between points of which there is one at least.
+/// The value where a channel is so crowded, between points of which there is one at least: what lines wait is linear in
+/// `w` of [`crowding`].
 fn interpolate(points: &[(f64, Load)], at: f64) -> Load {
     let above = points.iter().position(|point| point.0 >= at);
     let (low, high) = match above {
@@ -490,7 +513,9 @@ fn interpolate(points: &[(f64, Load)], at: f64) -> Load {
         Some(above) => (points[above - 1], points[above]),
         None => return points[points.len() - 1].1,
     };
-    let part = (at - low.0) / (high.0 - low.0).max(f64::MIN_POSITIVE);
+    let [low_wait, wait, high_wait] =
+        [low.0, at, high.0].map(|crowding| crowding / (1.0 - crowding).max(0.01));
+    let part = (wait - low_wait) / (high_wait - low_wait).max(f64::MIN_POSITIVE);
     low.1.towards(high.1, part)
 }
 

@@ -56,7 +56,7 @@ impl Engine<'_> {
         tally.calls += 1;
         core.calls += 1;
         core.tempo = self.jitter.tempo(number, core.calls);
-        core.compute_fs += core.tempo.of(plan.compute_fs);
+        core.compute_fs += u128::from(core.tempo.of(plan.compute_fs));
         let inside_fs = core.tempo.of(transition.inside_fs);
         let mut elapsed_fs = core.carry_fs + plan.overhead_fs + inside_fs;
         let inside_stall_fs = inside_fs.saturating_sub(core.tempo.of(transition.inside_compute_fs));
@@ -222,9 +222,11 @@ impl Engine<'_> {
         }
         toll.done_ps = toll.done_ps.max(self.memory.end_writes(toll.client));
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
-        let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs);
+        // Queues go on while the core walks page tables and takes faults.
+        let kernel_fs = toll.walk_fs + toll.fault_ps * 1000;
+        let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs.saturating_sub(kernel_fs));
         self.book(number, site, &toll, (busy_fs - compute_fs) / 1000);
-        let total_fs = busy_fs + toll.walk_fs + toll.fault_ps * 1000;
+        let total_fs = busy_fs + kernel_fs;
         if toll.has_read {
             self.memory.end_fetches();
             self.mark_ready(number, segment, now_ps + total_fs / 1000);

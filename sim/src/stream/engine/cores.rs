@@ -83,7 +83,7 @@ pub(in crate::stream) struct Core<'p> {
     pub slots: Slots,
     /// Where the latest call left its operands: first and number in the arena of places.
     pub left: (u32, u32),
-    pub compute_fs: u64,
+    pub compute_fs: u128,
     /// Of the present call.
     pub tempo: Tempo,
     pub stalls: [u64; Source::COUNT],

@@ -259,7 +259,7 @@ impl<'p> Engine<'p> {
         }
         let tiers = self.memory.servers().len() / self.memory.sockets();
         Totals {
-            compute_fs: self.cores.iter().map(|core| u128::from(core.compute_fs)).sum(),
+            compute_fs: self.cores.iter().map(|core| core.compute_fs).sum(),
             stalls,
             accesses: self.accesses,
             traffic: (0..tiers).map(|tier| self.memory.traffic.total(tier)).collect(),

@@ -10,8 +10,15 @@ const SLICE_BITS: u32 = 22;
 /// Picoseconds of a slice.
 const SLICE_PS: u64 = 1 << SLICE_BITS;
 
-/// Slices kept: 4.3 ms, longer than most calls are; the reservations of longer ones beyond are forgotten in part.
+/// Slices kept at first: 4.3 ms, longer than most calls are. What reaches further makes them more.
 const SLICES: usize = 1 << 10;
+
+/// Slices kept at most: 18 s.
+const MOST_SLICES: usize = 1 << 22;
+
+/// Slices that the reservations of all cores may reach over, in parts of those kept: cores lag behind each other by as
+/// much.
+const REACH: u64 = 4;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slice {
@@ -24,7 +31,7 @@ struct Slice {
 /// The calendar of one server.
 #[derive(Clone, Debug)]
 pub struct Calendar {
-    slices: Box<[Slice]>,
+    slices: Vec<Slice>,
     /// Slices known to be full, first and past the last.
     full: [u64; 2],
 }
@@ -32,7 +39,7 @@ pub struct Calendar {
 impl Calendar {
     /// Everything free.
     pub fn new() -> Self {
-        Self { slices: vec![Slice::default(); SLICES].into(), full: [0; 2] }
+        Self { slices: vec![Slice::default(); SLICES], full: [0; 2] }
     }
 
     /// Takes `service_ps` from `now_ps` on and says which stretches of time it takes, each by its start and length; gives
@@ -46,7 +53,11 @@ impl Calendar {
         let mut gone_ps = if number == first { now_ps & (SLICE_PS - 1) } else { 0 };
         let mut left_ps = service_ps;
         loop {
-            let slice = &mut self.slices[number as usize % SLICES];
+            while (number - first) * REACH >= self.slices.len() as u64 && self.slices.len() < MOST_SLICES {
+                self.grow();
+            }
+            let place = number as usize & (self.slices.len() - 1);
+            let slice = &mut self.slices[place];
             if slice.number != number as u32 {
                 *slice = Slice { number: number as u32, used_ps: 0 };
             }
@@ -62,6 +73,17 @@ impl Calendar {
             }
             (number, gone_ps) = (number + 1, 0);
         }
+    }
+
+    /// Keeps twice as many slices.
+    #[cold]
+    fn grow(&mut self) {
+        let count = self.slices.len() * 2;
+        let mut more = vec![Slice::default(); count];
+        for slice in &self.slices {
+            more[slice.number as usize & (count - 1)] = *slice;
+        }
+        self.slices = more;
     }
 
     /// A request that filled all slices up to `number` makes later ones start there.
@@ -119,6 +141,16 @@ mod tests {
 
         assert_eq!(taken_ps, 300 * (SLICE_PS / 7));
         assert!(by_slice.iter().all(|slice| *slice <= SLICE_PS), "{by_slice:?}");
+    }
+
+    #[test]
+    fn requests_longer_than_what_is_kept_queue_behind_each_other() {
+        let mut calendar = Calendar::new();
+        let long_ps = 4 * SLICES as u64 * SLICE_PS;
+        let done = [0, 1, 2, 3].map(|core| calendar.reserve(core * SLICE_PS, long_ps, |_, _| ()));
+
+        assert_eq!(done, [1, 2, 3, 4].map(|all| all * long_ps));
+        assert_eq!(calendar.reserve(SLICE_PS / 2, 10, |_, _| ()), 4 * long_ps + 10);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::calendar::Calendar;
 use super::waits::Waits;
-use crate::stream::behaviour::{LEAST_LANES, LOAD_STEPS, Load, TierBehaviour};
+use crate::stream::behaviour::{LEAST_LANES, LOAD_STEPS, Load, TierBehaviour, crowding};
 
 /// Reads among lines that count at least: a window of hardly anything but writes does not say how long reads wait.
 const LEAST_SHARE: f64 = 0.1;
@@ -69,7 +69,7 @@ impl Server {
     /// An idle server shared by so many cores.
     pub fn new(behaviour: TierBehaviour, cores: usize) -> Self {
         let line_fs = behaviour.service_fs(1.0, LEAST_LANES);
-        let load = behaviour.load(1.0, 0);
+        let load = behaviour.load(1.0, 0, 0.0);
         Self {
             behaviour,
             calendar: Calendar::new(),
@@ -158,13 +158,14 @@ impl Server {
     #[cold]
     fn roll(&mut self) {
         let span_fs = self.window_end_ps.saturating_sub(self.window_start_ps).max(1) * 1000;
-        let busy = self.window_service_fs.saturating_mul(LOAD_STEPS as u64) / span_fs;
-        self.step = (busy as usize).min(LOAD_STEPS - 1);
+        self.crowd = self.window_cores.count_ones();
+        let utilisation = self.window_service_fs as f64 / span_fs as f64;
+        let crowding = crowding(utilisation, self.crowd as usize);
+        self.step = ((crowding * LOAD_STEPS as f64) as usize).min(LOAD_STEPS - 1);
         let [reads, writes] = self.window_lines;
         self.share = reads as f64 / (reads + writes).max(1) as f64;
-        self.crowd = self.window_cores.count_ones();
         self.line_fs = self.behaviour.service_fs(self.share, self.window_lanes);
-        self.load = self.behaviour.load(self.share, self.step);
+        self.load = self.behaviour.load(self.share, self.step, utilisation);
         self.begin(self.window_end_ps);
     }
 
@@ -184,7 +185,7 @@ impl Server {
     pub fn rest(&mut self, now_ps: u64, cores: usize) {
         self.step = 0;
         self.line_fs = self.behaviour.service_fs(self.share, cores as u32 * LEAST_LANES);
-        self.load = self.behaviour.load(self.share, self.step);
+        self.load = self.behaviour.load(self.share, self.step, 0.0);
         self.begin(now_ps);
     }
 }

@@ -33,7 +33,7 @@ impl Ratio {
 pub(in crate::stream) struct CoreCounts {
     pub clock_ps: u64,
     pub calls: u64,
-    pub compute_fs: u64,
+    pub compute_ps: u64,
     pub stalls: [u64; Source::COUNT],
 }
 
@@ -55,7 +55,7 @@ impl Counters {
         let cores = engine.cores.iter().map(|core| CoreCounts {
             clock_ps: core.clock_ps,
             calls: core.calls,
-            compute_fs: core.compute_fs,
+            compute_ps: (core.compute_fs / 1000) as u64,
             stalls: core.stalls,
         });
         let servers = engine.memory.servers().iter().map(|server| (server.lines, server.waits.clone()));
@@ -98,7 +98,7 @@ impl Counters {
         for (own, other) in self.cores.iter_mut().zip(&other.cores) {
             op(&mut own.clock_ps, other.clock_ps);
             op(&mut own.calls, other.calls);
-            op(&mut own.compute_fs, other.compute_fs);
+            op(&mut own.compute_ps, other.compute_ps);
             all(&mut own.stalls, &other.stalls);
         }
         for (own, other) in self.tallies.iter_mut().zip(&other.tallies) {

@@ -283,7 +283,7 @@ impl<'p> Engine<'p> {
                 time_fs += rates[callee] * calls;
                 of_callee[callee] += calls;
                 skipped += calls;
-                self.cores[core].compute_fs += self.plans[callee].compute_fs * calls;
+                self.cores[core].compute_fs += u128::from(self.plans[callee].compute_fs) * u128::from(*calls);
             }
             let time_fs = (u128::from(time_fs) * u128::from(pace) / u128::from(WHOLE)) as u64 + carry_fs;
             carry_fs = time_fs % 1000;
@@ -351,20 +351,23 @@ impl<'p> Engine<'p> {
         let before: Vec<u64> = self.cores.iter().map(faults).collect();
         let mut skim = Skim::new(0, scope.clone(), self.plans.len());
         skim.threads = self.cores.len() as u64;
+        // All cores go on by the same time, whether they worked or waited.
+        let measured_ps = measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0);
+        let so_far = |skim: &Skim| Ratio { skipped: skim.calls.iter().sum(), measured: measured.calls() };
         for _ in 0..iterations {
             self.skim(&repeated.body, &mut skim)?;
             skim.step(&repeated.nest);
+            let now_ps = from + so_far(&skim).of(measured_ps) + skim.fault_ps;
+            self.cores.iter_mut().for_each(|core| core.clock_ps = now_ps);
         }
         *scope = skim.scope();
+        let all = so_far(&skim);
         let of_callee = skim.calls;
-        let all = Ratio { skipped: of_callee.iter().sum(), measured: measured.calls() };
-        // All cores go on by the same time, whether they worked or waited.
         let due_ps = self.due_ps();
         self.cores[0].stalls[usize::from(Source::OVERHEAD.0)] += due_ps;
-        let span_ps = all.of(measured.cores.iter().map(|core| core.clock_ps).max().unwrap_or(0));
-        let span_ps = span_ps + skim.fault_ps + due_ps;
+        let span_ps = all.of(measured_ps) + skim.fault_ps + due_ps;
         for (number, (core, counts)) in self.cores.iter_mut().zip(&measured.cores).enumerate() {
-            core.compute_fs += all.of(counts.compute_fs);
+            core.compute_fs += u128::from(all.of(counts.compute_ps)) * 1000;
             let own_ps = all.of(counts.clock_ps) + faults(core) - before[number];
             core.clock_ps = from + own_ps + if number == 0 { due_ps } else { 0 };
             core.idle_until(from + span_ps);
