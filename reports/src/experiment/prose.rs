@@ -136,7 +136,7 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
         };
         sentences.push(format!(
             "\"{}\": what the allocator keeps and the messages hold, simulated block by block, is {} GB of the {} \
-             published ({} GB are alive at one time). {left}; the constant, one for all networks, is {} bytes each, which \
+             published ({} GB are alive at one time, what is left behind by then included). {left}; the constant, one for all networks, is {} bytes each, which \
              leaves {:+.1} %.",
             point.name,
             significant(kept, 4),
