@@ -346,12 +346,14 @@ fn cores_that_compute_longer_than_any_device_keeps_a_line_are_not_stuck() {
     let mode = mode::build("pmem-only", &system, &Layout::new(&system), &ModeSettings::default()).unwrap();
     let mut machine = Machine::new(&system, &settings, mode).unwrap();
     let long = Picoseconds(2 * PATIENCE.0);
-    let steps = vec![Step::Serial(7), Step::Settle, Step::Compute(long), Step::Serial(1 << 24), Step::Settle];
-    let mut script = Script::new(vec![steps]);
+    let pmem = |local| Line { tier: 1, socket: 0, local }.pack();
+    let steps =
+        [Step::Serial(pmem(7)), Step::Settle, Step::Compute(long), Step::Serial(pmem(1 << 24)), Step::Settle];
+    let mut script = Script::new(vec![steps.to_vec()]);
 
     machine.run(&mut script).unwrap();
 
-    // An idle load of PMem takes 150 to 350 ns.
+    // A random load of idle PMem takes 150 to 450 ns.
     let taken = script.clocks[0][4] - script.clocks[0][2];
-    assert!((150_000..350_000).contains(&taken.0), "{taken:?}");
+    assert!((150_000..450_000).contains(&taken.0), "{taken:?}");
 }
