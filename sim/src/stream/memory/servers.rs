@@ -2,7 +2,7 @@
 //!
 //! One server stands for the channels that one tier has on one socket. A core that fetches `n` lines is held by the
 //! longer of two: its own limit (lines in flight, so `n` times the latency under the present load over their number)
-//! and the queue (when the server has served everything asked of it before, and these). Utilisation is measured over
+//! and the queue (when the server has served everything asked of it before, and these). Its load is measured over
 //! a window that grows with the number of cores, so it follows the phases of a run.
 
 use super::calendar::Calendar;
