@@ -30,6 +30,8 @@
 //!
 //! **Known to be wrong**: lines that another core makes void keep their place in private caches; objects below 1 KiB
 //! never leave those; a page of near memory is dirty in parts of equal odds, not line by line;
+//! a core that reads one tier and stores to another waits for the slower of the two, though the buffers of either hold up the other
+//! (copies from PMem to DRAM by one or two cores are 6 to 15 % too fast);
 //! loads that a core makes together are delayed alike by the queue of their server, and not by what it writes at the same
 //! time, which makes their mean up to half too early (`memory::waits`); PMem's buffers and wear-levelling show as averages,
 //! so that buffer hit rates are those of the line model's streams. Calls that fit the private caches run whole, so that
@@ -223,8 +225,8 @@ const TYPICAL_BYTES: u64 = 64 << 10;
 const EXACT_BYTES: u64 = 1 << 30;
 
 /// Followed pages that the average object should have at least; the ciphertexts of the seed paper have three then. With
-/// one page in 2, 8, 16 and 32 followed, MobileNetV2 0.35/96 took 723.6, 723.8, 723.5 and 723.6 s in Memory Mode and hit in
-/// 84.5, 84.5, 84.5 and 84.1 % (`hetier replay` on `bsc-8260l-32g-6t`, [`Options::sample_pages`]).
+/// one page in 2, 8, 16 and 32 followed, times of MobileNetV2 0.35/96 in Memory Mode lay within 0.3 s of each other, and hits were 0.4
+/// hundredths fewer with one in 32 (`hetier replay` on `bsc-8260l-32g-6t`, [`Options::sample_pages`]).
 const FOLLOWED_PAGES: u64 = 2;
 
 /// One page in how many is followed: all of small traces; of large ones two of an average object.
