@@ -371,6 +371,49 @@ fn first_touches_and_sweeps_of_many_milliseconds_leave_tiers_their_bandwidth() {
     }
 }
 
+/// Objects of 64 KiB that are copied, 32 MiB of them; arrays are born in an order that says which of them first-touch placement puts
+/// into DRAM that has room for one.
+fn copies(born: [u32; 2]) -> Trace {
+    let [first, second] = born;
+    let text = format!(
+        "hetier-trace 1\nfact \"producer\" = \"a test\"\n\
+         array a0 \"from\" ciphertext [512] capacity 65536 used 65536\n\
+         array a1 \"to\" ciphertext [512] capacity 65536 used 65536\n\
+         macro m0 \"fill\" limbs 1 (output ciphertext 65536) {{\n  sweep {{\n    write p0 @0 +65536\n  }}\n}}\n\
+         macro m1 \"copy\" limbs 1 (input ciphertext 65536, output ciphertext 65536) {{\n  sweep {{\n\
+         \x20   read p0 @0 +65536\n    write p1 @0 +65536\n    work move 8192\n  }}\n}}\n\
+         phase \"fill\" \"Constant\" set-up {{\n  alloc a{first}[0] x 512\n  alloc a{second}[0] x 512\n\
+         \x20 loop (v0 in 0..512) {{\n    call m0(a0[v0])\n  }}\n  loop (v0 in 0..512) {{\n    call m0(a1[v0])\n  }}\n}}\n\
+         phase \"copy\" \"Copy\" server {{\n  parallel (v0 in 0..512) {{\n    call m1(a0[v0], a1[v0])\n  }}\n}}\n\
+         phase \"end\" \"Copy\" server {{\n  free a0[0] x 512\n  free a1[0] x 512\n}}\n"
+    );
+    hetier_traces::text::parse(&text).expect("it is a trace")
+}
+
+#[test]
+fn copies_between_tiers_wait_where_the_bursts_of_one_hold_up_the_other() {
+    // At the pace of the slower tier alone, one core and two would copy from PMem to DRAM 8 and 11 % too fast.
+    let system = System::load("optane-slice").expect("it is shipped");
+    for (born, name) in [([1, 0], "PMem to DRAM"), ([0, 1], "DRAM to PMem")] {
+        let trace = copies(born);
+        for (threads, most) in [(1, 0.03), (2, 0.05)] {
+            let settings = Settings {
+                mode: Some("app-direct".to_owned()),
+                dram: DramSize::Bytes(32 << 20),
+                placement: "first-touch".to_owned(),
+                threads: Some(threads),
+                ..Settings::default()
+            };
+            let mut quiet = |_: f64| ControlFlow::Continue(());
+            let line = replay::replay(&trace, &system, &settings, &mut quiet).expect("the trace fits");
+            let stream = stream::replay(&trace, &system, &settings, &mut quiet).expect("the trace fits");
+
+            let error = stream.phases[1].seconds / line.phases[1].seconds - 1.0;
+            assert!(error.abs() < most, "{name}, {threads}: {error}");
+        }
+    }
+}
+
 #[test]
 fn objects_of_a_sampled_loop_are_born_over_its_time() {
     let (count, bytes) = (20_000, 12 << 10);

@@ -1,7 +1,8 @@
 //! Tables of load: what reading costs a core where other cores are at the same tier.
 
 use super::micro::{MIX_PERIOD, Measured, Mix};
-use super::{LOAD_STEPS, Load, Loads, MIXES, READ_MIXES, RUNS, Saturated, at_share};
+use super::{Conditions, LOAD_STEPS, Load, Loads, MIXES, READ_MIXES, RUNS, Saturated, at_share};
+use crate::system::System;
 
 /// What holds lines on their way.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,12 @@ pub(super) struct Holds {
 }
 
 impl Holds {
+    /// Those of a system.
+    pub fn new(system: &System, conditions: Conditions<'_>) -> Self {
+        let limits = &system.limits;
+        Self { loads: limits.loads, ownership: limits.ownership, prefetches: conditions.prefetches }
+    }
+
     /// Femtoseconds that a load holds one of so many cores in a run. Loads and fetches for stores have buffers of
     /// their own; what the prefetcher fetches is in the same ones, whichever it is for.
     fn line_fs(self, threads: usize, mix: Mix, run: &Measured) -> u64 {

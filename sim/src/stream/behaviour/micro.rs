@@ -63,6 +63,8 @@ pub struct Micro<'s> {
     pub mode: &'s str,
     /// Position of the tier that lines are in.
     pub tier: usize,
+    /// The same of lines that are stored to through the caches.
+    pub stored_tier: usize,
     /// Cores at work.
     pub threads: usize,
     /// Pages that each of them walks through at once, at least 1; where some are loaded from and some stored to, half each.
@@ -242,11 +244,12 @@ impl Threads {
         let cores = self.at.len() as u64;
         let nth = line / PAGE_LINES * lanes + lane;
         let page = self.page((nth * walks + walk) * cores + core as u64);
-        self.pack(page * PAGE_LINES + line % PAGE_LINES)
+        let tier = if is_store { self.micro.stored_tier } else { self.micro.tier };
+        self.pack(tier, page * PAGE_LINES + line % PAGE_LINES)
     }
 
-    fn pack(&self, local: u64) -> u64 {
-        Line { tier: self.micro.tier, socket: self.home, local }.pack()
+    fn pack(&self, tier: usize, local: u64) -> u64 {
+        Line { tier, socket: self.home, local }.pack()
     }
 }
 
@@ -262,7 +265,7 @@ fn cache_bytes(system: &System, cores: usize) -> u64 {
 
 /// Loads a line of every page, and lets all cores start together when that is done.
 fn warm(machine: &mut Machine, threads: &Threads) -> Result<(), Error> {
-    let lines = (0..threads.used).map(|number| threads.pack(threads.page(number) * PAGE_LINES));
+    let lines = (0..threads.used).map(|number| threads.pack(threads.micro.tier, threads.page(number) * PAGE_LINES));
     machine.run(&mut Warm { lines: lines.collect() })?;
     let start = machine.cores[0].clock;
     for core in &mut machine.cores {
@@ -316,7 +319,8 @@ pub fn measure(system: &System, micro: &Micro<'_>) -> Result<Measured, Error> {
     let devices = devices.map(|device| Ok(device?.with_even_wear())).collect::<Result<Vec<_>, Error>>()?;
     let mut machine = Machine::with_devices(system, &settings, mode, &mut |tier| Ok(devices[tier].build()))?;
     let home = usize::from(micro.is_remote && system.sockets > 1);
-    let pages = (system.tiers[micro.tier].socket_bytes() / (PAGE_LINES * 64)).max(1);
+    let socket_bytes = [micro.tier, micro.stored_tier].map(|tier| system.tiers[tier].socket_bytes());
+    let pages = (socket_bytes[0].min(socket_bytes[1]) / (PAGE_LINES * LINE_BYTES)).max(1);
     let bytes = micro.footprint_bytes.max(FOOTPRINT_CACHES * cache_bytes(system, micro.threads));
     let used = (bytes / (PAGE_LINES * LINE_BYTES)).clamp(1, pages);
     let mut threads = Threads {
@@ -376,6 +380,7 @@ mod tests {
         Micro {
             mode,
             tier,
+            stored_tier: tier,
             threads: 4,
             lanes: 1,
             mix,

@@ -1,5 +1,6 @@
 //! Bandwidth and latency of a tier over load and mix: what the stream engine knows of a device.
 
+mod copies;
 mod crowd;
 pub mod micro;
 
@@ -160,6 +161,9 @@ fn between(from: u64, to: u64, part: f64) -> u64 {
 pub struct Behaviour {
     /// By position of the tier in the system.
     pub tiers: Vec<TierBehaviour>,
+    /// What a core loses that loads from one tier and stores to another, in millionths of the shorter of both times, by
+    /// position of the one and the other; empty if objects of one tier are all that it meets.
+    pub copies: Vec<Vec<u64>>,
     /// Femtoseconds that a line holds a core, in a stream, by where it is found.
     pub caches: CacheTimes,
 }
@@ -264,7 +268,14 @@ impl Behaviour {
         let tiers = (0..system.tiers.len()).into_par_iter();
         let tiers = tiers.map(|tier| derive_tier(system, tier, conditions, is_wanted));
         let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { tiers, caches: CacheTimes::new(system, conditions.prefetches) })
+        // With a prefetcher, loads and stores share their buffers.
+        let copies = match conditions.mode == "app-direct" && !conditions.prefetches {
+            true => copies::losses(&tiers, Holds::new(system, conditions), |from, to| {
+                copy(system, (from, to), conditions, is_wanted)
+            })?,
+            false => Vec::new(),
+        };
+        Ok(Self { tiers, copies, caches: CacheTimes::new(system, conditions.prefetches) })
     }
 
     /// As [`Behaviour::derive`], looking in a folder first and leaving the answer there. The folder may be lost at
@@ -316,7 +327,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 7;
+const DERIVATION: u32 = 8;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
@@ -351,6 +362,7 @@ fn derive_tier(
             &Micro {
                 mode,
                 tier,
+                stored_tier: tier,
                 threads,
                 lanes,
                 mix,
@@ -388,9 +400,7 @@ fn derive_tier(
         true => by_share(&of_crowd(crowd)),
         false => by_share(&std::array::from_fn(|mix| wide[mix])),
     }));
-    let limits = &system.limits;
-    let holds = Holds { loads: limits.loads, ownership: limits.ownership, prefetches: conditions.prefetches };
-    let local = load_rows(&runs, &saturated[crowds.len() - 1], holds);
+    let local = load_rows(&runs, &saturated[crowds.len() - 1], Holds::new(system, conditions));
     let remote = match system.sockets {
         1 => local,
         _ => farther(local, &of_crowd(0)[MIXES - 1], &run(1, 1, Mix::Stores(0), true)?),
@@ -399,6 +409,32 @@ fn derive_tier(
     let lanes = [one * LEAST_LANES, some * LEAST_LANES, all * LEAST_LANES, all * MAX_LANES as u32];
     let (store_fs, media) = (of_crowd(0)[0].line_fs(), media(&of_crowd(crowds.len() - 1)));
     Ok(TierBehaviour { lanes, saturated, loads: [local, remote], store_fs, media })
+}
+
+/// A run of one core that loads from one tier and stores to another.
+fn copy(
+    system: &System,
+    (tier, stored_tier): (usize, usize),
+    conditions: Conditions<'_>,
+    is_wanted: &Wanted<'_>,
+) -> Result<Measured, Error> {
+    if !is_wanted() {
+        return Err(Error::Cancelled { percent: 0 });
+    }
+    let run = Micro {
+        mode: conditions.mode,
+        tier,
+        stored_tier,
+        threads: 1,
+        lanes: 1,
+        mix: copies::COPY,
+        lines: RUN_LINES_IN_ALL,
+        footprint_bytes: conditions.footprint_bytes / system.sockets as u64,
+        is_remote: false,
+        prefetches: conditions.prefetches,
+        near_bytes: None,
+    };
+    measure(system, &run)
 }
 
 /// Near memory of the runs: so small that it is full of dirty lines before the part that counts.

@@ -224,7 +224,8 @@ impl Engine<'_> {
         let wait_fs = toll.done_ps.saturating_sub(now_ps) * 1000;
         // Queues go on while the core walks page tables and takes faults.
         let kernel_fs = toll.walk_fs + toll.fault_ps * 1000;
-        let busy_fs = compute_fs.max(toll.hold_fs).max(toll.own_fs).max(wait_fs.saturating_sub(kernel_fs));
+        let held_fs = toll.hold_fs.max(toll.own_fs) + self.copy_fs(&toll);
+        let busy_fs = compute_fs.max(held_fs).max(wait_fs.saturating_sub(kernel_fs));
         self.book(number, site, &toll, (busy_fs - compute_fs) / 1000);
         let total_fs = busy_fs + kernel_fs;
         if toll.has_read {

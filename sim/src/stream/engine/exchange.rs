@@ -7,7 +7,7 @@ use crate::Error;
 use crate::stream::caches::contents::Parts;
 use crate::stream::caches::pieces::{Event, EventKind};
 use crate::stream::caches::shared::{ALL, Lines};
-use crate::stream::memory::Client;
+use crate::stream::memory::{Client, MOST_TIERS};
 use crate::system::Inclusion;
 
 /// For whom a segment's lines move, and what that cost so far.
@@ -23,6 +23,8 @@ pub(super) struct Toll {
     pub hold_fs: u64,
     /// The same of its buffers for what is fetched to be stored to.
     pub own_fs: u64,
+    /// Both of lines from memory, by tier, if those of several are met.
+    pub by_tier: [[u64; MOST_TIERS]; 2],
     /// When everything is there.
     pub done_ps: u64,
     /// What all that is made of.
@@ -48,6 +50,7 @@ impl Toll {
             is_in_parts,
             hold_fs: 0,
             own_fs: 0,
+            by_tier: [[0; MOST_TIERS]; 2],
             done_ps: 0,
             waited: Waited::default(),
             fault_ps: 0,
@@ -89,13 +92,30 @@ impl Engine<'_> {
             self.read_memory(block, (lines, stores), toll)?;
         }
         // Lines fetched for stores have buffers of their own.
+        let added_fs = toll.hold_fs - held_fs;
+        let mut own_fs = 0;
         if event.marked > 0 && self.times.stores != 0 {
-            let added_fs = toll.hold_fs - held_fs;
-            let own_fs = added_fs * u64::from(event.marked) / u64::from(event.lines.max(1));
-            toll.hold_fs -= own_fs;
-            toll.own_fs += own_fs * self.times.stores / 1024;
+            let stored_fs = added_fs * u64::from(event.marked) / u64::from(event.lines.max(1));
+            toll.hold_fs -= stored_fs;
+            own_fs = stored_fs * self.times.stores / 1024;
+            toll.own_fs += own_fs;
+        }
+        if left > 0 && !self.copies.is_empty() {
+            let tier = self.memory.tier_of(self.heap.blocks[block].place);
+            let held = [toll.hold_fs - held_fs, own_fs];
+            held.iter().zip(&mut toll.by_tier).for_each(|(fs, by_tier)| by_tier[tier] += fs);
         }
         Ok(())
+    }
+
+    /// What a core loses that loads from one tier and stores to another, beyond the longer of both times.
+    #[inline]
+    pub(super) fn copy_fs(&self, toll: &Toll) -> u64 {
+        let [loads, stores] = &toll.by_tier;
+        let of_tier = |(losses, load_fs): (&Vec<u64>, &u64)| -> u64 {
+            losses.iter().zip(stores).map(|(loss, store_fs)| store_fs.min(load_fs) * loss / 1_000_000).sum()
+        };
+        self.copies.iter().zip(loads).map(of_tier).sum()
     }
 
     /// Takes lines from the last levels, the own socket's first; gives how many are still wanted.

@@ -118,6 +118,8 @@ pub(super) struct Engine<'p> {
     pub(super) memory: Memory,
     pub(super) cores: Vec<Core<'p>>,
     pub(super) times: CacheTimes,
+    /// Losses of copies between tiers, as in [`Behaviour`].
+    pub(super) copies: Vec<Vec<u64>>,
     pub(super) inclusion: Inclusion,
     /// Cores of each socket, as bit sets.
     pub(super) socket_cores: Vec<u128>,
@@ -214,6 +216,7 @@ impl<'p> Engine<'p> {
             queue: Queue::new(cores.len()),
             cores,
             times: behaviour.caches,
+            copies: behaviour.copies,
             inclusion: system.inclusion,
             socket_cores: (0..used).map(of_socket).collect(),
             jitter,

@@ -85,7 +85,7 @@ pub struct Passage {
 }
 
 /// Tiers that waiting is told apart by.
-const MOST_TIERS: usize = Source::CACHE.0 as usize;
+pub const MOST_TIERS: usize = Source::CACHE.0 as usize;
 
 /// What a fetch from memory cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
