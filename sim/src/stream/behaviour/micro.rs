@@ -230,11 +230,8 @@ impl Threads {
             Mix::NonTemporal => 0,
         };
         let is_store = is_store(at, stores);
-        let (place, each) = (at % MIX_PERIOD, MIX_PERIOD - stores);
-        let number = match is_store {
-            true => at / MIX_PERIOD * stores + place - each,
-            false => at / MIX_PERIOD * each + place,
-        };
+        let before = stores_before(at, stores);
+        let number = if is_store { before } else { at - before };
         // Every walk has each so many-th page of the footprint for itself, and has some of them in turn.
         let (walks, walk, lanes) = match stores {
             1..MIX_PERIOD => (2, u64::from(is_store), (self.micro.lanes / 2).max(1)),
@@ -253,9 +250,14 @@ impl Threads {
     }
 }
 
-/// Whether access number `at` stores: the last ones of each period.
+/// Stores among the accesses before number `at`: evenly spread, as in a sweep that loads and stores by turns.
+const fn stores_before(at: u64, stores: u64) -> u64 {
+    at * stores / MIX_PERIOD
+}
+
+/// Whether access number `at` stores.
 const fn is_store(at: u64, stores: u64) -> bool {
-    at % MIX_PERIOD >= MIX_PERIOD - stores
+    stores_before(at + 1, stores) > stores_before(at, stores)
 }
 
 /// Bytes of the caches that a walk of so many cores fills.

@@ -327,7 +327,7 @@ fn hash(text: &str) -> u64 {
 }
 
 /// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 8;
+const DERIVATION: u32 = 9;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
