@@ -16,6 +16,9 @@ pub const LINE_BYTES: u64 = 64;
 /// Most lanes that one [`Sweep`] may advance together.
 pub const MAX_LANES: usize = 8;
 
+/// Most arithmetic operations of one kind in a sweep: seconds of a core, a thousand times the largest transform's.
+pub const MAX_WORK: u64 = 1 << 32;
+
 /// Most loop variables that may be in scope at one place.
 pub const MAX_VARIABLES: usize = 32;
 

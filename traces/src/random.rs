@@ -92,8 +92,8 @@ fn random_macro(dice: &mut Dice) -> Macro {
     let sweeps = (0..dice.below(4)).map(|_| {
         let lanes = (0..dice.below(9)).map(|_| lane(dice, parameters.len() as u64));
         let lanes = lanes.collect();
-        let work =
-            (0..dice.below(3)).map(|_| Work { kind: dice.pick(&Arithmetic::ALL), count: dice.number() });
+        let work = (0..dice.below(3))
+            .map(|_| Work { kind: dice.pick(&Arithmetic::ALL), count: dice.number() % (MAX_WORK + 1) });
         Sweep { lanes, work: work.collect() }
     });
     let sweeps = sweeps.collect();

@@ -188,11 +188,11 @@ fn build<'p>(
         system: system.name.clone(),
     };
     let (heap, shapes) = Heap::new(program, parts, system.l2.capacity_bytes() / LINE_BYTES)?;
-    let plan = |(callee, called)| MacroPlan {
-        overhead_fs: charges.call(callee).0 * 1000,
-        ..MacroPlan::new(called, system, settings.stores)
+    let plan = |(callee, called)| -> Result<MacroPlan, Error> {
+        let overhead_fs = charges.call(callee).0 * 1000;
+        Ok(MacroPlan { overhead_fs, ..MacroPlan::new(called, system, settings.stores)? })
     };
-    let plans = trace.macros.iter().enumerate().map(plan).collect();
+    let plans = trace.macros.iter().enumerate().map(plan).collect::<Result<_, _>>()?;
     let fault_ps = system.translation.fault[usize::from(settings.pages == Pages::Random2m)].0;
     let schedule = settings.schedule;
     let jitter = Jitter::new(system.jitter_percent, settings.seed);

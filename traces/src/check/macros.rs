@@ -2,7 +2,7 @@
 
 use crate::directory::outside;
 use crate::error::{Error, Result};
-use crate::grammar::{Lane, MAX_ELEMENTS, MAX_LANES, Macro, Order, Role, Rule};
+use crate::grammar::{Lane, MAX_ELEMENTS, MAX_LANES, MAX_WORK, Macro, Order, Role, Rule};
 
 /// Most operands of a macro, by the type of [`Lane::operand`].
 const MAX_PARAMETERS: i128 = 256;
@@ -23,6 +23,10 @@ pub(super) fn check(defined: &Macro) -> Result<()> {
         let place = format!("{place}, sweep {number}");
         if sweep.lanes.len() > MAX_LANES {
             return Err(outside(&place, "number of lanes", sweep.lanes.len() as i128, 0, MAX_LANES as i128));
+        }
+        if let Some(work) = sweep.work.iter().find(|work| work.count > MAX_WORK) {
+            let (found, most) = (work.count.into(), MAX_WORK.into());
+            return Err(outside(&place, "arithmetic operations of one kind", found, 0, most));
         }
         sweep.lanes.iter().try_for_each(|lane| check_lane(&place, lane, defined))?;
     }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::expand::tests::{array, call, copy, run, trace};
-use crate::grammar::{Access, Array, Class, Lane, MAX_LANES, Order, Rule, Segment, View};
+use crate::grammar::{
+    Access, Arithmetic, Array, Class, Lane, MAX_LANES, MAX_WORK, Order, Rule, Segment, View, Work,
+};
 
 fn check_body(body: Body) -> Result<()> {
     check(&trace(vec![array("a", 10)], vec![body]))
@@ -197,6 +199,18 @@ fn lanes_stay_inside_their_parameter() {
     assert!(macros::check(&wide).is_ok());
     wide.sweeps[0].lanes.push(Lane::sequential(0, Access::Read, 0, 8));
     assert!(macros::check(&wide).is_err());
+}
+
+#[test]
+fn work_of_a_sweep_is_at_most_what_clocks_can_hold() {
+    let with = |count| {
+        let mut defined = copy();
+        defined.sweeps[0].work = vec![Work { kind: Arithmetic::Add, count }];
+        macros::check(&defined)
+    };
+
+    assert!(with(MAX_WORK).is_ok());
+    assert!(with(MAX_WORK + 1).is_err());
 }
 
 #[test]

@@ -267,7 +267,8 @@ fn cache_bytes(system: &System, cores: usize) -> u64 {
 
 /// Loads a line of every page, and lets all cores start together when that is done.
 fn warm(machine: &mut Machine, threads: &Threads) -> Result<(), Error> {
-    let lines = (0..threads.used).map(|number| threads.pack(threads.micro.tier, threads.page(number) * PAGE_LINES));
+    let lines =
+        (0..threads.used).map(|number| threads.pack(threads.micro.tier, threads.page(number) * PAGE_LINES));
     machine.run(&mut Warm { lines: lines.collect() })?;
     let start = machine.cores[0].clock;
     for core in &mut machine.cores {

@@ -5,8 +5,12 @@ use std::hash::Hasher;
 /// Slots that keys can name.
 pub const MOST_SLOTS: u16 = 2048;
 
-/// Tracked operands that a key can hold.
-const MOST_OPERANDS: usize = 9;
+/// Tracked operands that a key can hold beside the signature and the mark before it.
+const MOST_OPERANDS: usize = 8;
+
+/// Bits of an operand, and of a signature.
+const OPERAND_BITS: u32 = 12;
+const SIGNATURE_BITS: u32 = 20;
 
 /// Where an operand of a call is, as keys name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +57,8 @@ impl Key {
     /// The number of a [`Signature`](super::private::Signature), below 2²⁰, and where its operands are.
     #[inline]
     pub fn of(signature: u32, operands: &[Whereabouts]) -> Self {
-        let mut key = Self(signature.into());
+        // The mark tells a call without an operand from one whose signature is 0.
+        let mut key = Self(1 << SIGNATURE_BITS | u128::from(signature));
         if operands.len() > MOST_OPERANDS {
             operands.iter().for_each(|operand| key.mix(*operand));
         } else {
@@ -71,7 +76,7 @@ impl Key {
     /// Adds the next operand.
     #[inline]
     const fn push(&mut self, whereabouts: Whereabouts) {
-        self.0 = self.0 << 12 | whereabouts.0 as u128;
+        self.0 = self.0 << OPERAND_BITS | whereabouts.0 as u128;
     }
 }
 
@@ -99,5 +104,32 @@ impl Hasher for Mixer {
 
     fn write_u64(&mut self, word: u64) {
         self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn calls_of_other_signatures_or_numbers_of_operands_have_other_keys() {
+        let slots =
+            |count: usize, first: u16| (0..count as u16).map(move |at| Whereabouts::slot(first * (at + 1)));
+        let mut keys = HashSet::new();
+        let mut calls = 0;
+        for signature in [0, 1, 2, 12, 1 << 12, (1 << SIGNATURE_BITS) - 1] {
+            keys.insert(Key::of(signature, &[]));
+            calls += 1;
+            for (count, first) in
+                (1..=MOST_OPERANDS + 1).flat_map(|count| (0..3).map(move |first| (count, first)))
+            {
+                keys.insert(Key::of(signature, &slots(count, first).collect::<Vec<_>>()));
+                calls += 1;
+            }
+        }
+
+        assert_eq!(keys.len(), calls);
     }
 }

@@ -2,6 +2,7 @@
 
 use hetier_traces::{Access, LINE_BYTES, Lane, Macro, Order};
 
+use crate::Error;
 use crate::replay::Stores;
 use crate::system::System;
 
@@ -60,24 +61,46 @@ pub struct MacroPlan {
     pub overhead_fs: u64,
 }
 
+/// Femtoseconds of arithmetic that a call may have: 77 minutes, so that clocks do not wrap.
+const MOST_COMPUTE_FS: u64 = 1 << 62;
+
 impl MacroPlan {
     /// Plans a macro for a system.
-    pub fn new(called: &Macro, system: &System, stores: Stores) -> Self {
+    ///
+    /// # Errors
+    /// - [`Error::Unsupported`] if a call computes for more than an hour.
+    pub fn new(called: &Macro, system: &System, stores: Stores) -> Result<Self, Error> {
         let sweeps: Vec<SweepPlan> = called
             .sweeps
             .iter()
             .map(|sweep| SweepPlan {
                 lanes: sweep.lanes.iter().map(|lane| LanePlan::new(lane, stores)).collect(),
-                compute_fs: sweep.work.iter().map(|work| system.arithmetic_fs(work.kind, work.count)).sum(),
+                compute_fs: added(sweep.work.iter().map(|work| system.arithmetic_fs(work.kind, work.count))),
             })
             .collect();
         let lanes = || sweeps.iter().flat_map(|sweep| &sweep.lanes);
         let writers = lanes().filter(|lane| lane.access.is_write());
         let written = writers.fold(0_u64, |set, lane| set | 1 << (lane.operand % 64));
-        let (compute_fs, accesses) =
-            (sweeps.iter().map(|sweep| sweep.compute_fs).sum(), lanes().map(|lane| lane.accesses).sum());
-        Self { sweeps, compute_fs, accesses, written, overhead_fs: 0 }
+        let compute_fs = added(sweeps.iter().map(|sweep| sweep.compute_fs));
+        let accesses = lanes().map(|lane| lane.accesses).sum();
+        if compute_fs > MOST_COMPUTE_FS {
+            return Err(Error::Unsupported {
+                system: system.name.clone(),
+                what: format!("macro {} at stream fidelity", called.name),
+                found: format!("more than {} s of arithmetic in a call", MOST_COMPUTE_FS / FS_PER_SECOND),
+                need: "less (line fidelity takes more)".to_owned(),
+            });
+        }
+        Ok(Self { sweeps, compute_fs, accesses, written, overhead_fs: 0 })
     }
+}
+
+/// Femtoseconds of a second.
+const FS_PER_SECOND: u64 = 1_000_000_000_000_000;
+
+/// A sum that does not wrap.
+fn added(fs: impl Iterator<Item = u64>) -> u64 {
+    fs.fold(0, u64::saturating_add)
 }
 
 impl LanePlan {

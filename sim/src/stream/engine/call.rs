@@ -54,8 +54,8 @@ impl Engine<'_> {
         let plan = &self.plans[site.callee as usize];
         self.accesses += plan.accesses;
         tally.calls += 1;
-        core.calls += 1;
         core.tempo = self.jitter.tempo(number, core.calls);
+        core.calls += 1;
         core.compute_fs += u128::from(core.tempo.of(plan.compute_fs));
         let inside_fs = core.tempo.of(transition.inside_fs);
         let mut elapsed_fs = core.carry_fs + plan.overhead_fs + inside_fs;

@@ -132,8 +132,12 @@ impl Core<'_> {
         }
     }
 
+    /// Goes on to the share dealt next, not before it was dealt.
     pub(super) fn next_share(&mut self) {
         self.share = self.waiting.pop_front();
+        if let Some(from_ps) = self.share.as_ref().map(|share| share.from_ps) {
+            self.idle_until(from_ps);
+        }
         self.words.clear();
         self.at = usize::MAX;
     }

@@ -263,7 +263,7 @@ impl Engine<'_> {
     /// Maps a block's pages at its first touch.
     #[inline]
     fn touch(&mut self, block: u32, socket: usize, toll: &mut Toll) -> Result<(), Error> {
-        if !self.heap.blocks[block].is_mapped() {
+        if !self.heap.blocks.is_mapped(block) {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             toll.fault_ps += faults * self.fault_ps;
@@ -349,11 +349,13 @@ impl Engine<'_> {
         let entry = &mut self.heap.blocks[block];
         entry.is_remote = false;
         let (place, places, class) = (entry.place, entry.places, entry.class);
-        let store_fs = u64::from(event.lines) * self.memory.store_fs(place);
-        toll.hold_fs += store_fs;
-        toll.waited.add(self.memory.tier_of(place), class, store_fs);
         let client = Client { class, is_noted: self.memory.has_memory_directory(), ..toll.client };
-        self.memory.write(place, places, u64::from(event.lines), client);
+        let lines = u64::from(event.lines);
+        let hits = self.memory.write(place, places, lines, client);
+        for (tier, store_fs) in self.memory.stores_fs(place, [hits, lines - hits]) {
+            toll.hold_fs += store_fs;
+            toll.waited.add(tier, class, store_fs);
+        }
         Ok(())
     }
 

@@ -15,6 +15,8 @@ pub(in crate::stream) struct Share<'p> {
     pub is_done: bool,
     /// First iteration past the present chunk.
     pub end: u64,
+    /// When it was dealt.
+    pub from_ps: u64,
 }
 
 /// A region that was dealt.
@@ -23,6 +25,8 @@ pub(in crate::stream) struct Dealt<'p> {
     pub feeder: Feeder<'p>,
     pub iterations: u64,
     pub next: u64,
+    /// When it was dealt.
+    pub from_ps: u64,
     /// Of a region that is sampled.
     pub window: Option<Window>,
 }
@@ -63,26 +67,24 @@ impl<'p> Engine<'p> {
         let mut scope = serial.scope().clone();
         let iterations = region.iterations(&mut scope);
         let number = self.dealt.len();
-        let now = self.put_forward(region, serial, iterations);
+        self.put_forward(region, serial, iterations);
         self.dealt[number].window = window;
         for core in 0..self.cores.len() {
             let Some((begin, end)) = self.first_chunk(core, number) else { continue };
             let share = self.share(number, begin, end);
-            self.cores[core].idle_until(now);
             self.hand(core, share);
         }
     }
 
-    /// Notes a region and its start; gives the present instant.
-    pub(super) fn put_forward(&mut self, region: &'p Region, serial: &Feeder<'p>, iterations: u64) -> u64 {
+    /// Notes a region and its start.
+    pub(super) fn put_forward(&mut self, region: &'p Region, serial: &Feeder<'p>, iterations: u64) {
         let feeder = Feeder::member(region, serial.scope().clone(), 0, 0);
-        self.dealt.push(Dealt { region, feeder, iterations, next: 0, window: None });
         let now = self.cores[0].clock_ps;
+        self.dealt.push(Dealt { region, feeder, iterations, next: 0, from_ps: now, window: None });
         if self.outstanding == 0 {
             self.cpu_use.alone(now, self.cores.len() as u64);
         }
         self.memory.rest(now, self.cores.len());
-        now
     }
 
     /// Gives a core a share, to run now or behind those that it has.
@@ -99,9 +101,9 @@ impl<'p> Engine<'p> {
     }
 
     pub(in crate::stream) fn share(&self, dealt: usize, begin: u64, end: u64) -> Share<'p> {
-        let Dealt { region, feeder, .. } = &self.dealt[dealt];
+        let Dealt { region, feeder, from_ps, .. } = &self.dealt[dealt];
         let feeder = Feeder::member(region, feeder.scope().clone(), begin, end);
-        Share { dealt, feeder, is_done: false, end }
+        Share { dealt, feeder, is_done: false, end, from_ps: *from_ps }
     }
 
     /// The first iterations of a core; `None` if it has none.

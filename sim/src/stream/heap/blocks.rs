@@ -3,7 +3,7 @@
 //! Caches remember addresses, not objects: scratch that is freed and allocated again at once is still in the cache.
 //! So everything here is kept per block, and an object is a number that points to one.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::{Index, IndexMut};
 
 use super::objects::Objects;
@@ -23,7 +23,7 @@ pub struct Block {
     pub place: u32,
     /// First virtual line in its tier, the low bits.
     line_low: u32,
-    /// Number of entries in the list of places; 0 as long as its pages are not mapped.
+    /// Number of entries in the list of places; 0 as long as its pages were never mapped.
     pub places: u16,
     /// References to the object in it: its own allocation and those of views.
     references: u16,
@@ -64,19 +64,9 @@ impl Block {
         }
     }
 
-    /// Whether no cache holds lines of it.
-    const fn is_forgotten(&self) -> bool {
-        self.holders == 0 && self.shared == 0
-    }
-
     /// First virtual line in its tier.
     pub const fn line(&self) -> u64 {
         (self.line_high as u64) << u32::BITS | self.line_low as u64
-    }
-
-    /// Whether its pages are mapped.
-    pub const fn is_mapped(&self) -> bool {
-        self.places > 0
     }
 }
 
@@ -88,8 +78,10 @@ pub struct Blocks {
     /// Block of each object.
     objects: Objects,
     blocks: Vec<Block>,
-    /// Blocks whose pages left the process; caches may hold lines of them still.
-    retired: VecDeque<u32>,
+    /// References to the objects in blocks beyond those that the blocks count themselves.
+    more: BTreeMap<u32, u64>,
+    /// Blocks whose pages left the process and did not come back. Caches may hold lines of the old ones still.
+    unmapped: HashSet<u32>,
     /// First places of those whose numbers serve again, by how many there are.
     spare: BTreeMap<u16, Vec<u32>>,
 }
@@ -117,7 +109,8 @@ impl Blocks {
         Self {
             objects: Objects::new(objects),
             blocks: Vec::with_capacity(blocks.min(objects as usize)),
-            retired: VecDeque::new(),
+            more: BTreeMap::new(),
+            unmapped: HashSet::new(),
             spare: BTreeMap::new(),
         }
     }
@@ -147,8 +140,10 @@ impl Blocks {
         if block == NONE {
             return false;
         }
-        let references = &mut self[block].references;
-        *references = references.saturating_add(1);
+        match &mut self[block].references {
+            &mut u16::MAX => *self.more.entry(block).or_default() += 1,
+            references => *references += 1,
+        }
         true
     }
 
@@ -159,6 +154,9 @@ impl Blocks {
         if block == NONE {
             return None;
         }
+        if self[block].references == u16::MAX && self.drop_more(block) {
+            return Some(NONE);
+        }
         let references = &mut self[block].references;
         *references -= 1;
         if *references > 0 {
@@ -168,31 +166,51 @@ impl Blocks {
         Some(block)
     }
 
-    /// Adds a block at a virtual line of a tier, below 2⁴⁰; it takes the number of a retired one that no cache holds.
-    pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
-        let block = Block::new(line, shape, tier);
-        if let Some(retired) = self.retired.pop_front() {
-            if self[retired].is_forgotten() {
-                let Block { place, places, .. } = std::mem::replace(&mut self[retired], block);
-                if places > 0 {
-                    self.spare.entry(places).or_default().push(place);
-                }
-                return retired;
-            }
-            self.retired.push_back(retired);
+    /// Drops a reference of those that a block does not count itself; false if there is none.
+    #[cold]
+    fn drop_more(&mut self, block: u32) -> bool {
+        let Some(more) = self.more.get_mut(&block) else { return false };
+        *more -= 1;
+        if *more == 0 {
+            self.more.remove(&block);
         }
-        self.blocks.push(block);
+        true
+    }
+
+    /// Adds a block at a virtual line of a tier, below 2⁴⁰.
+    pub fn add(&mut self, line: u64, shape: u8, tier: u8) -> u32 {
+        self.blocks.push(Block::new(line, shape, tier));
         self.blocks.len() as u32 - 1
+    }
+
+    /// Lets a block whose pages left the process stand for one at another line. The frames that were freed last serve first,
+    /// so what caches hold of the old one they hold of the new one.
+    pub fn renew(&mut self, block: u32, line: u64) {
+        let Block { shape, tier, .. } = self[block];
+        let Block { line_low, line_high, ready_ps, is_remote, .. } = Block::new(line, shape, tier);
+        self[block] = Block { line_low, line_high, ready_ps, is_remote, ..self[block] };
+        self.unmapped.insert(block);
+    }
+
+    /// Whether a block's pages are mapped.
+    #[inline]
+    pub fn is_mapped(&self, block: u32) -> bool {
+        self[block].places > 0 && (self.unmapped.is_empty() || !self.unmapped.contains(&block))
+    }
+
+    /// Gives a block its places; the old ones, if it had any, serve again.
+    pub fn place(&mut self, block: u32, place: u32, places: u16) {
+        let entry = &mut self[block];
+        let old = (std::mem::replace(&mut entry.places, places), std::mem::replace(&mut entry.place, place));
+        if old.0 > 0 {
+            self.spare.entry(old.0).or_default().push(old.1);
+        }
+        self.unmapped.remove(&block);
     }
 
     /// So many places of a block that is gone, by the first of them.
     pub fn spare(&mut self, places: u16) -> Option<u32> {
         self.spare.get_mut(&places)?.pop()
-    }
-
-    /// Gives up a block whose pages left the process.
-    pub fn retire(&mut self, block: u32) {
-        self.retired.push_back(block);
     }
 }
 
@@ -214,20 +232,31 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_places_of_retired_blocks_serve_again_once_no_cache_holds_them() {
-        let mut blocks = Blocks::new(4, 1);
-        let (held, shared) = (blocks.add(0, 0, 0), blocks.add(64, 0, 0));
-        blocks[held].holders = 1;
-        blocks[shared].shared = 1;
-        blocks.retire(held);
-        blocks.retire(shared);
+    fn more_references_than_a_block_counts_keep_its_object_alive() {
+        let mut blocks = Blocks::new(1, 1);
+        let block = blocks.add(0, 0, 0);
+        blocks.put(0, block);
+        let references = u32::from(u16::MAX) + 10;
 
-        assert_eq!([2, 3].map(|line| blocks.add(line, 0, 0)), [2, 3]);
-        (blocks[shared].place, blocks[shared].places) = (70, 6);
-        blocks[shared].shared = 0;
-        assert_eq!(blocks.spare(6), None);
-        assert_eq!([5, 6].map(|line| blocks.add(line, 1, 0)), [4, shared]);
-        assert_eq!((blocks[shared].line(), blocks[shared].shape), (6, 1));
+        assert!((0..references).all(|_| blocks.refer(0)));
+        assert!((0..references).all(|_| blocks.release(0) == Some(NONE)));
+        assert_eq!(blocks.release(0), Some(block));
+    }
+
+    #[test]
+    fn a_renewed_block_is_cached_as_before_and_its_places_serve_again() {
+        let mut blocks = Blocks::new(4, 1);
+        let block = blocks.add(64, 3, 1);
+        blocks.place(block, 70, 6);
+        blocks[block].shared = 1;
+        assert!(blocks.is_mapped(block));
+        blocks.renew(block, 128);
+
+        let Block { shared, places, shape, tier, .. } = blocks[block];
+        assert_eq!((shared, places, shape, tier, blocks[block].line()), (1, 6, 3, 1, 128));
+        assert!(!blocks.is_mapped(block));
+        blocks.place(block, 80, 7);
+        assert!(blocks.is_mapped(block));
         assert_eq!([blocks.spare(5), blocks.spare(6), blocks.spare(6)], [None, Some(70), None]);
     }
 }

@@ -249,8 +249,8 @@ impl Heap {
         let tier = if self.tiers.len() == 1 { 0 } else { self.choose(class, id, bytes, size) };
         let list = self.list(tier, size, self.pool);
         let block = match self.free[list].pop() {
-            Some(block) => block,
-            None => self.fresh(tier, size, bytes)?,
+            Some(block) if !self.unmaps() => block,
+            unmapped => self.fresh(tier, size, bytes, unmapped)?,
         };
         self.blocks[block].class = class as u8;
         self.blocks.put(object, block);
@@ -300,7 +300,7 @@ impl Heap {
 
     /// Asks the policy for a tier.
     fn choose(&mut self, class: Class, array: ArrayId, bytes: u64, size: usize) -> usize {
-        let is_reused = !self.free[self.list(0, size, self.pool)].is_empty();
+        let is_reused = !self.unmaps() && !self.free[self.list(0, size, self.pool)].is_empty();
         let fast_room = self.fast_room().saturating_add(if is_reused { bytes } else { 0 });
         match self.placement.choose(Newborn { class, array, bytes, fast_room, is_reused }) {
             Choice::Fast => 0,
@@ -308,8 +308,9 @@ impl Heap {
         }
     }
 
+    /// A block of memory that the process did not have, under the number of one that lost its pages if there is one.
     #[cold]
-    fn fresh(&mut self, tier: usize, size: usize, bytes: u64) -> Result<u32, Error> {
+    fn fresh(&mut self, tier: usize, size: usize, bytes: u64, unmapped: Option<u32>) -> Result<u32, Error> {
         let needed_bytes = self.allocator.resident(tier) + bytes;
         if needed_bytes > self.limits[tier] {
             let what = format!("tier {}", self.names[tier]);
@@ -322,12 +323,15 @@ impl Heap {
         }
         self.held.resident += bytes;
         self.peak.resident = self.peak.resident.max(self.held.resident);
-        Ok(self.blocks.add(line, size as u8, tier as u8))
+        let Some(block) = unmapped else { return Ok(self.blocks.add(line, size as u8, tier as u8)) };
+        self.blocks.renew(block, line);
+        Ok(block)
     }
 
     fn unmap(&mut self, block: u32, tier: usize, bytes: u64) {
         let line = self.blocks[block].line();
-        self.blocks.retire(block);
+        let list = self.list(tier, usize::from(self.blocks[block].shape), 0);
+        self.free[list].push(block);
         self.allocator.free(crate::allocator::Block { tier, line, pool: 0 }, bytes);
         self.held.resident -= bytes;
         let end = line + bytes / hetier_traces::LINE_BYTES;
@@ -373,10 +377,9 @@ impl Heap {
             // Pages that begin in the block are its own.
             faults = (start + lines).div_ceil(PAGE_LINES) - start.div_ceil(PAGE_LINES);
         }
-        let spare = self.blocks.spare(self.scratch.len() as u16);
-        let entry = &mut self.blocks[block];
-        entry.places = self.scratch.len() as u16;
-        entry.place = memory.settle(&self.scratch, spare);
+        let places = self.scratch.len() as u16;
+        let place = memory.settle(&self.scratch, self.blocks.spare(places));
+        self.blocks.place(block, place, places);
         Ok(faults)
     }
 

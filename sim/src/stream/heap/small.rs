@@ -41,11 +41,14 @@ impl Heap {
         true
     }
 
-    /// Blocks of small objects are taken. The pool keeps what it has: only growth counts.
+    /// Blocks of small objects are taken. A pool keeps what it has: only growth counts, where anything serves again.
     fn come(&mut self, array: usize, count: u64, block_bytes: u64) {
         let small = &mut self.small[array];
         small.live += count;
-        let growth = small.live.saturating_sub(small.most);
+        let growth = match self.kind {
+            AllocatorKind::Bump => count,
+            _ => small.live.saturating_sub(small.most),
+        };
         small.most += growth;
         let bytes = block_bytes * growth;
         self.held.resident += bytes;

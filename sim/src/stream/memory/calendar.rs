@@ -80,7 +80,8 @@ impl Calendar {
     fn grow(&mut self) {
         let count = self.slices.len() * 2;
         let mut more = vec![Slice::default(); count];
-        for slice in &self.slices {
+        // Slices that were never used have number 0 and would take the place of the one that has.
+        for slice in self.slices.iter().filter(|slice| slice.used_ps > 0) {
             more[slice.number as usize & (count - 1)] = *slice;
         }
         self.slices = more;
@@ -151,6 +152,15 @@ mod tests {
 
         assert_eq!(done, [1, 2, 3, 4].map(|all| all * long_ps));
         assert_eq!(calendar.reserve(SLICE_PS / 2, 10, |_, _| ()), 4 * long_ps + 10);
+    }
+
+    #[test]
+    fn the_first_slice_keeps_what_it_gave_when_more_are_kept() {
+        let mut calendar = Calendar::new();
+        calendar.reserve(0, SLICE_PS, |_, _| ());
+        calendar.reserve(2 * SLICE_PS, 4 * SLICES as u64 * SLICE_PS, |_, _| ());
+
+        assert_eq!(calendar.reserve(10, 100, |_, _| ()), SLICE_PS + 100);
     }
 
     #[test]

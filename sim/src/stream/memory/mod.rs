@@ -150,9 +150,14 @@ impl Memory {
         self.sockets
     }
 
-    /// Femtoseconds that a non-temporal line holds a core, by the first place of its block.
-    pub fn store_fs(&self, place: u32) -> u64 {
-        self.servers[self.places[place as usize].server()].behaviour().store_fs
+    /// Femtoseconds that non-temporal lines hold a core, by the tier that they wait for: lines that near memory has one for,
+    /// or of which there is none, and others. `place` is the first of their block.
+    pub fn stores_fs(&self, place: u32, [hits, misses]: [u64; 2]) -> [(usize, u64); 2] {
+        let place = self.places[place as usize];
+        let near = self.near_tier * self.sockets + self.socket(place);
+        let hit = if self.near.is_some() { near } else { place.server() };
+        [(hit, hits), (place.server(), misses)]
+            .map(|(server, lines)| (self.source(server), lines * self.servers[server].behaviour().store_fs))
     }
 
     /// Femtoseconds between the lines of one core's stream from memory, by the first place of its block.
@@ -280,11 +285,14 @@ impl Memory {
         cost
     }
 
-    /// Adds lines of a block to what is written at the next [`Memory::end_writes`].
+    /// Adds lines of a block to what is written at the next [`Memory::end_writes`]; gives how many of them near memory has a
+    /// line for, all without one.
     #[inline]
-    pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) {
+    pub fn write(&mut self, first: u32, count: u16, lines: u64, client: Client) -> u64 {
         self.look_at(first, count);
+        let mut hits = 0;
         self.gather(first, count, lines, true, |memory, part| {
+            hits += part.found.hits;
             let home = memory.socket(part.place);
             if home != client.socket
                 && let Some(links) = &mut memory.links
@@ -294,6 +302,7 @@ impl Memory {
             memory.write_part(part, client);
         });
         self.has_due = true;
+        hits
     }
 
     /// Writes all that was added, at one time; gives when the queues have taken it.

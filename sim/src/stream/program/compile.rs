@@ -139,7 +139,7 @@ impl<'t> Compiler<'t> {
         let form = || form(std::slice::from_ref(body), &self.trace.definitions);
         Ok(match body {
             Body::Call { callee, operands } => Some(self.call(callee.0, operands, in_scope)?),
-            Body::Loop { nest, first, body } => Some(self.repeated(nest, first, body, in_scope)?),
+            Body::Loop { nest, first, body } => self.repeated(nest, first, body, in_scope)?,
             Body::Parallel { nest, nowait, body } => {
                 let form = form();
                 let nest = Nest::new(nest, in_scope)?;
@@ -240,12 +240,22 @@ impl<'t> Compiler<'t> {
         Ok(Field { form, map: map.clone(), limit, array, is_passing })
     }
 
-    fn repeated(&mut self, ranges: &[Range], first: &[Body], body: &[Body], in_scope: usize) -> Result<Code> {
+    /// A loop, unless there is nothing in it.
+    fn repeated(
+        &mut self,
+        ranges: &[Range],
+        first: &[Body],
+        body: &[Body],
+        in_scope: usize,
+    ) -> Result<Option<Code>> {
         let nest = Nest::new(ranges, in_scope)?;
         let inside = nest.in_scope();
         let (first, body) = (self.bodies(first, inside)?, self.bodies(body, inside)?);
+        if first.is_empty() && body.is_empty() {
+            return Ok(None);
+        }
         let template = template(ranges, &body, in_scope, self.reuses)?;
-        Ok(Code::Loop(Box::new(Loop { nest, first, body, template })))
+        Ok(Some(Code::Loop(Box::new(Loop { nest, first, body, template }))))
     }
 }
 
@@ -313,6 +323,8 @@ fn scratch(emits: &[&Emit], levels: std::ops::Range<usize>) -> usize {
             && birth.fields[0].array == death.fields[0].array
             && birth.fields[0].form == death.fields[0].form
             && birth.tail == death.tail
+            // Each iteration is charged for the ciphertext that it writes.
+            && birth.written == 0
     };
     let pairs = emits.iter().zip(emits.iter().rev()).take(emits.len() / 2);
     pairs.take_while(is_pair).count()

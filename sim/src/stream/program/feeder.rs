@@ -174,7 +174,7 @@ impl<'p> Feeder<'p> {
             Then::Leave => false,
             Then::Repeat(repeated) => {
                 frame.codes = &repeated.body;
-                repeated.nest.advance(&mut self.scope)
+                !repeated.body.is_empty() && repeated.nest.advance(&mut self.scope)
             }
             Then::Turn(template) => self.after_first(template, &mut frame)?,
             Then::Begin(template) => {
@@ -344,12 +344,12 @@ impl Odometer {
 
     /// Writes iterations until the limit; false after the last.
     pub(super) fn spin(&mut self, template: &Template, out: &mut Vec<u32>, limit: usize) -> bool {
-        while out.len() < limit {
+        while out.len() < limit && !self.words.is_empty() {
             out.extend_from_slice(&self.words);
             if !self.advance(template) {
                 return false;
             }
         }
-        true
+        !self.words.is_empty()
     }
 }

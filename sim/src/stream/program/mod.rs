@@ -269,6 +269,7 @@ impl Region {
     /// Number of iterations under the enclosing variables.
     pub fn iterations(&self, scope: &mut Scope) -> u64 {
         match &self.kind {
+            RegionKind::Nest { body, .. } if body.is_empty() => 0,
             RegionKind::Nest { nest, .. } => nest.count(scope),
             RegionKind::Branches(branches) => branches.len() as u64,
         }

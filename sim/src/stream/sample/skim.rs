@@ -203,7 +203,7 @@ impl Engine<'_> {
         loop {
             self.skim(codes, skim)?;
             codes = &repeated.body;
-            if !repeated.nest.advance(&mut skim.scope) {
+            if codes.is_empty() || !repeated.nest.advance(&mut skim.scope) {
                 return Ok(());
             }
         }
@@ -353,7 +353,7 @@ impl Engine<'_> {
     fn see(&mut self, block: u32, primitive: u16, is_write: bool, skim: &mut Skim) -> Result<(), Error> {
         let core = skim.core;
         let socket = self.cores[core].socket;
-        if !self.heap.blocks[block].is_mapped() {
+        if !self.heap.blocks.is_mapped(block) {
             let faults = self.heap.map(block, socket, &mut self.memory)?;
             self.caches.page_faults += faults;
             self.cores[core].stalls[usize::from(Source::FAULT.0)] += faults * self.fault_ps;
