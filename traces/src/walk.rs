@@ -19,6 +19,13 @@ pub enum Node {
     Free(Run),
 }
 
+impl Node {
+    /// Whether it is a loop around nothing.
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Loop(Loop { first, body, .. }) if first.is_empty() && body.is_empty())
+    }
+}
+
 /// A compiled call.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -119,9 +126,10 @@ pub(crate) enum Iterations {
 }
 
 impl Region {
-    /// Number of iterations under the enclosing variables. Costs like [`Nest::count`].
+    /// Number of iterations under the enclosing variables, none if they do nothing. Costs like [`Nest::count`].
     pub fn iterations(&self, scope: &mut Scope) -> u64 {
         match &self.iterations {
+            Iterations::Nest { body, .. } if body.is_empty() => 0,
             Iterations::Nest { nest, .. } => nest.count(scope),
             Iterations::Branches(branches) => branches.len() as u64,
         }
@@ -130,6 +138,7 @@ impl Region {
     /// Puts the variables at an iteration and gives what it does; `None` past the last. Costs like [`Nest::seek`].
     pub fn seek(&self, scope: &mut Scope, iteration: u64) -> Option<&[Node]> {
         match &self.iterations {
+            Iterations::Nest { body, .. } if body.is_empty() => None,
             Iterations::Nest { nest, body } => nest.seek(scope, iteration).then_some(body.as_slice()),
             Iterations::Branches(branches) => branch(branches, iteration),
         }
@@ -146,6 +155,7 @@ impl Region {
 
     fn start(&self, scope: &mut Scope) -> Option<&[Node]> {
         match &self.iterations {
+            Iterations::Nest { body, .. } if body.is_empty() => None,
             Iterations::Nest { nest, body } => nest.start(scope).then_some(body.as_slice()),
             Iterations::Branches(branches) => branch(branches, 0),
         }
@@ -174,7 +184,8 @@ impl Compiler {
             let (found, most) = (depth as i128, MAX_DEPTH as i128);
             return Err(Error::OutOfRange { place: "body".into(), what: "depth", found, least: 1, most });
         }
-        bodies.iter().map(|body| self.body(body, in_scope, depth)).collect()
+        let nodes = bodies.iter().map(|body| self.body(body, in_scope, depth));
+        nodes.filter(|node| !node.as_ref().is_ok_and(Node::is_nothing)).collect()
     }
 
     fn body(&mut self, body: &Body, in_scope: usize, depth: usize) -> Result<Node> {
@@ -321,8 +332,7 @@ impl<'n> Walk<'n> {
     }
 
     fn enter_loop(&mut self, entered: &'n Loop) {
-        let is_empty = entered.first.is_empty() && entered.body.is_empty();
-        if is_empty || !entered.nest.start(&mut self.scope) {
+        if !entered.nest.start(&mut self.scope) {
             return;
         }
         let nodes = if entered.first.is_empty() { &entered.body } else { &entered.first };

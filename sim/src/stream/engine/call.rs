@@ -35,6 +35,10 @@ impl Engine<'_> {
         self.locate(number, site, objects, &mut operands)?;
         let Operands { blocks, whereabouts, is_shared } = operands;
         let (blocks, whereabouts) = (&blocks[..objects.len()], &whereabouts[..objects.len()]);
+        let remapped_ps = match self.heap.blocks.are_all_mapped() {
+            true => 0,
+            false => self.remap(number, site, blocks)?,
+        };
         // 2. What do the private caches make of it?
         let key = Key::of(site.signature, whereabouts);
         let transition = match self.private.find(self.cores[number].state, key) {
@@ -58,7 +62,7 @@ impl Engine<'_> {
         core.calls += 1;
         core.compute_fs += u128::from(core.tempo.of(plan.compute_fs));
         let inside_fs = core.tempo.of(transition.inside_fs);
-        let mut elapsed_fs = core.carry_fs + plan.overhead_fs + inside_fs;
+        let mut elapsed_fs = core.carry_fs + plan.overhead_fs + inside_fs + remapped_ps * 1000;
         let inside_stall_fs = inside_fs.saturating_sub(core.tempo.of(transition.inside_compute_fs));
         for (source, fs) in [(Source::OVERHEAD, plan.overhead_fs), (Source::CACHE, inside_stall_fs)] {
             core.stalls[usize::from(source.0)] += fs / 1000;
@@ -112,6 +116,24 @@ impl Engine<'_> {
             operands.blocks[at] = block;
         }
         Ok(())
+    }
+
+    /// Maps the blocks of operands that came back without their pages, whether caches hold what is there or not; gives the
+    /// time of the faults.
+    #[cold]
+    fn remap(&mut self, number: usize, site: SiteFacts, blocks: &[u32]) -> Result<u64, Error> {
+        let (mut faults, socket) = (0, self.cores[number].socket);
+        for block in blocks {
+            if self.heap.blocks[*block].places > 0 && !self.heap.blocks.is_mapped(*block) {
+                faults += self.heap.map(*block, socket, &mut self.memory)?;
+            }
+        }
+        let fault_ps = faults * self.fault_ps;
+        self.caches.page_faults += faults;
+        for stalls in [&mut self.cores[number].stalls, &mut self.tallies[site.callee as usize].stalls] {
+            stalls[usize::from(Source::FAULT.0)] += fault_ps;
+        }
+        Ok(fault_ps)
     }
 
     /// Moves a core's clock by the time of a call or a part of it, what was carried included.

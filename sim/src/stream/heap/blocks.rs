@@ -192,6 +192,12 @@ impl Blocks {
         self.unmapped.insert(block);
     }
 
+    /// Whether no block came back without its pages.
+    #[inline]
+    pub fn are_all_mapped(&self) -> bool {
+        self.unmapped.is_empty()
+    }
+
     /// Whether a block's pages are mapped.
     #[inline]
     pub fn is_mapped(&self, block: u32) -> bool {
