@@ -1,11 +1,12 @@
 //! Turns the arguments of a machine into a system and the settings of a run, and replays on it.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::fidelity::{Fidelity, check_seeds, ensemble};
-use hetier_sim::mode::NearStart;
+use hetier_sim::mode::{self, NearStart};
 use hetier_sim::pages::choose;
 use hetier_sim::replay::{DramSize, Pinning, Sample, Schedule, Settings, Stores};
 use hetier_sim::system::Overhead;
@@ -224,6 +225,27 @@ fn is_slip(one: &str, other: &str) -> bool {
     let begin = same(&mut one.bytes().zip(other.bytes()));
     let end = same(&mut one.bytes().rev().zip(other.bytes().rev()));
     begin + end + 2 >= longer
+}
+
+/// Tells on standard error which runs had more DRAM than their system, each once.
+pub fn note_if_dram_is_exceeded<'r>(runs: impl IntoIterator<Item = (&'r System, &'r RunResult)>) {
+    let exceeded = runs.into_iter().filter_map(|(system, result)| {
+        dram_note(system, &result.mode, result.devices.get("dram")?.capacity_bytes)
+    });
+    let notes: BTreeSet<String> = exceeded.collect();
+    notes.iter().for_each(|note| tell!("{note}"));
+}
+
+/// What to tell of a run with so much DRAM; nothing if the system has as much, or the mode leaves DRAM unused.
+pub fn dram_note(system: &System, mode: &str, bytes: u64) -> Option<String> {
+    let installed = system.tier_bytes("dram");
+    let dram = system.tier("dram")?;
+    let is_used = mode::used_tiers(mode, system).is_ok_and(|tiers| tiers.contains(&dram));
+    (is_used && bytes > installed).then(|| {
+        let [bytes, installed] = [bytes, installed].map(hetier_reports::units::binary_bytes);
+        let name = &system.name;
+        format!("note: {mode} is replayed as if {name} had {bytes} of DRAM; it has {installed}")
+    })
 }
 
 /// Tells on standard error when near memory is too small to tell anything.

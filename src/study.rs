@@ -59,6 +59,10 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
     bar.finish_and_clear();
     let mut cells = cells?;
     cells.sort_by_key(|(job, _, _)| *job);
+    machine::note_if_dram_is_exceeded(cells.iter().filter_map(|(job, cell, _)| match &cell.outcome {
+        CellOutcome::Ran(result) => Some((&machines[jobs[*job].1].system, &**result)),
+        CellOutcome::DoesNotFit { .. } => None,
+    }));
     let seconds = cells.iter().map(|(_, _, seconds)| *seconds).collect();
     let cells = cells.into_iter().map(|(_, cell, _)| cell).collect();
     let facts = facts(experiment, &traces)?;

@@ -32,6 +32,7 @@ pub mod core;
 pub mod device;
 pub mod error;
 pub mod fidelity;
+mod fnv;
 pub mod foreign;
 pub mod machine;
 pub mod mode;

@@ -142,6 +142,15 @@ impl PageTable {
         self.page_lines
     }
 
+    /// Bytes from the first frame of a socket to the end of the last that it may ever take.
+    pub fn socket_bytes(&self) -> u64 {
+        let ends = self.sockets.iter().map(|frames| {
+            let scattered = frames.permutation.map_or(0, |permutation| permutation.count);
+            frames.limit.max(scattered)
+        });
+        ends.max().unwrap_or(0) * self.page_lines * hetier_traces::LINE_BYTES
+    }
+
     /// First physical line of a page, if it was touched.
     #[inline]
     pub fn find(&self, page: u64) -> Option<u64> {
@@ -255,6 +264,24 @@ mod tests {
                 assert!(seen.insert((line.socket, line.local)));
             }
             assert_eq!(table.map(frames, 0), None);
+        }
+    }
+
+    #[test]
+    fn frames_lie_below_the_end_of_their_socket() {
+        let bytes = |usable| SocketBytes { installed: 4 * MIB, usable };
+        let cases = [
+            (Pages::Contiguous, Some(MIB), MIB),
+            (Pages::Random4k, Some(MIB), 4 * MIB),
+            // What 32 bits number.
+            (Pages::Random4k, None, ((1 << 32) - 1) * 4096),
+        ];
+        for (pages, usable, end) in cases {
+            let mut table = PageTable::new(0, pages, Numa::Bind, 7, &[bytes(usable)]);
+
+            assert_eq!(table.socket_bytes(), end);
+            let lines = (0..MIB / 4096).map(|page| table.map(page, 0).unwrap());
+            assert!(lines.map(|line| Line::unpack(line).local).all(|line| line < end / 64));
         }
     }
 

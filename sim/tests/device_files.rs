@@ -154,6 +154,64 @@ fn impossible_organisations_and_controllers_are_refused() {
 }
 
 #[test]
+fn organisations_whose_products_would_wrap_are_refused() {
+    let burst = "organisation.burst_length: found 8, need data_bits × burst_length = 512";
+    let banks = "organisation.ranks: found 4, need at most 8 ranks and 64 banks";
+    let cases = [
+        // Products of 64 bits would be those of the shipped file, or nothing.
+        ("data_bits = 64".to_owned(), format!("data_bits = {}", (1_u64 << 61) + 64), burst),
+        ("data_bits = 64".to_owned(), "data_bits = 65".to_owned(), burst),
+        (
+            "columns = 1024".to_owned(),
+            format!("columns = {}", (1_u64 << 58) + 1024),
+            "columns: found 288230376151712768, need at most 65536 lines",
+        ),
+        (
+            "columns = 1024".to_owned(),
+            format!("columns = {}", (1_u64 << 35) + 1024),
+            "columns: found 34359739392, need at most 65536 lines",
+        ),
+        (
+            "ranks = 1\ngroups = 4\nbanks = 4".to_owned(),
+            format!("ranks = 4\ngroups = {0}\nbanks = {0}", 1_u32 << 31),
+            banks,
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let message = refusal("ddr4-2666", &from, &to);
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn organisations_at_their_limits_are_accepted_and_the_next_refused() {
+    let with = |pairs: &[(&str, &str)]| {
+        let text =
+            pairs.iter().fold(shipped("ddr4-2666").to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+        DeviceConfig::parse("edge.toml", &text).map_err(|error| error.to_string())
+    };
+    let wide = [("data_bits = 64", "data_bits = 256"), ("burst_length = 8", "burst_length = 2")];
+    let single = [("data_bits = 64", "data_bits = 512"), ("burst_length = 8", "burst_length = 1")];
+    // 65,536 lines in a row; with as many rows in 16 banks of 256 sub-channels 2⁴⁴ lines.
+    let columns = ("columns = 1024", "columns = 524288");
+    let next = ("columns = 1024", "columns = 1048576");
+    let many = ("sub_channels = 1", "sub_channels = 256");
+    let rows = |rows: &'static str| ("rows = 65536", rows);
+
+    assert!(with(&wide).is_ok());
+    assert!(with(&single).unwrap_err().contains("burst_length: found 1, need at least 2"));
+    assert!(with(&[columns]).is_ok());
+    assert!(with(&[next]).unwrap_err().contains("columns: found 1048576, need at most 65536 lines"));
+    let most = with(&[columns, many, rows("rows = 65536")]).unwrap();
+    assert_eq!(most.capacity_bytes(), 1 << 50);
+    let message = with(&[columns, many, rows("rows = 131072")]).unwrap_err();
+    assert!(
+        message.contains("organisation.rows: found 131072, need at most 1 PiB in a channel"),
+        "{message}"
+    );
+}
+
+#[test]
 fn an_address_mapping_can_be_a_name_a_table_or_a_file() {
     let (_, shipped) = SHIPPED.iter().find(|(name, _)| *name == "ddr4-2666").unwrap();
     let table = include_str!("../mappings/mop4-clxor.toml").replace("[[xor]]", "[[mapping.xor]]");

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::args;
 use crate::command::record::host_threads;
 use crate::failure::{Failure, Outcome};
-use crate::machine::{self, Timed};
+use crate::machine;
 use crate::progress::{self, Phases};
 use crate::workload::{self, Prepared};
 use crate::{real_run, speed, unused};
@@ -135,7 +135,7 @@ fn compare(
     }
     let timed = machine::replay_all(&recorded.trace, system, &arguments.machine, settings)?;
     machine::warn_if_near_memory_is_small(system, &timed);
-    note_if_dram_is_exceeded(system, &timed);
+    machine::note_if_dram_is_exceeded(timed.iter().map(|(result, _)| (system, result)));
     machine::note_if_not_charged(&recorded.trace, system);
     let (results, seconds): (Vec<_>, Vec<f64>) = timed.iter().cloned().unzip();
     let mut files = compare_report(&results, &recorded.facts)?;
@@ -191,20 +191,6 @@ fn per_mode(arguments: &args::Compare, system: &System, settings: &Settings) -> 
         starts(&mode).into_iter().map(move |near_start| Settings { near_start, ..one.clone() })
     });
     Ok(settings.collect())
-}
-
-/// Tells on standard error when the reference has more DRAM than the system.
-fn note_if_dram_is_exceeded(system: &System, timed: &[Timed]) {
-    let installed = system.tier_bytes("dram");
-    let dram_only = timed.iter().map(|(result, _)| result).find(|result| result.mode == "dram-only");
-    if let Some(result) = dram_only.filter(|result| result.peak_footprint_bytes > installed) {
-        tell!(
-            "note: dram-only is replayed with as much DRAM as it takes, {}; {} has {}",
-            units::bytes(result.peak_footprint_bytes),
-            system.name,
-            units::bytes(installed)
-        );
-    }
 }
 
 fn record(arguments: &args::Compare) -> Outcome<Recorded> {

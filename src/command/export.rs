@@ -47,11 +47,13 @@ pub fn run(arguments: &args::Export) -> Outcome {
             error => error.into(),
         })
     })?;
+    let dram_note = |bytes| machine::dram_note(&system, settings.mode_on(&system), bytes);
+    captured.dram_bytes.and_then(dram_note).iter().for_each(|note| tell!("{note}"));
     report(arguments, &captured)
 }
 
 fn report(arguments: &args::Export, captured: &Captured) -> Outcome {
-    let Captured { reads, writes, result } = captured;
+    let Captured { reads, writes, result, .. } = captured;
     if result.is_none() {
         let most = arguments.max_lines;
         tell!("warning: cut after {most} lines, the replay has more (--max-lines N for another limit)");

@@ -42,6 +42,8 @@ pub fn run(arguments: &args::Place) -> Outcome {
     }
     let trace = read_file(&arguments.trace)?;
     let mut tried = try_all(arguments, &trace, &system, &settings)?;
+    let fitting = tried.iter().filter_map(|(_, run)| run.as_ref().ok());
+    machine::note_if_dram_is_exceeded(fitting.map(|run| (&system, run)));
     let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| run.simulated_seconds);
     tried.sort_by(|one, other| seconds(one).total_cmp(&seconds(other)));
     let Some((best, Ok(result))) = tried.first() else {

@@ -34,6 +34,7 @@ pub fn run(arguments: &args::Replay) -> Outcome {
     let trace = read_file(&arguments.trace).map_err(|error| with_hint(&arguments.trace, error))?;
     let timed = machine::replay_all(&trace, &system, &arguments.machine, &[settings])?;
     machine::warn_if_near_memory_is_small(&system, &timed);
+    machine::note_if_dram_is_exceeded(timed.iter().map(|(result, _)| (&system, result)));
     let results: Vec<RunResult> = timed.iter().map(|(result, _)| result.clone()).collect();
     if let Some(path) = &arguments.output {
         let text = serde_json::to_string_pretty(&results[0])? + "\n";

@@ -56,6 +56,9 @@ pub fn run(arguments: &args::Sweep) -> Outcome {
     let trace = read_file(&arguments.trace)?;
     systems.iter().for_each(|system| machine::note_if_not_charged(&trace, system));
     let rows = replay(arguments, &shared, &trace, (&systems, &points))?;
+    machine::note_if_dram_is_exceeded(
+        rows.iter().filter_map(|(point, run)| Some((&systems[point.system], run.as_ref().ok()?))),
+    );
     let table = table(arguments, &systems, &rows);
     if let Some(path) = &arguments.output {
         output::write_single(path, table.to_csv().as_bytes())?;

@@ -344,6 +344,55 @@ fn a_limit_of_dram_that_leaves_too_little_is_named_as_the_cause() {
     assert!(message.contains(cure) && !message.contains("would hold it"), "{message}");
 }
 
+/// Objects of 64 GiB in all, of which little is touched.
+const LARGE: &str = r#"hetier-trace 1
+array a0 "large" ciphertext [64] capacity 1073741824 used 1073741824
+macro m0 "work" limbs 1 (input ciphertext 65536) { sweep { read p0 @ 0 + 65536 work butterfly 1 } }
+phase "p" "conv" server {
+ alloc a0[0] x 64
+ parallel (v0 in 0..64) { call m0(a0[v0]) }
+ free a0[0] x 64
+}
+"#;
+
+#[test]
+fn dram_beyond_what_is_installed_is_told_by_every_verb() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("large.txt"), LARGE).unwrap();
+    succeed(folder.path(), &["script", "--parse", "large.txt", "-o", "l.trace"]);
+    let verbs: [&[&str]; 5] = [
+        &["replay", "l.trace", "--mode", "app-direct", "--dram-fraction"],
+        &["sweep", "l.trace", "--systems", "optane-slice", "--modes", "app-direct", "--dram-fractions"],
+        &["place", "l.trace", "--dram-fraction"],
+        &["compare", "l.trace", "--modes", "app-direct,pmem-only", "--dram-fraction"],
+        &[
+            "export",
+            "l.trace",
+            "--mode",
+            "app-direct",
+            "-o",
+            "lines",
+            "--format",
+            "dramsim3",
+            "--dram-fraction",
+        ],
+    ];
+    for verb in verbs {
+        let told = |fraction: &str| {
+            let output = super::hetier(folder.path(), &[verb, &[fraction]].concat());
+            assert!(output.status.success(), "{verb:?}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+
+        // Half of it is just what is installed.
+        assert!(!told("0.5").contains("as if"), "{verb:?}");
+        let told = told("0.75");
+        let note = "note: app-direct is replayed as if optane-slice had 48.0 GiB of DRAM; it has 32.0 GiB\n";
+        assert_eq!(told.matches("as if").count(), 1, "{told}");
+        assert!(told.contains(note), "{told}");
+    }
+}
+
 #[test]
 fn accesses_beyond_the_memory_are_counted() {
     let folder = TempDir::new().unwrap();

@@ -126,6 +126,23 @@ fn study(folder: &Path, published: &str) {
 }
 
 #[test]
+fn a_run_with_more_dram_than_its_system_is_told_once() {
+    let folder = TempDir::new().unwrap();
+    for (gib, times) in [(32, 0), (33, 1)] {
+        let with = format!("mode = \"dram-only\"\ndram_gib = {gib}.0");
+        let text = STUDY.replace("PUBLISHED", "1.0").replace("mode = \"dram-only\"", &with);
+        std::fs::write(folder.path().join("small.toml"), text).unwrap();
+
+        let output = hetier(folder.path(), &["reproduce", "small.toml"]);
+
+        let told = String::from_utf8(output.stderr).unwrap();
+        let note = "note: dram-only is replayed as if optane-slice had 33.0 GiB of DRAM; it has 32.0 GiB\n";
+        assert!(output.status.success(), "{told}");
+        assert_eq!(told.matches(note).count(), times, "{told}");
+    }
+}
+
+#[test]
 fn reproduce_writes_the_same_page_tables_and_figures_twice() {
     let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     for folder in [&one, &other] {

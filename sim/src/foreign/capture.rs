@@ -20,7 +20,8 @@ use crate::device::Kind;
 use crate::device::literal::DeviceConfig;
 use crate::machine::Tapped;
 use crate::mode;
-use crate::replay::{self, DramSize, Progress, Settings};
+use crate::pages::PageTable;
+use crate::replay::{self, Progress, Settings};
 use crate::result::RunResult;
 use crate::system::System;
 use crate::{Error, Picoseconds};
@@ -47,6 +48,8 @@ pub struct Captured {
     pub reads: u64,
     /// Lines written.
     pub writes: u64,
+    /// DRAM that the run might use, even beyond the system's; `None` for as much as it took.
+    pub dram_bytes: Option<u64>,
     /// The result of the replay; `None` if it ended early because there were more lines than wanted.
     pub result: Option<RunResult>,
 }
@@ -67,7 +70,8 @@ pub fn capture<W: Write + 'static>(
     let tier = wanted.tier.as_deref().map(|name| find_tier(system, name)).transpose()?;
     check_used(system, settings, tier)?;
     let writer = Writer::new(wanted.format, clock_ps(system, tier.unwrap_or(0))?, out)?;
-    let bases = bases(system, tier, settings.dram);
+    let memory = Memory::of(trace, system, settings)?;
+    let bases = bases(system, tier, &memory.tables);
     let sorter = Rc::new(RefCell::new(Sorter::new(writer, bases, wanted.most_lines)));
     // The progress callback may be asked from another thread than the one that takes lines.
     let is_over = Arc::new(AtomicBool::new(false));
@@ -88,7 +92,27 @@ pub fn capture<W: Write + 'static>(
         other => Some(other?),
     };
     let Ok(sorter) = Rc::try_unwrap(sorter) else { unreachable!("the machine and its tap are gone") };
-    sorter.into_inner().finish(result)
+    let (captured, out) = sorter.into_inner().finish(result)?;
+    Ok((Captured { dram_bytes: memory.dram_bytes, ..captured }, out))
+}
+
+/// Where the frames of a replay lie.
+struct Memory {
+    /// One for each tier.
+    tables: Vec<PageTable>,
+    /// DRAM that the run may use.
+    dram_bytes: Option<u64>,
+}
+
+impl Memory {
+    fn of(trace: &Trace, system: &System, settings: &Settings) -> Result<Self, Error> {
+        let settings = settings.resolve(system)?;
+        let (_, _, facts) = replay::charge(trace, system, settings.threads)?;
+        let peak = facts.peak_footprint_bytes;
+        let budgets = settings.budgets(system, &mode::used_tiers(&settings.mode, system)?, peak);
+        let dram_bytes = settings.dram.bytes(peak, system.tier_bytes("dram"));
+        Ok(Self { tables: settings.tables(system, &budgets, peak), dram_bytes })
+    }
 }
 
 fn find_tier(system: &System, name: &str) -> Result<usize, Error> {
@@ -126,12 +150,11 @@ fn clock_ps(system: &System, tier: usize) -> Result<u64, Error> {
 }
 
 /// First line of each socket's part of each tier in one address space; `None` for tiers that are left out.
-fn bases(system: &System, only: Option<usize>, dram: DramSize) -> Vec<Vec<Option<u64>>> {
+fn bases(system: &System, only: Option<usize>, tables: &[PageTable]) -> Vec<Vec<Option<u64>>> {
     let mut next = 0;
-    let tiers = system.tiers.iter().enumerate().map(|(number, tier)| {
-        // Frames lie inside what is installed, or inside the DRAM that the run was given if that is more.
-        let given = if let (DramSize::Bytes(bytes), "dram") = (dram, tier.name.as_str()) { bytes } else { 0 };
-        let bytes = tier.socket_bytes().max(given).next_multiple_of(1 << 21);
+    let tiers = system.tiers.iter().zip(tables).enumerate().map(|(number, (tier, table))| {
+        // Near memory lies in what is installed, and frames in what their table says.
+        let bytes = tier.socket_bytes().max(table.socket_bytes()).next_multiple_of(1 << 21);
         let sockets = (0..system.sockets).map(|_| {
             let is_wanted = only.is_none_or(|only| only == number);
             let base = is_wanted.then_some(next);
@@ -207,7 +230,7 @@ impl<W: Write> Sorter<W> {
             return Err(failed.into());
         }
         let result = result.filter(|_| self.arrived <= self.most);
-        let captured = Captured { reads: self.reads, writes: self.writes, result };
+        let captured = Captured { reads: self.reads, writes: self.writes, dram_bytes: None, result };
         Ok((captured, self.writer.finish()?))
     }
 }
@@ -216,6 +239,7 @@ impl<W: Write> Sorter<W> {
 mod tests {
     use super::*;
     use crate::machine::Line;
+    use crate::replay::DramSize;
 
     fn tapped(line: u64, at: u64) -> Tapped {
         Tapped { line: Line { tier: 0, socket: 0, local: line }, kind: Kind::Read, at: Picoseconds(at) }
@@ -282,9 +306,62 @@ mod tests {
         let dram = system.tiers[0].socket_bytes() / 64;
         let pmem = system.tiers[1].socket_bytes() / 64;
 
-        let all = bases(&system, None, DramSize::System);
+        let memory = Memory::of(&Trace::default(), &system, &Settings::default()).unwrap();
+        let all = bases(&system, None, &memory.tables);
 
         assert_eq!(all, [[Some(0), Some(dram)], [Some(2 * dram), Some(2 * dram + pmem)]]);
-        assert_eq!(bases(&system, Some(1), DramSize::System)[1], [Some(0), Some(pmem)]);
+        assert_eq!(bases(&system, Some(1), &memory.tables)[1], [Some(0), Some(pmem)]);
+    }
+
+    /// First and last line of each socket's part of DRAM that a replay of 1 MiB in all comes to, in one address space.
+    fn lines_of_sockets(system: &System, dram: DramSize, numa: &str) -> [[u64; 2]; 2] {
+        let trace = hetier_traces::text::parse(
+            "hetier-trace 1\n\
+             array a0 \"data\" ciphertext [16] capacity 65536 used 65536\n\
+             macro m0 \"work\" limbs 1 (input ciphertext 65536) { sweep { read p0 @ 0 + 65536 work butterfly 1 } }\n\
+             phase \"p\" \"conv\" server {\n\
+             alloc a0[0] x 16\n\
+             parallel (v0 in 0..16) { call m0(a0[v0]) }\n\
+             free a0[0] x 16\n\
+             }\n",
+        );
+        let trace = trace.unwrap();
+        let settings = Settings {
+            mode: Some("dram-only".to_owned()),
+            threads: Some(2),
+            dram,
+            pages: Some("random-4k".to_owned()),
+            numa: Some(numa.to_owned()),
+            ..Settings::default()
+        };
+        let bases = bases(system, None, &Memory::of(&trace, system, &settings).unwrap().tables);
+        let found = Rc::new(RefCell::new([[u64::MAX, 0]; 2]));
+        let into = Rc::clone(&found);
+        let take = Box::new(move |Tapped { line, .. }: Tapped| {
+            let at = bases[line.tier][line.socket].unwrap() + line.local;
+            let [first, last] = &mut into.borrow_mut()[line.socket];
+            (*first, *last) = (at.min(*first), at.max(*last));
+        });
+        let go_on = &mut |_| ControlFlow::Continue(());
+        replay::observe(&trace, system, &settings, Some(take), go_on).unwrap();
+        found.take()
+    }
+
+    #[test]
+    fn addresses_of_sockets_never_overlap() {
+        let mut system = System::load("xeon-8260-optane").unwrap();
+        // Less than what the trace holds.
+        system.tiers[0].channel_bytes = 64 << 10;
+        let installed = system.tiers[0].socket_bytes() / LINE_BYTES;
+        let cases =
+            [DramSize::Fraction(1.25), DramSize::Fraction(8.0), DramSize::Bytes(8 << 20), DramSize::Enough];
+        for dram in cases {
+            for numa in ["bind", "interleave", "first-touch"] {
+                let [[_, last], [first, _]] = lines_of_sockets(&system, dram, numa);
+
+                assert!(last < first, "{dram:?} {numa}: {last} and {first}");
+                assert!(last >= installed, "{dram:?} {numa}: frames go beyond what is installed");
+            }
+        }
     }
 }

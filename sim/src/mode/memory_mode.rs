@@ -106,23 +106,17 @@ impl MemoryMode {
         let installed = system.tier_bytes("dram");
         let bytes = settings.near_bytes.unwrap_or(installed);
         let far_bytes = system.tier_bytes(&system.tiers[far].name);
-        if bytes > far_bytes {
+        let (most, what) = if installed <= far_bytes {
+            (installed, "of DRAM that the system has (--dram, --dram-fraction)")
+        } else {
+            (far_bytes, "behind it")
+        };
+        if bytes > most {
             return Err(Error::Unsupported {
                 system: system.name.clone(),
                 what: "mode memory-mode".to_owned(),
                 found: format!("{:.0} GiB of near memory", bytes as f64 / GIB),
-                need: format!("at most the {:.0} GiB behind it", far_bytes as f64 / GIB),
-            });
-        }
-        if bytes > installed {
-            return Err(Error::Unsupported {
-                system: system.name.clone(),
-                what: "mode memory-mode".to_owned(),
-                found: format!("{:.0} GiB of near memory", bytes as f64 / GIB),
-                need: format!(
-                    "at most the {:.0} GiB of DRAM that the system has (--dram, --dram-fraction)",
-                    installed as f64 / GIB
-                ),
+                need: format!("at most the {:.0} GiB {what}", most as f64 / GIB),
             });
         }
         let near_lines = bytes / hetier_traces::LINE_BYTES / total;

@@ -229,7 +229,7 @@ pub(crate) fn check_tiers(name: &str, system: &System) -> Result<(), Error> {
 ///
 /// # Errors
 /// As [`check_tiers`].
-pub(crate) fn used_tiers(name: &str, system: &System) -> Result<Vec<usize>, Error> {
+pub fn used_tiers(name: &str, system: &System) -> Result<Vec<usize>, Error> {
     find(name)?.needs.iter().map(|tier| need_tier(system, name, tier)).collect()
 }
 

@@ -123,7 +123,25 @@ fn near_memory_beyond_the_dram_of_the_system_is_refused() {
     assert!(with(installed).is_ok());
     let error = with(installed + 1).err().unwrap();
     assert!(error.contains("need at most the 384 GiB of DRAM that the system has"), "{error}");
-    assert!(with(3 << 40).is_err());
+    // More than PMem too, which has more than DRAM.
+    assert!(with(4 << 40).err().unwrap().contains("need at most the 384 GiB of DRAM that the system has"));
+}
+
+#[test]
+fn near_memory_beyond_a_smaller_far_tier_is_refused() {
+    let mut system = System::load("xeon-8260-optane").unwrap();
+    let far = system.tier("pmem").unwrap();
+    system.tiers[far].channel_bytes = 16 << 30;
+    let with = |bytes: u64| {
+        let settings = ModeSettings { near_bytes: Some(bytes), ..ModeSettings::default() };
+        MemoryMode::new(&system, &Layout::new(&system), &settings).map_err(|error| error.to_string())
+    };
+    let behind = 2 * 6 * (16 << 30);
+
+    assert!(with(behind).is_ok());
+    for bytes in [behind + 1, 4 << 40] {
+        assert!(with(bytes).err().unwrap().contains("need at most the 192 GiB behind it"));
+    }
 }
 
 #[test]

@@ -98,11 +98,7 @@ impl Engine {
         let budgets = settings.budgets(system, machine.memory.mode().tiers(), facts.peak_footprint_bytes);
         let placement =
             placement::build(&settings.placement, &foresight(trace, facts, settings, (system, &budgets))?)?;
-        let tables = (0..system.tiers.len()).map(|tier| {
-            let usable = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
-            settings.table(system, Budget { tier, bytes: usable }, facts.peak_footprint_bytes, 1)
-        });
-        let tables = tables.collect();
+        let tables = settings.tables(system, &budgets, facts.peak_footprint_bytes);
         let page_lines = settings.pages.bytes() / hetier_traces::LINE_BYTES;
         let allocator = Allocator::new(settings.allocator, system.tiers.len(), page_lines);
         let is_huge = usize::from(settings.pages == crate::pages::Pages::Random2m);

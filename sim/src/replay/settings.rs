@@ -15,13 +15,16 @@ use crate::system::System;
 
 /// How much DRAM the run may use: the size of near memory in Memory Mode, the fast tier in App Direct, everything in
 /// DRAM only.
+///
+/// More than the system has is a machine that might be: the same channels, with larger modules. Memory Mode refuses it,
+/// the others replay it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DramSize {
     /// What the system has.
     System,
-    /// So many bytes, over all sockets.
+    /// So many bytes, over all sockets, even beyond the system's.
     Bytes(u64),
-    /// A share of the trace's peak of live bytes, over all sockets.
+    /// A share of the trace's peak of live bytes, over all sockets, even beyond the system's.
     Fraction(f64),
     /// As much as it takes, even beyond the system's.
     Enough,
@@ -227,8 +230,17 @@ impl Resolved {
         tiers.iter().map(budget).collect()
     }
 
+    /// Empty page tables of all tiers; of those without a budget the process may use nothing.
+    pub fn tables(&self, system: &System, budgets: &[Budget], peak: u64) -> Vec<PageTable> {
+        let table = |tier: usize| {
+            let bytes = budgets.iter().find(|budget| budget.tier == tier).map_or(0, |budget| budget.bytes);
+            self.table(system, Budget { tier, bytes }, peak, 1)
+        };
+        (0..system.tiers.len()).map(table).collect()
+    }
+
     /// An empty page table of what the process may use of a tier, for one page in `scale`. Frames are scattered over what
-    /// is installed, or over twice the footprint if "enough" DRAM was asked for and the system has less.
+    /// is installed, or over what the process may use if that is more: twice the footprint if it is "enough".
     pub fn table(&self, system: &System, budget: Budget, peak: u64, scale: u64) -> PageTable {
         let (installed, sockets) = (system.tiers[budget.tier].socket_bytes(), system.sockets as u64);
         let usable = (budget.bytes < u64::MAX).then_some(budget.bytes);

@@ -23,7 +23,7 @@ pub(crate) use overhead::{Charges, WRITTEN};
 pub use shipped::names;
 
 use crate::device::literal::DeviceConfig;
-use crate::{Error, Picoseconds};
+use crate::{Error, Picoseconds, fnv};
 
 /// A machine whose description was found consistent. Durations are whole picoseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -242,17 +242,13 @@ impl System {
     }
 }
 
-/// FNV-1a over 64 bits of the system's text and of what its devices' files come to, with all that these refer to: tells
-/// descriptions apart; not meant against forgery.
+/// A hash of the system's text and of what its devices' files come to, with all that these refer to.
 fn identity(text: &str, tiers: &[TierSpec]) -> Result<String, Error> {
     let mut whole = text.to_owned();
     for tier in tiers {
         whole += &format!("{:?}", DeviceConfig::load(&tier.device)?);
     }
-    let hash = whole.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    Ok(format!("{hash:016x}"))
+    Ok(format!("{:016x}", fnv::hash(&whole)))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::device::mapping::{Geometry, Mapping, MappingChoice, MappingLiteral};
 const MAX_COLUMNS: u32 = 1 << 16;
 /// Sub-channels of a channel: their number takes eight bits of a tabulated place.
 const MAX_SUB_CHANNELS: u32 = 1 << 8;
+/// Most lines of a channel: 1 PiB, as of any other device.
+const MAX_LINES: u64 = (1 << 50) / LINE_BYTES;
 /// Longest timeout and longest timing, in clocks. A write that closes its row holds the bank for at most four of them
 /// (CWL, burst, tWR, tRP), and the scheduler's keys hold as much. The refresh interval is no delay and may be longer.
 const MAX_CLOCKS: u64 = MAX_DELAY / 4;
@@ -118,7 +120,7 @@ pub struct OrganisationLiteral {
     pub sub_channels: u32,
     /// Data wires of a sub-channel, without error correction.
     pub data_bits: u64,
-    /// Transfers of a burst; `data_bits × burst_length` is 64 bytes.
+    /// Transfers of a burst, at least 2; `data_bits × burst_length` is 64 bytes.
     pub burst_length: u64,
     /// Ranks of a sub-channel.
     pub ranks: u32,
@@ -261,9 +263,15 @@ impl OrganisationLiteral {
         let refuse = |key: &str, found: u64, need: &str| {
             Err(Error::value(file, &format!("organisation.{key}"), found, need))
         };
-        let burst_bytes = self.data_bits * self.burst_length / 8;
-        if burst_bytes != LINE_BYTES {
+        if self.data_bits.checked_mul(self.burst_length) != Some(LINE_BYTES * 8) {
             return refuse("burst_length", self.burst_length, "data_bits × burst_length = 512");
+        }
+        if self.burst_length < 2 {
+            return refuse("burst_length", self.burst_length, "at least 2, the transfers of a clock");
+        }
+        // The product above keeps `data_bits` small, and this bound the next one.
+        if self.columns > 8 * LINE_BYTES * u64::from(MAX_COLUMNS) {
+            return refuse("columns", self.columns, "at most 65536 lines in a row");
         }
         let row_bytes = self.columns * self.data_bits / 8;
         if row_bytes == 0 || !row_bytes.is_multiple_of(LINE_BYTES) {
@@ -283,12 +291,15 @@ impl OrganisationLiteral {
         if columns > MAX_COLUMNS {
             return refuse("columns", self.columns, "at most 65536 lines in a row");
         }
-        if ranks as usize > MAX_RANKS
-            || u64::from(ranks) * u64::from(groups) * u64::from(banks) > MAX_BANKS as u64
-        {
+        let total_banks = ranks.checked_mul(groups).and_then(|groups| groups.checked_mul(banks));
+        if ranks as usize > MAX_RANKS || total_banks.is_none_or(|banks| banks as usize > MAX_BANKS) {
             return refuse("ranks", u64::from(ranks), "at most 8 ranks and 64 banks in a sub-channel");
         }
-        Ok(Geometry { sub_channels, ranks, groups, banks, rows, columns })
+        let geometry = Geometry { sub_channels, ranks, groups, banks, rows, columns };
+        if geometry.lines() > MAX_LINES {
+            return refuse("rows", u64::from(rows), "at most 1 PiB in a channel");
+        }
+        Ok(geometry)
     }
 }
 

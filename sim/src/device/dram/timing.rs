@@ -67,11 +67,6 @@ impl Timing {
         self.cl + self.burst + self.turnaround - self.cwl
     }
 
-    /// Write command to precharge of the same bank.
-    pub const fn write_to_precharge(&self) -> Clock {
-        self.cwl + self.burst + self.wr
-    }
-
     /// Unloaded read of an idle controller, from arrival to the last data, when the row is open.
     pub const fn hit_latency(&self) -> Picoseconds {
         Picoseconds((self.cl + self.burst) * self.clock_ps)

@@ -239,24 +239,19 @@ impl PmemLiteral {
     /// - [`Error::Value`] with the key, what was found and what is needed.
     pub fn check(&self, file: &str) -> Result<PmemConfig, Error> {
         let keys = Keys { file };
+        let capacity_gib =
+            keys.count("organisation.capacity_gib", self.organisation.capacity_gib, 1, 1 << 20)?;
         let translation_hit = keys.duration("translation.hit_ns", self.translation.hit_ns, 0.0)?;
         let power = self.energy.check_range(&keys)?;
         let read_fj = keys.energy("energy.read_pj_per_bit", self.energy.read_pj_per_bit, 0.001)?;
         let block = keys.count("wear.block_kib", self.wear.block_kib, 4, 1 << 20)?;
-        if !(block * 1024).is_multiple_of(XPLINE_BYTES)
-            || !(self.organisation.capacity_gib << 20).is_multiple_of(block)
-        {
+        if !(block * 1024).is_multiple_of(XPLINE_BYTES) || !(capacity_gib << 20).is_multiple_of(block) {
             return Err(Error::value(file, "wear.block_kib", block, "a divisor of the capacity"));
         }
         Ok(PmemConfig {
             title: self.title.clone(),
             file: file.to_owned(),
-            capacity_bytes: keys.count(
-                "organisation.capacity_gib",
-                self.organisation.capacity_gib,
-                1,
-                1 << 20,
-            )? << 30,
+            capacity_bytes: capacity_gib << 30,
             write_queue: keys.size(
                 "controller.write_queue_entries",
                 self.controller.write_queue_entries,

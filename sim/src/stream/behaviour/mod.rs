@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::memory::near::PAGE_LINES;
-use crate::Error;
 use crate::device::literal::DeviceConfig;
 use crate::system::System;
+use crate::{Error, fnv};
 pub use crowd::crowding;
 use crowd::{Holds, farther, load_rows};
 use micro::{Measured, Micro, Mix, QUANTILES, measure};
@@ -309,21 +309,15 @@ impl Behaviour {
     /// A line with the hash of what follows, and the behaviour as JSON.
     fn to_text(&self) -> serde_json::Result<String> {
         let json = serde_json::to_string(self)?;
-        Ok(format!("{:016x}\n{json}", hash(&json)))
+        Ok(format!("{:016x}\n{json}", fnv::hash(&json)))
     }
 
     /// Reads [`Behaviour::to_text`]; `None` for a text that is not whole.
     fn parse(text: &str) -> Option<Self> {
         let (found, json) = text.split_once('\n')?;
-        let is_whole = u64::from_str_radix(found, 16).ok()? == hash(json);
+        let is_whole = u64::from_str_radix(found, 16).ok()? == fnv::hash(json);
         is_whole.then(|| serde_json::from_str(json).ok())?
     }
-}
-
-/// 64-bit FNV-1a.
-fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
@@ -334,7 +328,7 @@ fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
     let devices = system.tiers.iter().map(|tier| DeviceConfig::load(&tier.device));
     let devices = devices.collect::<Result<Vec<_>, _>>()?;
     let version = env!("CARGO_PKG_VERSION");
-    Ok(hash(&format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}")))
+    Ok(fnv::hash(&format!("{version} {DERIVATION} {system:?} {devices:?} {conditions:?}")))
 }
 
 fn derive_tier(
