@@ -18,7 +18,12 @@ pub enum Failure {
     /// The work failed: exit code 1.
     Work(String),
     /// Ctrl-C ended the work: exit code 130.
-    Interrupted(String),
+    Interrupted {
+        /// What it ended.
+        what: String,
+        /// Folders that were written before.
+        written: Vec<String>,
+    },
 }
 
 /// Result of a command.
@@ -42,19 +47,39 @@ impl Failure {
             Self::Usage(message) | Self::Work(message) => {
                 Self::Work(format!("{place}: {}", as_in_files(&message)))
             }
-            interrupted @ Self::Interrupted(_) => interrupted,
+            interrupted @ Self::Interrupted { .. } => interrupted,
+        }
+    }
+
+    /// The same failure, behind folders that are complete.
+    #[must_use]
+    pub fn behind(self, written: Vec<String>) -> Self {
+        match self {
+            Self::Interrupted { what, .. } => Self::Interrupted { what, written },
+            other => other,
         }
     }
 
     /// Prints the message to standard error and gives the exit code.
     pub fn report(&self) -> ExitCode {
         let (message, code) = match self {
-            Self::Usage(message) => (message, 2),
-            Self::Work(message) => (message, 1),
-            Self::Interrupted(message) => (message, interrupt::EXIT_CODE),
+            Self::Usage(message) => (message.clone(), 2),
+            Self::Work(message) => (message.clone(), 1),
+            Self::Interrupted { what, written } => {
+                (format!("{what}: {}", told(written)), interrupt::EXIT_CODE)
+            }
         };
         tell!("error: {message}");
         ExitCode::from(code)
+    }
+}
+
+/// What an interrupted command leaves.
+fn told(written: &[String]) -> String {
+    match written {
+        [] => "nothing was written".to_owned(),
+        [folder] => format!("{folder} was written before"),
+        folders => format!("{} were written before", folders.join(", ")),
     }
 }
 
@@ -93,7 +118,9 @@ impl From<hetier_workloads::Error> for Failure {
                     None => Self::usage(source),
                 }
             }
-            hetier_workloads::Error::Interrupted => Self::Interrupted(source.to_string()),
+            hetier_workloads::Error::Interrupted => {
+                Self::Interrupted { what: source.to_string(), written: Vec::new() }
+            }
             source if is_choice(&source) => Self::usage(source),
             source => Self::work(source),
         }
@@ -120,9 +147,10 @@ const fn is_choice(error: &hetier_workloads::Error) -> bool {
 impl From<hetier_sim::Error> for Failure {
     fn from(source: hetier_sim::Error) -> Self {
         match source {
-            hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => Self::Interrupted(
-                format!("interrupted with {percent} % of a replay done: nothing was written"),
-            ),
+            hetier_sim::Error::Cancelled { percent } if interrupt::is_pressed() => Self::Interrupted {
+                what: format!("interrupted with {percent} % of a replay done"),
+                written: Vec::new(),
+            },
             hetier_sim::Error::UnknownName { .. }
             | hetier_sim::Error::Unknown { .. }
             | hetier_sim::Error::Unsupported { .. } => Self::usage(source),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use hetier_workloads::Parameters;
 use hetier_workloads::network::{Entry, Pruning, Weights};
-use hetier_workloads::program::{Options, Zeros};
+use hetier_workloads::program::{Kernel, Options, Zeros};
 
 use crate::args::{Machine, Record, Run, Workload};
 use crate::failure::{Failure, Outcome};
@@ -95,13 +95,21 @@ fn refuse(flag: Option<&str>, modes: &[&str], takes: impl Fn(&str) -> bool, need
 /// Refuses choices of a lowering that no layer of the network takes: the program would be the same without them.
 pub fn of_layers(entry: &Entry, parameters: &Parameters, options: &Options) -> Outcome {
     let usual = entry.options();
+    // A network in which two kernels are the same may be shipped with a third.
+    let kernel = match options.kernel {
+        kernel if kernel == usual.kernel => kernel,
+        Kernel::Fused => usual.kernel,
+        _ => Kernel::Fused,
+    };
+    let transformer = "as he-transformer runs it";
     let without = [
-        ("--zeros", Options { zeros: usual.zeros, ..*options }),
-        ("--block", Options { block: usual.block, ..*options }),
-        ("--liveness", Options { liveness: usual.liveness, ..*options }),
-        ("--client", Options { client: usual.client, ..*options }),
+        ("--zeros", transformer, Options { zeros: usual.zeros, ..*options }),
+        ("--block", transformer, Options { block: usual.block, ..*options }),
+        ("--liveness", transformer, Options { liveness: usual.liveness, ..*options }),
+        ("--client", transformer, Options { client: usual.client, ..*options }),
+        ("--kernel", "with weights", Options { kernel, ..*options }),
     ];
-    if without.iter().all(|(_, other)| other == options) {
+    if without.iter().all(|(_, _, other)| other == options) {
         return Ok(());
     }
     // Half of the weights are zero, so that what is done with zeros counts.
@@ -113,12 +121,11 @@ pub fn of_layers(entry: &Entry, parameters: &Parameters, options: &Options) -> O
     };
     // What cannot be lowered is told where it is.
     let Some(asked) = lowered(options) else { return Ok(()) };
-    let mut changed = without.iter().filter(|(_, other)| other != options);
-    match changed.find(|(_, other)| lowered(other).is_some_and(|other| other == asked)) {
+    let mut changed = without.iter().filter(|(_, _, other)| other != options);
+    match changed.find(|(_, _, other)| lowered(other).is_some_and(|other| other == asked)) {
         None => Ok(()),
-        Some((flag, _)) => Err(Failure::usage(format!(
-            "{flag}: found network {}, no layer of which takes it, need one as he-transformer runs it (hetier list \
-             networks)",
+        Some((flag, need, _)) => Err(Failure::usage(format!(
+            "{flag}: found network {}, no layer of which takes it, need one {need} (hetier list networks)",
             entry.name
         ))),
     }
@@ -127,17 +134,39 @@ pub fn of_layers(entry: &Entry, parameters: &Parameters, options: &Options) -> O
 /// Refuses a share of zeros that is multiplied like any other weight, and a treatment of zeros where there are none, in a
 /// network of which only the shape counts.
 pub fn of_zeros(zero_share: Option<f64>, zeros: Zeros) -> Outcome {
-    let has_zeros = zero_share.is_some_and(|share| share > 0.0);
-    match (has_zeros, zeros) {
-        (true, Zeros::Multiply) => Err(Failure::usage(
-            "--zero-share: found --zeros multiply, which treats a zero like any other weight, need --zeros copy or skip",
-        )),
+    of_zero_share(zero_share, zeros)?;
+    match (has_zeros(zero_share), zeros) {
         (false, Zeros::Copy | Zeros::Skip) => Err(Failure::usage(format!(
             "--zeros: found {} and a shape without zero weights, need --zero-share",
             zeros.name()
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses a share of zeros that is multiplied like any other weight: the trace would be the same without it.
+pub fn of_zero_share(zero_share: Option<f64>, zeros: Zeros) -> Outcome {
+    match (has_zeros(zero_share), zeros) {
+        (true, Zeros::Multiply) => Err(Failure::usage(
+            "--zero-share: found --zeros multiply, which treats a zero like any other weight, need --zeros copy or skip",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn has_zeros(zero_share: Option<f64>) -> bool {
+    zero_share.is_some_and(|share| share > 0.0)
+}
+
+/// Refuses a share of zeros in a network without weights.
+pub fn of_weightless(entry: &Entry, zero_share: Option<f64>) -> Outcome {
+    if has_zeros(zero_share) && entry.weight_names()?.is_empty() {
+        let name = entry.name;
+        return Err(Failure::usage(format!(
+            "--zero-share: found network {name} without weights, need one with"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses files of a network that is only shaped: no weight and no image is looked at.

@@ -41,6 +41,7 @@ pub fn for_execution(arguments: &args::Workload, seed: Option<u64>) -> Outcome<P
     let seed = seed.unwrap_or(DATA_SEED);
     let has_weights = given.is_some();
     let pruning = pruning(arguments, seed)?;
+    unused::of_weightless(entry, arguments.zero_share)?;
     let network = entry.build(&pruned(given.unwrap_or(Weights::Seeded(seed)), pruning))?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
     check_batch(arguments, capacity, "what the slots hold")?;
@@ -59,6 +60,7 @@ pub fn for_shape(arguments: &args::Workload, seed: Option<u64>) -> Outcome<Prepa
     let entry = Entry::find(&arguments.network)?;
     let parameters = parameters(arguments, &entry.literal())?;
     let pruning = pruning(arguments, seed.unwrap_or(DATA_SEED))?;
+    unused::of_weightless(entry, arguments.zero_share)?;
     let network = entry.build(&pruned(Weights::Absent, pruning))?;
     let capacity = options(arguments, entry, 1)?.most_images(parameters.slots());
     let options = options(arguments, entry, arguments.batch.unwrap_or(capacity))?;
@@ -93,7 +95,8 @@ fn check_batch(arguments: &args::Workload, most: usize, why: &str) -> Outcome {
 fn images(arguments: &args::Workload, entry: &Entry, network: &Network, seed: u64) -> Outcome<Images> {
     let shape = network.input_shape();
     if let Some(path) = &arguments.images {
-        return Ok(Images::from_idx(path, arguments.labels.as_deref(), shape)?);
+        let classes = network.output_shape().elements();
+        return Ok(Images::from_idx(path, arguments.labels.as_deref(), shape, classes)?);
     }
     Ok(entry.images().unwrap_or_else(|| Images::seeded(shape, arguments.batch.unwrap_or(DRAWN_IMAGES), seed)))
 }

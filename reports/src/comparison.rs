@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hetier_sim::result::{Latency, Quantiles, RunResult, Spread, TierResult};
+use hetier_sim::result::{Latency, NearMemory, Quantiles, RunResult, Spread, TierResult};
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Form};
@@ -12,6 +12,9 @@ use crate::units::{Unit, byte_unit, time_unit};
 
 /// Name and version of the form of [`Comparison`].
 pub const SCHEMA: &str = "hetier-compare-1";
+
+/// The mode that slowdowns are over, where there is a run of it.
+const REFERENCE: &str = "dram-only";
 
 /// What is known of the compared run besides the replays; the same for every machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -111,7 +114,7 @@ pub struct Run {
     pub simulated_seconds: f64,
     /// Seconds of everything.
     pub whole_run_seconds: f64,
-    /// Inference time over that of `dram-only`; the median of an ensemble.
+    /// Inference time over that of `dram-only`, or of the first run where none is of that mode; the median of an ensemble.
     pub slowdown: Option<f64>,
     /// Spread of `slowdown` over the seeds.
     pub slowdown_spread: Option<Quantiles>,
@@ -126,7 +129,7 @@ pub struct Run {
     /// How near memory started, `cold` or `warm`, in Memory Mode.
     #[serde(default)]
     pub near_memory_start: Option<String>,
-    /// In Memory Mode.
+    /// In Memory Mode, if near memory was asked for anything.
     pub near_memory_hit_rate: Option<f64>,
     /// Most resident bytes, allocator included.
     pub peak_footprint_bytes: u64,
@@ -202,7 +205,7 @@ fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64
         host_seconds,
         accesses: result.accesses,
         near_memory_start: near_start(result).map(ToOwned::to_owned),
-        near_memory_hit_rate: result.near_memory_hit_rate,
+        near_memory_hit_rate: near_memory_hit_rate(result),
         peak_footprint_bytes: result.peak_footprint_bytes,
         peak_live_bytes: result.peak_live_bytes,
         devices: result.devices.iter().map(|(tier, counts)| (tier.clone(), moved(counts))).collect(),
@@ -217,17 +220,30 @@ fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64
 
 /// Inference time of each result over that of `dram-only`, with its spread: of the same trace and threads, on the same
 /// system if there is such a run (Memory Mode may need another machine than DRAM only), at the same fidelity if there is
-/// one.
+/// one. Where no result is of `dram-only`, over the first.
 pub fn slowdowns(results: &[RunResult]) -> Vec<Option<Quantiles>> {
     results.iter().map(|result| slowdown(result, results)).collect()
 }
 
 fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<Quantiles> {
-    let alike = |base: &&RunResult| {
-        base.mode == "dram-only" && base.trace_hash == result.trace_hash && base.threads == result.threads
-    };
+    if let Some(first) = other_reference(results) {
+        return result.slowdown(Some(first).filter(|first| is_alike(first, result))?);
+    }
+    let bases = results.iter().filter(|base| base.mode == REFERENCE && is_alike(base, result));
     let distance = |base: &&RunResult| (base.system != result.system, base.fidelity != result.fidelity);
-    result.slowdown(results.iter().filter(alike).min_by_key(distance)?)
+    result.slowdown(bases.min_by_key(distance)?)
+}
+
+/// The first result, where none is of `dram-only` and others are of the same trace and threads.
+fn other_reference(results: &[RunResult]) -> Option<&RunResult> {
+    let (first, others) = results.split_first()?;
+    let is_other = results.iter().all(|result| result.mode != REFERENCE);
+    (is_other && others.iter().any(|other| is_alike(first, other))).then_some(first)
+}
+
+/// Whether two results are of the same trace and threads.
+fn is_alike(one: &RunResult, other: &RunResult) -> bool {
+    one.trace_hash == other.trace_hash && one.threads == other.threads
 }
 
 fn per_image(seconds: Option<f64>, images: Option<u64>) -> Option<f64> {
@@ -274,7 +290,7 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
     ]);
     let hits = |result: &RunResult| {
         let spread = result.ensemble().and_then(|spread| spread.near_memory_hit_rate);
-        Entry::percent(result.near_memory_hit_rate).within(spread.map(Quantiles::percent))
+        Entry::percent(near_memory_hit_rate(result)).within(spread.map(Quantiles::percent))
     };
     columns.push(column("near-memory hits (%)", results, hits));
     let peak = |result: &RunResult| Some(result.ensemble()?.peak_footprint_bytes);
@@ -346,7 +362,11 @@ fn slowdown_column(results: &[RunResult]) -> Column {
         Entry::number(slowdown.map(|slowdown| slowdown.median), 3).within(spread)
     };
     let entries = slowdowns(results).into_iter().zip(results).map(entry).collect();
-    Column { head: "slowdown".to_owned(), entries }
+    let head = match other_reference(results) {
+        None => "slowdown".to_owned(),
+        Some(_) => format!("slowdown over {}", labels(results)[0]),
+    };
+    Column { head, entries }
 }
 
 /// One unit for the whole column, fitting its largest value.
@@ -390,6 +410,12 @@ fn column(head: &str, results: &[RunResult], entry: impl Fn(&RunResult) -> Entry
     Column { head: head.to_owned(), entries: results.iter().map(entry).collect() }
 }
 
+/// Share of requests that near memory held; `None` without Memory Mode, and without a request.
+fn near_memory_hit_rate(result: &RunResult) -> Option<f64> {
+    let has_requests = |near: &NearMemory| near.hits + near.misses_clean + near.misses_dirty > 0;
+    result.near_memory_hit_rate.filter(|_| result.near_memory.as_ref().is_none_or(has_requests))
+}
+
 /// Bytes that all devices moved over the whole run, by its time.
 fn gb_per_s(result: &RunResult) -> Option<f64> {
     let bytes: u64 = result.devices.values().map(|tier| tier.read_bytes + tier.write_bytes).sum();
@@ -423,6 +449,34 @@ mod tests {
         assert_eq!(medians(&results), [Some(1.0), Some(1.0), Some(1.5)]);
         assert_eq!(medians(&[result("dram-only", "a", 2.0), result("memory-mode", "c", 3.0)])[1], Some(1.5));
         assert_eq!(slowdowns(&results[2..]), [None]);
+    }
+
+    #[test]
+    fn slowdown_is_over_the_first_where_none_is_of_dram_only_and_the_table_says_so() {
+        let results = [result("memory-mode", "a", 2.0), result("app-direct", "a", 3.0)];
+
+        let medians = |results: &[RunResult]| -> Vec<Option<f64>> {
+            slowdowns(results).iter().map(|slowdown| slowdown.map(|slowdown| slowdown.median)).collect()
+        };
+        assert_eq!(medians(&results), [Some(1.0), Some(1.5)]);
+        assert!(table(&results).heads.iter().any(|head| head == "slowdown over memory-mode"));
+        let threads = RunResult { threads: 2, ..results[1].clone() };
+        assert_eq!(medians(&[results[0].clone(), threads]), [None, None]);
+        let among = [results[0].clone(), result("dram-only", "a", 1.0)];
+        assert_eq!(medians(&among), [Some(2.0), Some(1.0)]);
+        assert!(table(&among).heads.iter().any(|head| head == "slowdown"));
+    }
+
+    #[test]
+    fn near_memory_without_a_request_has_no_hit_rate() {
+        let of = |requests: [u64; 3]| {
+            let near = NearMemory::new(requests, [0; 2], 64);
+            let run = result("memory-mode", "a", 1.0);
+            RunResult { near_memory: Some(near), near_memory_hit_rate: Some(near.hit_rate), ..run }
+        };
+
+        assert_eq!(near_memory_hit_rate(&of([0; 3])), None);
+        assert_eq!(near_memory_hit_rate(&of([0, 1, 0])), Some(0.0));
     }
 
     #[test]

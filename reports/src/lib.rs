@@ -50,4 +50,4 @@ pub use error::Error;
 pub use figure::{Drawing, Figure};
 pub use output::OutputFile;
 pub use report::compare_report;
-pub use table::Table;
+pub use table::{Table, spelt};

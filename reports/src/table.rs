@@ -78,11 +78,13 @@ impl Table {
     }
 
     /// For a terminal: aligned columns, a line below the heads. The first column and those of words alone stand to the
-    /// left, the others to the right.
+    /// left, the others to the right. What a terminal would obey is spelt out.
     pub fn to_text(&self) -> String {
-        let rows = self.shown();
+        let spelt_all = |row: &Vec<String>| row.iter().map(|cell| spelt(cell)).collect();
+        let (heads, rows): (Vec<String>, Vec<Vec<String>>) =
+            (spelt_all(&self.heads), self.shown().iter().map(spelt_all).collect());
         let width = |column: usize| {
-            let cells = rows.iter().map(|row| &row[column]).chain([&self.heads[column]]);
+            let cells = rows.iter().map(|row| &row[column]).chain([&heads[column]]);
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..self.heads.len()).map(width).collect();
@@ -91,7 +93,7 @@ impl Table {
         let has_digit = |cell: &String| cell.contains(|letter: char| letter.is_ascii_digit());
         let is_left: Vec<bool> =
             (0..widths.len()).map(|at| at == 0 || !rows.iter().any(|row| has_digit(&row[at]))).collect();
-        for row in [&self.heads, &rule].into_iter().chain(&rows) {
+        for row in [&heads, &rule].into_iter().chain(&rows) {
             push_line(&mut text, row, &widths, &is_left);
         }
         text
@@ -231,6 +233,14 @@ impl Table {
     }
 }
 
+/// A text in which what a terminal would obey is spelt out: names come from traces of anyone's.
+pub fn spelt(text: &str) -> String {
+    let letter = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    text.chars().map(letter).collect()
+}
+
 fn first_word(head: &str) -> &str {
     head.split(' ').next().unwrap_or_default()
 }
@@ -295,6 +305,17 @@ mod tests {
 
         assert_eq!(text.lines().nth(2), Some("a_b         1.5   50 %"));
         assert_eq!(text.lines().nth(3), Some("c, d         10      –"));
+    }
+
+    #[test]
+    fn text_spells_out_what_a_terminal_would_obey() {
+        let mut table = Table::new(&["phase", "calls"]);
+        table.push(vec!["\u{1b}[31mé", "1"]);
+
+        let text = table.to_text();
+
+        assert_eq!(text.lines().nth(2), Some("\\u{1b}[31mé      1"));
+        assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text:?}");
     }
 
     #[test]

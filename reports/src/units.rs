@@ -48,10 +48,11 @@ pub fn binary_byte_unit(largest: f64) -> Unit {
     fitting(&BINARY_BYTES, largest)
 }
 
+/// Nothing stands in the base unit: `0 s`, `0 B`.
 fn fitting(units: &[Unit], largest: f64) -> Unit {
     let smallest = units[units.len() - 1];
     if largest <= 0.0 {
-        return units[0];
+        return units.iter().copied().find(|unit| unit.factor == 1.0).unwrap_or(smallest);
     }
     units.iter().copied().find(|unit| largest * unit.factor >= 1.0).unwrap_or(smallest)
 }
@@ -63,17 +64,11 @@ pub fn seconds(value: f64) -> String {
 
 /// Traffic with three significant digits and a decimal unit: `71.0 GB`.
 pub fn bytes(value: u64) -> String {
-    if value == 0 {
-        return "0 B".to_owned();
-    }
     with_unit(value as f64, byte_unit(value as f64))
 }
 
 /// A capacity or footprint with three significant digits and a binary unit: `1.25 GiB`.
 pub fn binary_bytes(value: u64) -> String {
-    if value == 0 {
-        return "0 B".to_owned();
-    }
     with_unit(value as f64, binary_byte_unit(value as f64))
 }
 
@@ -141,6 +136,7 @@ mod tests {
         assert_eq!(bytes(71_000_000_000), "71.0 GB");
         assert_eq!(bytes(999), "999 B");
         assert_eq!([bytes(0), binary_bytes(0)], ["0 B", "0 B"]);
+        assert_eq!([byte_unit(0.0).symbol, time_unit(0.0).symbol], ["B", "s"]);
         assert_eq!(binary_bytes(1 << 30), "1.00 GiB");
         assert_eq!(binary_bytes((1 << 30) - (1 << 20)), "1023 MiB");
     }

@@ -92,7 +92,8 @@ pub struct Workload {
     /// Weights: a JSON object of flat lists, such as `conv1.weights`
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Images in the batch: one slot each [default: all there are, at most the slots]
+    /// Images in the batch: one slot each [default: all there are, at most the slots; where only the shape is recorded, as many
+    /// as there are slots]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
     /// Degree N of the ring, a power of two [default: the network's]
@@ -217,13 +218,13 @@ pub struct Compare {
     /// What to replay it on.
     #[command(flatten)]
     pub machine: Machine,
-    /// Modes to compare, the reference first [default: those of dram-only, memory-mode, app-direct that the system has]
+    /// Modes to compare; slowdowns are over dram-only, or over the first where it is not among them [default: those of dram-only, memory-mode, app-direct that the system has]
     #[arg(long, value_name = "MODE,...", value_delimiter = ',')]
     pub modes: Option<Vec<String>>,
     /// Folder for the report, figures, trace and results
     #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
     pub output: PathBuf,
-    /// Do not run the network, shape its trace only: no accuracy, any size
+    /// Do not run the network, shape its trace only: no accuracy, any size, and every slot filled unless --batch says less
     #[arg(long)]
     pub shape: bool,
     /// Print one JSON object instead of tables

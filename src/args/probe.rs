@@ -64,7 +64,7 @@ pub struct Latency {
     /// chase, sequential or random
     #[arg(long, default_value = "chase")]
     pub pattern: Pattern,
-    /// Bytes walked over, such as 4KiB..1GiB [default: 1GiB, or with --figure 4KiB..1GiB]
+    /// Bytes walked over, such as 4KiB..1GiB (a range doubles) [default: 1GiB, or with --figure 4KiB..1GiB]
     #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub region: Option<Values<Size>>,
     /// Bytes of a block, ascending inside; several give a curve each
@@ -93,10 +93,10 @@ pub struct Bandwidth {
     /// Bytes loaded : bytes stored
     #[arg(long, allow_hyphen_values = true, value_name = "R:W")]
     pub mix: Option<Mix>,
-    /// Bytes of a block, ascending inside, such as 64..4KiB [default: 256]
+    /// Bytes of a block, ascending inside, such as 64..4KiB (a range doubles) [default: 256]
     #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub access: Option<Values<Size>>,
-    /// Threads, such as 1..24 [default: 1, or with --figure 1 to the cores of a socket unless --access is a range]
+    /// Threads, such as 1..24 (a range doubles; 1,2,3 for each) [default: 1, or with --figure 1 to the cores of a socket unless --access is a range]
     #[arg(long, allow_hyphen_values = true, value_name = "T|FROM..TO")]
     pub threads: Option<Values<usize>>,
     /// Order of the blocks: sequential, random or stride=SIZE
@@ -167,7 +167,7 @@ pub struct Hotspot {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
-    /// Bytes overwritten; several give a curve each [default: 256, or with --figure 256,64KiB,1MiB]
+    /// Bytes overwritten (a range doubles); several give a curve each [default: 256, or with --figure 256,64KiB,1MiB]
     #[arg(long, allow_hyphen_values = true, value_name = "SIZE|FROM..TO")]
     pub region: Option<Values<Size>>,
     /// Draw the measurements into this folder as SVG and CSV

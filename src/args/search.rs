@@ -49,7 +49,7 @@ pub struct Sweep {
     /// system's, and a row without numbers where that is too little [default: 0.25]
     #[arg(long, allow_hyphen_values = true, value_name = "F,...", value_delimiter = ',')]
     pub dram_fractions: Option<Vec<f64>>,
-    /// Simulated threads, such as 1..24 [default: all cores of the system]
+    /// Simulated threads, such as 1..24 (a range doubles; 1,2,3 for each) [default: all cores of the system]
     #[arg(long, allow_hyphen_values = true, value_name = "T|FROM..TO")]
     pub threads: Option<Values<usize>>,
     /// Placement policies of App Direct (`hetier list placements`) [default: by-class]

@@ -118,7 +118,7 @@ fn as_json(system: &System, tier: &TierSpec, run: &BareRun) -> Outcome<Value> {
 
 fn print(run: &BareRun) {
     let result = &run.result;
-    say!("{} accesses in {:.3} ms simulated", result.accesses, result.simulated_ns / 1e6);
+    say!("{} accesses in {} simulated", result.accesses, units::seconds(result.simulated_ns * 1e-9));
     let share =
         result.peak_share.map_or_else(String::new, |share| format!(", {:.1} % of the peak", 100.0 * share));
     // A write that a queue takes at once is over at the instant at which it began.

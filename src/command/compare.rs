@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hetier_reports::comparison::{Accuracy, TraceFacts};
-use hetier_reports::{Comparison, Facts, HostTimes, OutputFile, compare_report, comparison, output, units};
+use hetier_reports::{
+    Comparison, Facts, HostTimes, OutputFile, compare_report, comparison, output, spelt, units,
+};
 use hetier_sim::System;
 use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::{Trace, facts};
 use hetier_workloads::Context;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
+use hetier_workloads::network::Entry;
 use hetier_workloads::ring::Seed;
 use serde::Serialize;
 use serde_json::json;
@@ -22,7 +25,7 @@ use crate::progress::{self, Phases};
 use crate::workload::{self, Prepared};
 use crate::{real_run, speed, unused};
 
-/// Modes compared unless the command line names others, the reference first.
+/// Modes compared unless the command line names others.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
 /// Largest value of an input: pixels are scaled to [0, 1].
 const LARGEST_INPUT: f64 = 1.0;
@@ -61,10 +64,12 @@ pub fn run(arguments: &args::Compare) -> Outcome {
     let folders = folders(&files)?;
     // A file that cannot be read shows before the first replay.
     let recorded = files.into_iter().map(read).collect::<Outcome<Vec<_>>>()?;
-    let mut compared = Vec::new();
-    for (recorded, folder) in recorded.into_iter().zip(folders) {
-        let on = (&system, &settings[..]);
-        compared.push(compare(arguments, recorded, &folder, &arguments.output.join(&folder), on)?);
+    let (mut compared, mut written) = (Vec::new(), Vec::new());
+    for (recorded, name) in recorded.into_iter().zip(folders) {
+        let (folder, on) = (arguments.output.join(&name), (&system, &settings[..]));
+        let one = compare(arguments, recorded, &name, &folder, on);
+        compared.push(one.map_err(|failure| failure.behind(written.clone()))?);
+        written.push(folder.display().to_string());
     }
     if arguments.json {
         return print_json(&json!({ "schema": "hetier-comparisons-1", "comparisons": compared }));
@@ -77,9 +82,12 @@ fn print_json(value: &impl Serialize) -> Outcome {
     Ok(())
 }
 
-/// Whether what is asked for is a file rather than the name of a network.
+/// Whether what is asked for is a file rather than the name of a network, which goes before a file of the same name.
 fn is_trace(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "trace") || path.components().count() > 1
+    let is_network = || path.to_str().is_some_and(|name| Entry::find(name).is_ok());
+    path.extension().is_some_and(|extension| extension == "trace")
+        || path.components().count() > 1
+        || (path.is_file() && !is_network())
 }
 
 fn stem(path: &Path) -> String {
@@ -279,9 +287,9 @@ fn print_run(arguments: &args::Compare, name: &str, recorded: &Recorded) {
         );
     }
     if recorded.seconds.is_none() {
-        say!("{name}: {}", facts.network.as_deref().unwrap_or("a network without a name"));
+        say!("{name}: {}", spelt(facts.network.as_deref().unwrap_or("a network without a name")));
     }
-    say!("security            {}", facts.security.as_deref().unwrap_or("none"));
+    say!("security            {}", spelt(facts.security.as_deref().unwrap_or("none")));
     say!(
         "trace               {}, {} objects, {} live at most, {} loaded, {} stored\n",
         units::bytes(facts.trace.bytes),

@@ -1,6 +1,6 @@
 //! `info`: facts of a trace alone.
 
-use hetier_reports::{Table, units};
+use hetier_reports::{Table, spelt, units};
 use hetier_traces::{Facts, facts, read_file};
 
 use crate::args;
@@ -23,14 +23,6 @@ pub fn run(arguments: &args::Info) -> Outcome {
     }
     print_facts(&facts);
     Ok(())
-}
-
-/// A text in which what a terminal would obey is spelt out.
-fn spelt(text: &str) -> String {
-    let letter = |letter: char| {
-        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
-    };
-    text.chars().map(letter).collect()
 }
 
 fn print_facts(facts: &Facts) {

@@ -21,6 +21,40 @@ use crate::{machine, progress, unused};
 /// A policy with its run, or why there is none.
 type Tried = (&'static str, Result<RunResult, String>);
 
+/// What policies are ranked by.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// Time of the server's phases.
+    Inference,
+    /// Time of all phases, where the server's take none.
+    WholeRun,
+}
+
+impl Clock {
+    const fn seconds(self, run: &RunResult) -> f64 {
+        match self {
+            Self::Inference => run.simulated_seconds,
+            Self::WholeRun => run.whole_run_seconds,
+        }
+    }
+
+    /// Head of its column.
+    const fn head(self) -> &'static str {
+        match self {
+            Self::Inference => "time",
+            Self::WholeRun => "whole run",
+        }
+    }
+
+    /// Its key in results.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Inference => "simulated_seconds",
+            Self::WholeRun => "whole_run_seconds",
+        }
+    }
+}
+
 /// Replays a trace under every policy and ranks them.
 pub fn run(arguments: &args::Place) -> Outcome {
     let (system, settings) = machine::load(&arguments.machine)?;
@@ -44,7 +78,8 @@ pub fn run(arguments: &args::Place) -> Outcome {
     let mut tried = try_all(arguments, &trace, &system, &settings)?;
     let fitting = tried.iter().filter_map(|(_, run)| run.as_ref().ok());
     machine::note_if_dram_is_exceeded(fitting.map(|run| (&system, run)));
-    let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| run.simulated_seconds);
+    let clock = clock(&tried, arguments)?;
+    let seconds = |(_, run): &Tried| run.as_ref().map_or(f64::INFINITY, |run| clock.seconds(run));
     tried.sort_by(|one, other| seconds(one).total_cmp(&seconds(other)));
     let Some((best, Ok(result))) = tried.first() else {
         let reasons: Vec<&str> =
@@ -59,12 +94,28 @@ pub fn run(arguments: &args::Place) -> Outcome {
         output::write_single(path, plan_table(&plan).to_csv().as_bytes())?;
     }
     if arguments.json {
-        say!("{}", serde_json::to_string_pretty(&as_json(best, result, &tried))?);
+        say!("{}", serde_json::to_string_pretty(&as_json(best, result, (&tried, clock)))?);
     } else {
-        say!("{}", ranking(&tried, &system).to_text());
+        say!("{}", ranking((&tried, clock), &system).to_text());
         say!("best: {best}\n{}", replay_of(std::env::args().skip(1), &arguments.mode, best));
     }
     Ok(())
+}
+
+/// The inference's time if it takes any, else the whole run's; a trace in which no time passes ranks nothing.
+fn clock(tried: &[Tried], arguments: &args::Place) -> Outcome<Clock> {
+    let mut clocks = [Clock::Inference, Clock::WholeRun].into_iter();
+    let runs = || tried.iter().filter_map(|(_, run)| run.as_ref().ok());
+    // Where no policy fits, the reasons tell more.
+    if runs().next().is_none() {
+        return Ok(Clock::Inference);
+    }
+    clocks.find(|clock| runs().any(|run| clock.seconds(run) > 0.0)).ok_or_else(|| {
+        Failure::work(format!(
+            "{}: found phases that take 0 s under every policy, need some that load, store or compute (hetier info)",
+            arguments.trace.display()
+        ))
+    })
 }
 
 /// The command that replays with one policy what the words of this command replay with all.
@@ -125,13 +176,13 @@ fn try_all(
     tried.collect()
 }
 
-fn ranking(tried: &[Tried], system: &System) -> Table {
+fn ranking((tried, clock): (&[Tried], Clock), system: &System) -> Table {
     let tiers: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
     let heads = tiers.iter().flat_map(|tier| [format!("{tier} read"), format!("{tier} written")]);
-    let heads = ["placement", "time", "to best"].map(ToOwned::to_owned).into_iter().chain(heads);
+    let heads = ["placement", clock.head(), "to best"].map(ToOwned::to_owned).into_iter().chain(heads);
     let heads: Vec<String> = heads.collect();
     let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
-    let best = tried.iter().find_map(|(_, run)| run.as_ref().ok()).map_or(1.0, |run| run.simulated_seconds);
+    let best = tried.iter().find_map(|(_, run)| run.as_ref().ok()).map_or(1.0, |run| clock.seconds(run));
     for (name, run) in tried {
         let Ok(run) = run else {
             let missing = std::iter::repeat_n("–".to_owned(), heads.len() - 2);
@@ -142,19 +193,20 @@ fn ranking(tried: &[Tried], system: &System) -> Table {
             let device = run.devices.get(*tier).copied().unwrap_or_default();
             [units::bytes(device.read_bytes), units::bytes(device.write_bytes)]
         });
-        let relative = format!("{:.3}×", run.simulated_seconds / best);
-        let head = [(*name).to_owned(), units::seconds(run.simulated_seconds), relative];
+        let seconds = clock.seconds(run);
+        let head = [(*name).to_owned(), units::seconds(seconds), format!("{:.3}×", seconds / best)];
         table.push(head.into_iter().chain(bytes).collect());
     }
     table
 }
 
-fn as_json(best: &str, result: &RunResult, tried: &[Tried]) -> Value {
+fn as_json(best: &str, result: &RunResult, (tried, clock): (&[Tried], Clock)) -> Value {
     let entry = |(name, run): &Tried| match run {
         Ok(run) => json!({
             "placement": name,
             "fits": true,
             "simulated_seconds": run.simulated_seconds,
+            "whole_run_seconds": run.whole_run_seconds,
             "spread": run.spread,
             "devices": run.devices,
             "peak_footprint_bytes": run.peak_footprint_bytes,
@@ -167,6 +219,7 @@ fn as_json(best: &str, result: &RunResult, tried: &[Tried]) -> Value {
         "mode": result.mode,
         "fidelity": result.fidelity,
         "best": best,
+        "ranked_by": clock.key(),
         "placements": tried.iter().map(entry).collect::<Vec<_>>(),
     })
 }

@@ -24,6 +24,8 @@ pub fn run(arguments: &args::Record) -> Outcome {
     let mut counters = arguments.counters.then(Counters::open);
     let trace = if arguments.execute {
         let prepared = workload::for_execution(&arguments.workload, arguments.seed)?;
+        // The trace is all that is left of the run.
+        unused::of_zero_share(arguments.workload.zero_share, prepared.options.zeros)?;
         let seed = match arguments.seed {
             Some(seed) => Seed::fixed(seed),
             None => Seed::from_system()?,

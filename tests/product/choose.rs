@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SMALL, succeed};
+use super::{SMALL, fail, succeed};
 
 #[test]
 fn sweep_refuses_what_the_dram_of_a_system_cannot_hold_in_its_row() {
@@ -68,6 +68,38 @@ fn place_ranks_every_policy_and_plans_within_the_memory_there_is() {
         |does: fn(u64, u64) -> bool| rows[1..].iter().any(|row| does(bytes(row, fast), bytes(row, peak)));
     assert!(has(|fast, peak| fast >= peak) && has(|fast, _| fast == 0), "{plan}");
     assert!(has(|fast, peak| fast > 0 && fast < peak), "{plan}");
+}
+
+/// A trace whose only phase is the client's; what it does stands for `{}`.
+const CLIENT_ONLY: &str = r#"hetier-trace 1
+array a0 "a" ciphertext [1] capacity 65536 used 65536
+macro m0 "touch" limbs 1 (in-out ciphertext 65536) { sweep { update p0 @0 +65536 work move 8192 } }
+phase "p" "o" client { {} }
+"#;
+
+#[test]
+fn place_ranks_a_trace_without_server_phases_by_its_whole_run_and_refuses_one_without_time() {
+    let folder = TempDir::new().unwrap();
+    let script = |body: &str| {
+        std::fs::write(folder.path().join("t.txt"), CLIENT_ONLY.replace("{}", body)).unwrap();
+        succeed(folder.path(), &["script", "--parse", "t.txt", "-o", "t.trace"]);
+    };
+
+    script("alloc a0[0] loop (v0 in 0..9) { call m0(a0[0]) }");
+    let ranked: Value =
+        serde_json::from_str(&succeed(folder.path(), &["place", "t.trace", "--json"])).unwrap();
+    let told = succeed(folder.path(), &["place", "t.trace"]);
+    script("");
+    let (code, message) = fail(folder.path(), &["place", "t.trace", "-o", "best.json"]);
+
+    assert_eq!(ranked["ranked_by"], "whole_run_seconds");
+    let entries = ranked["placements"].as_array().unwrap();
+    let seconds: Vec<f64> = entries.iter().filter_map(|entry| entry["whole_run_seconds"].as_f64()).collect();
+    assert!(seconds.len() >= 4 && seconds[0] > 0.0 && seconds.is_sorted(), "{ranked}");
+    assert!(told.contains("whole run") && !told.contains("NaN"), "{told}");
+    assert_eq!(code, Some(1));
+    assert!(message.contains("t.trace: found phases that take 0 s under every policy"), "{message}");
+    assert!(!folder.path().join("best.json").exists());
 }
 
 #[test]

@@ -107,6 +107,82 @@ fn facts_that_take_for_ever_end_with_the_first_interrupt() {
     assert_eq!(ended.and_then(|status| status.code()), Some(130));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_export_that_is_asked_to_end_leaves_no_partial_file() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "digits", "-o", "d.trace"]);
+    let export = ["export", "d.trace", "--format", "ramulator2", "--max-lines", "1000000000", "-o", "x.e"];
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+            .current_dir(folder.path())
+            .args(export)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The partial file shows that the work is under way.
+        wait_until(|| folder.path().read_dir().unwrap().count() > 1);
+        Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        let names: Vec<String> = files(folder.path()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["d.trace"], "{signal}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_ignores_hangups_outlives_its_terminal() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &["record", "digits", "-o", "d.trace"]);
+    let hetier = env!("CARGO_BIN_EXE_hetier");
+    let mut child = Command::new("nohup")
+        .current_dir(folder.path())
+        .args([hetier, "export", "d.trace", "--format", "ramulator2", "--max-lines", "300000", "-o", "x.e"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| folder.path().read_dir().unwrap().count() > 1);
+    Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
+
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(folder.path().join("x.e").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_between_traces_tells_which_folders_are_complete() {
+    let folder = TempDir::new().unwrap();
+    succeed(folder.path(), &[&["record", "digits", "-o", "a.trace"][..], &SMALL].concat());
+    succeed(folder.path(), &["record", "cryptonets", "-o", "b.trace"]);
+    let child = Command::new(env!("CARGO_BIN_EXE_hetier"))
+        .current_dir(folder.path())
+        .args(["compare", "a.trace", "b.trace", "--fidelity", "line", "--modes", "memory-mode", "-o", "out"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until(|| folder.path().join("out/a/a.trace").exists());
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let ended = child.wait_with_output().unwrap();
+
+    assert_eq!(ended.status.code(), Some(130));
+    let message = String::from_utf8(ended.stderr).unwrap();
+    assert!(message.trim_end().ends_with("out/a was written before"), "{message}");
+    assert!(folder.path().join("out/a/report.html").exists() && !folder.path().join("out/b").exists());
+}
+
+/// Waits for what another process does, a minute at most.
+#[cfg(unix)]
+fn wait_until(is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "it does not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn output_that_cannot_be_written_fails_before_the_work_and_leaves_nothing() {
     let folder = TempDir::new().unwrap();

@@ -255,6 +255,17 @@ fn options_that_would_have_no_effect_or_no_sense_are_refused_before_any_work() {
         ),
         ("compare digits --block 4 -o x", 2, "--block: found network digits, no layer of which"),
         ("record digits --zero-share 0.5 -o x", 2, "--zero-share: found --zeros multiply"),
+        ("record digits --execute --zero-share 0.5 -o x", 2, "--zero-share: found --zeros multiply"),
+        (
+            "record repeat-add-scalar --zeros copy --zero-share 0.5 -o x",
+            2,
+            "--zero-share: found network repeat-add-scalar without weights",
+        ),
+        (
+            "record repeat-add-scalar --kernel aluminum-shark -o x",
+            2,
+            "--kernel: found network repeat-add-scalar, no layer of which takes it, need one with weights",
+        ),
         (
             "record mobilenetv2-0.35-96 --zeros copy -o x",
             2,

@@ -126,6 +126,8 @@ fn several_traces_are_compared_one_after_the_other() {
     for file in ["single/report.html", "single/one.trace", "both/one/report.html", "both/two/two.trace"] {
         assert!(folder.path().join(file).is_file(), "{file}");
     }
+    std::fs::copy(folder.path().join("one.trace"), folder.path().join("plain")).unwrap();
+    assert_eq!(seconds(&json(&["plain", "-o", "plain-out"])), seconds(&single));
     let (code, message) = fail(folder.path(), &["compare", "digits", "one.trace"]);
     assert!(code == Some(2) && message.contains("found digits among several"), "{message}");
     let (code, message) = fail(folder.path(), &["compare", "one.trace", "./one.trace"]);

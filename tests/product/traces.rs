@@ -63,6 +63,40 @@ fn damaged_traces_are_refused_with_the_place() {
 }
 
 #[test]
+fn labels_of_no_class_are_refused_before_the_run() {
+    let folder = TempDir::new().unwrap();
+    let idx = |name: &str, extents: &[u32], data: &[u8]| {
+        let extents_bytes: Vec<u8> = extents.iter().flat_map(|extent| extent.to_be_bytes()).collect();
+        let magic = [0, 0, 8, extents.len() as u8];
+        std::fs::write(folder.path().join(name), [&magic[..], &extents_bytes, data].concat()).unwrap();
+    };
+    idx("images", &[2, 8, 8], &[0; 128]);
+    idx("labels", &[2], &[9, 99]);
+
+    let (code, message) =
+        fail(folder.path(), &["compare", "digits", "--images", "images", "--labels", "labels"]);
+
+    assert_eq!(code, Some(1));
+    assert!(message.contains("labels: found label 99 of image 1, need 0 to 9"), "{message}");
+}
+
+#[test]
+fn names_of_phases_and_operations_reach_no_terminal_raw() {
+    let folder = TempDir::new().unwrap();
+    let text = "hetier-trace 1\narray a0 \"a\" ciphertext [1] capacity 64 used 64\n\
+                macro m0 \"touch\" limbs 1 (in-out ciphertext 64) { }\n\
+                phase \"p\\u001b[31m\" \"o\\u0007\" server { alloc a0[0] call m0(a0[0]) }\n";
+    std::fs::write(folder.path().join("t.txt"), text).unwrap();
+    succeed(folder.path(), &["script", "--parse", "t.txt", "-o", "t.trace"]);
+
+    for arguments in [&["info", "t.trace"][..], &["replay", "t.trace"], &["replay", "t.trace", "--phases"]] {
+        let told = succeed(folder.path(), arguments);
+        assert!(told.contains(r"\u{7}"), "{told}");
+        assert!(told.lines().all(|line| !line.contains(char::is_control)), "{told:?}");
+    }
+}
+
+#[test]
 fn scale_is_that_of_the_second_last_prime_unless_it_is_given() {
     let folder = TempDir::new().unwrap();
     let scale = |more: &[&str]| -> String {

@@ -26,16 +26,8 @@ impl Figure<[RunResult]> for BytesByLayer {
     }
 
     fn data(&self, results: &[RunResult]) -> Table {
-        let mut table = Table::new(&[
-            "run",
-            "layer",
-            "operation",
-            "stage",
-            "tier",
-            "read_bytes",
-            "write_bytes",
-            "accesses",
-        ]);
+        let heads = ["run", "layer", "operation", "stage", "tier", "read_bytes", "write_bytes"];
+        let mut table = Table::new(&heads);
         for (label, result) in labels(results).into_iter().zip(results) {
             for phase in &result.phases {
                 for (tier, traffic) in &phase.tiers {
@@ -47,7 +39,6 @@ impl Figure<[RunResult]> for BytesByLayer {
                         tier.clone(),
                         traffic.read_bytes.to_string(),
                         traffic.write_bytes.to_string(),
-                        phase.accesses.to_string(),
                     ]);
                 }
             }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args;
 use crate::failure::Outcome;
+use crate::interrupt;
 
 /// Nanoseconds of one operation of each kind.
 type Costs = [f64; Arithmetic::ALL.len()];
@@ -19,7 +20,7 @@ pub fn run(arguments: &args::Calibrate) -> Outcome {
         let cost = |kind| system.arithmetic_fs(kind, 1) as f64 / 1e6;
         (system.name.as_str(), Arithmetic::ALL.map(cost))
     });
-    let host = measure()?;
+    let host = interrupt::ending_at_once(measure)?;
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&as_json(&host, theirs)?)?);
         return Ok(());

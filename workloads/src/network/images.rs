@@ -25,13 +25,18 @@ impl Images {
         Self { pixels: (0..count).map(|_| row()).collect(), labels: Vec::new() }
     }
 
-    /// Reads idx files as MNIST is distributed (uncompressed): magic, big-endian extents, bytes.
+    /// Reads idx files as MNIST is distributed (uncompressed): magic, big-endian extents, bytes. Labels are below `classes`.
     ///
     /// # Errors
     /// - [`Error::Read`] if a file cannot be read.
-    /// - [`Error::Idx`] if one is not an idx file of bytes with the right extents, is truncated, or if the numbers
-    ///   of images and labels differ.
-    pub fn from_idx(images: &Path, labels: Option<&Path>, shape: Shape) -> Result<Self, Error> {
+    /// - [`Error::Idx`] if one is not an idx file of bytes with the right extents, is truncated, if the numbers of images
+    ///   and labels differ, or if a label is of no class.
+    pub fn from_idx(
+        images: &Path,
+        labels: Option<&Path>,
+        shape: Shape,
+        classes: usize,
+    ) -> Result<Self, Error> {
         let (extents, bytes) = read_idx(images, 3)?;
         if shape.channels != 1 {
             let reason = format!("found images of one channel, need {} channels", shape.channels);
@@ -46,19 +51,8 @@ impl Images {
         }
         let row = |chunk: &[u8]| chunk.iter().map(|&byte| f64::from(byte) / 255.0).collect();
         let pixels: Vec<Vec<f64>> = bytes.chunks_exact(shape.elements()).map(row).collect();
-        let labels = match labels {
-            None => Vec::new(),
-            Some(path) => {
-                let (extents, bytes) = read_idx(path, 1)?;
-                if extents[0] != pixels.len() {
-                    return Err(idx_error(
-                        path,
-                        format!("found {} labels, need {}", extents[0], pixels.len()),
-                    ));
-                }
-                bytes
-            }
-        };
+        let labels =
+            labels.map_or_else(|| Ok(Vec::new()), |path| read_labels(path, pixels.len(), classes))?;
         Ok(Self { pixels, labels })
     }
 
@@ -68,6 +62,21 @@ impl Images {
         self.pixels.truncate(count);
         self.labels.truncate(count);
         self
+    }
+}
+
+/// A label below `classes` for each image.
+fn read_labels(path: &Path, images: usize, classes: usize) -> Result<Vec<u8>, Error> {
+    let (extents, labels) = read_idx(path, 1)?;
+    if extents[0] != images {
+        return Err(idx_error(path, format!("found {} labels, need {images}", extents[0])));
+    }
+    match labels.iter().enumerate().find(|(_, label)| usize::from(**label) >= classes) {
+        None => Ok(labels),
+        Some((at, label)) => {
+            let last = classes.saturating_sub(1);
+            Err(idx_error(path, format!("found label {label} of image {at}, need 0 to {last}")))
+        }
     }
 }
 
@@ -117,21 +126,32 @@ mod tests {
         let images = idx(&[2, 1, 2], &[0, 255, 51, 102]);
         let labels = idx(&[2], &[7, 3]);
 
-        let read = Images::from_idx(images.path(), Some(labels.path()), Shape::new(1, 1, 2)).unwrap();
+        let read = Images::from_idx(images.path(), Some(labels.path()), Shape::new(1, 1, 2), 8).unwrap();
 
         assert_eq!(read.pixels, [vec![0.0, 1.0], vec![0.2, 0.4]]);
         assert_eq!(read.labels, [7, 3]);
     }
 
     #[test]
+    fn labels_of_no_class_are_refused() {
+        let (images, labels) = (idx(&[2, 1, 1], &[0, 255]), idx(&[2], &[7, 3]));
+        let read =
+            |classes| Images::from_idx(images.path(), Some(labels.path()), Shape::new(1, 1, 1), classes);
+
+        assert!(read(8).is_ok());
+        let refused = read(7).unwrap_err().to_string();
+        assert!(refused.ends_with("found label 7 of image 0, need 0 to 6"), "{refused}");
+    }
+
+    #[test]
     fn truncated_idx_file_is_refused() {
         let images = idx(&[2, 1, 2], &[0, 255, 51]);
-        assert!(Images::from_idx(images.path(), None, Shape::new(1, 1, 2)).is_err());
+        assert!(Images::from_idx(images.path(), None, Shape::new(1, 1, 2), 10).is_err());
     }
 
     #[test]
     fn idx_images_of_another_size_are_refused() {
         let images = idx(&[1, 2, 2], &[0; 4]);
-        assert!(Images::from_idx(images.path(), None, Shape::new(1, 1, 4)).is_err());
+        assert!(Images::from_idx(images.path(), None, Shape::new(1, 1, 4), 10).is_err());
     }
 }

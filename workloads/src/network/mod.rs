@@ -21,6 +21,9 @@ pub use mobilenetv2::MobileNetV2;
 pub use resnet50::{ResNet, Strided};
 pub use weights::{Pruning, Weights};
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use crate::Error;
 use crate::parameters::Literal;
 use crate::program::Options;
@@ -197,9 +200,20 @@ impl Entry {
     /// The network with these weights.
     ///
     /// # Errors
-    /// [`Error::Weights`] if they are given, but do not fit.
+    /// [`Error::Weights`] if they are given, but do not fit, or some are of no layer.
     pub fn build(&self, weights: &Weights) -> Result<Network, Error> {
+        weights.check_used(self.name, &self.weight_names()?)?;
         (self.build)(weights)
+    }
+
+    /// Names of the weights that the layers ask for, such as `conv1.weights`; none in a network without weights.
+    ///
+    /// # Errors
+    /// Those of a network that cannot be built, which is no shipped one.
+    pub fn weight_names(&self) -> Result<BTreeSet<String>, Error> {
+        let names = Rc::default();
+        (self.build)(&Weights::Noted(Rc::clone(&names)))?;
+        Ok(names.take())
     }
 
     /// The parameters that the network is shipped with: enough levels, 128-bit secure.

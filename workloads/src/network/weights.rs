@@ -1,7 +1,9 @@
 //! Where a network's weights come from: nowhere (shape only), a seed, or a file.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use hetier_traces::seeded;
 use rand::{Rng, SeedableRng};
@@ -14,6 +16,8 @@ use crate::Error;
 pub enum Weights {
     /// None: for traces that are only shaped.
     Absent,
+    /// None, but the names that layers ask for are noted here.
+    Noted(Rc<RefCell<BTreeSet<String>>>),
     /// Uniform random weights of variance 1 ÷ fan-in, zero-mean biases of a tenth; equal for equal seeds and names.
     Seeded(u64),
     /// Given values, for instance `conv1.weights` and `conv1.bias`.
@@ -71,6 +75,10 @@ impl Weights {
     pub fn values(&self, name: &str, length: usize, fan_in: usize) -> Result<Vec<f64>, Error> {
         match self {
             Self::Absent => Ok(Vec::new()),
+            Self::Noted(names) => {
+                names.borrow_mut().insert(name.to_owned());
+                Ok(Vec::new())
+            }
             Self::Seeded(seed) => Ok(drawn(*seed, name, length, fan_in)),
             Self::Given(values) => given(values, name, length),
             Self::Pruned { weights, .. } => {
@@ -85,6 +93,29 @@ impl Weights {
                 Ok(values)
             }
         }
+    }
+
+    /// Refuses given values that none of `names` asks for: a misspelt name, or the file of another network.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] with those that are left over, and with `names`.
+    pub(super) fn check_used(&self, network: &str, names: &BTreeSet<String>) -> Result<(), Error> {
+        let values = match self {
+            Self::Given(values) => values,
+            Self::Pruned { weights, .. } => return weights.check_used(network, names),
+            Self::Absent | Self::Noted(_) | Self::Seeded(_) => return Ok(()),
+        };
+        let unused: Vec<&str> =
+            values.keys().filter(|name| !names.contains(*name)).map(String::as_str).collect();
+        if unused.is_empty() {
+            return Ok(());
+        }
+        let needed: Vec<&str> = names.iter().map(String::as_str).collect();
+        let needed = if needed.is_empty() { "none".to_owned() } else { needed.join(", ") };
+        Err(Error::Weights {
+            name: unused.join(", "),
+            reason: format!("found in no layer of {network}, need {needed}"),
+        })
     }
 
     /// The zeros drawn for the filter `name`; every filter has a draw of its own.
@@ -128,6 +159,22 @@ fn given(values: &BTreeMap<String, Vec<f64>>, name: &str, length: usize) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn given_weights_that_no_layer_asks_for_are_refused_by_name() {
+        let entry = crate::network::Entry::find("digits").unwrap();
+        let Some(Weights::Given(mut values)) = entry.weights() else { panic!("trained weights") };
+        assert!(entry.build(&Weights::Given(values.clone())).is_ok());
+        values.insert("extra.weights".to_owned(), vec![1.0]);
+        let pruning = Pruning { zero_per_million: 300_000, seed: 5 };
+        let given = Weights::Given(values);
+
+        for weights in [given.clone(), Weights::Pruned { weights: Box::new(given), pruning }] {
+            let refused = entry.build(&weights).unwrap_err().to_string();
+            let needed = "conv1.bias, conv1.weights, dense1.bias, dense1.weights";
+            assert_eq!(refused, format!("weights extra.weights: found in no layer of digits, need {needed}"));
+        }
+    }
 
     #[test]
     fn pruned_weights_are_zero_where_the_draw_says_and_biases_stay() {
