@@ -95,6 +95,11 @@ impl Network {
         self.input
     }
 
+    /// Shape of the network's output.
+    pub fn output_shape(&self) -> Shape {
+        self.shape(self.last())
+    }
+
     /// Multiplications by weights for one image.
     pub fn multiply_accumulates(&self) -> u64 {
         self.nodes.iter().map(|node| node.layer.multiply_accumulates(&self.shapes_of(node))).sum()
