@@ -28,7 +28,8 @@
 //! `sample`. ResNet-50 in Memory Mode takes about a minute of host time with 0.7 % of its calls simulated (`hetier replay
 //! resnet50.trace --system bsc-8260l-32g-6t --mode memory-mode --sample 0.002`; windows of sums have a least length of a row).
 //!
-//! **Known to be wrong**: lines that another core makes void keep their place in private caches; objects below 1 KiB
+//! **Known to be wrong**: lines that another core makes void keep their place in private caches; who stores to one line of an object
+//! that others hold takes all of it from them; objects below 1 KiB
 //! never leave those; a page of near memory is dirty in parts of equal odds, not line by line;
 //! what a core loses that reads one tier and stores to another is told from a core that is alone (`behaviour::copies`; two
 //! cores that copy objects of 8 KiB from PMem to DRAM are 8 % too fast, of 64 KiB 4 %);

@@ -15,7 +15,8 @@
 //! tensor. Reads that miss are counted from windows, where objects meet each other often enough.
 //!
 //! **Known to be wrong**: convoys that coarsen over a whole layer; last-level caches hold what the last window left.
-//! Time spent waiting for dirty lines that only gaps push out is lost. Reads and dirty lines of a gap come from two sources, so that
+//! Time spent waiting for dirty lines that only gaps push out is lost. Outside of Memory Mode, objects that a gap only reads get no
+//! pages, so that inputs which nobody wrote fault in windows alone. Reads and dirty lines of a gap come from two sources, so that
 //! a phase of Memory Mode may write more PMem than it reads (0.2 % of the study's bytes, 2 % with `--sample 0.001`), and what
 //! a window writes for a class of which nothing is born in the gap counts again there. `docs/sampling.md` holds the errors against
 //! full runs.
