@@ -1,7 +1,7 @@
-//! Whether this machine can run a network for real, asked before any arithmetic.
+//! Whether this machine can run a network for real, asked before any arithmetic; and what it recorded, held against the shape.
 
 use hetier_reports::units;
-use hetier_traces::Facts;
+use hetier_traces::{Facts, Trace, equal};
 use hetier_workloads::interpret::shape;
 use hetier_workloads::program::Program;
 
@@ -32,6 +32,21 @@ pub fn check(program: &Program) -> Outcome {
         );
     }
     Ok(())
+}
+
+/// The trace of a real run in loops: the one by shape, once both are known to be equal event by event. In the flat one,
+/// what loops share is not seen: placement by density would count it anew, and nothing could be sampled.
+///
+/// # Errors
+/// A failure of the work if the run did anything else.
+pub fn folded(program: &Program, recorded: Trace) -> Outcome<Trace> {
+    let shaped = shape(program)?;
+    equal(&recorded, &shaped).map_err(|difference| {
+        Failure::work(format!(
+            "real run: it did something else than its shape ({difference}), need equal traces"
+        ))
+    })?;
+    Ok(Trace { header: recorded.header, ..shaped })
 }
 
 /// Bytes of live objects and of the record.

@@ -222,7 +222,8 @@ fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     let facts = judged(&prepared, &execution.outputs);
     let noise = prepared.network.noise(&prepared.parameters, LARGEST_INPUT);
     let error_estimate = noise.map(|noise| noise.deviation);
-    Ok(Recorded { error_estimate, trace: execution.trace, facts, seconds: Some(seconds) })
+    let trace = real_run::folded(&program, execution.trace)?;
+    Ok(Recorded { error_estimate, trace, facts, seconds: Some(seconds) })
 }
 
 fn base_facts(prepared: &Prepared) -> Facts {

@@ -23,6 +23,27 @@ fn shaped_trace_has_the_same_facts_as_the_recorded_one() {
 }
 
 #[test]
+fn recorded_traces_are_placed_and_sampled_as_shaped_ones() {
+    let folder = TempDir::new().unwrap();
+    let how =
+        "--mode app-direct --placement by-density --dram-fraction 0.4 --fidelity stream --sample 0.1 --json";
+    let replay = |recorded: &str| {
+        let record: Vec<&str> =
+            ["record", "digits", recorded, "-o", "d.trace"].into_iter().chain(SMALL).collect();
+        succeed(folder.path(), &record);
+        let replay: Vec<&str> = ["replay", "d.trace"].into_iter().chain(how.split(' ')).collect();
+        serde_json::from_str::<Value>(&succeed(folder.path(), &replay)).unwrap()
+    };
+
+    let (real, shaped) = (replay("--execute"), replay("--shape"));
+
+    for key in ["simulated_seconds", "sampled_share", "devices"] {
+        assert!(!real[key].is_null(), "{key}");
+        assert_eq!(real[key], shaped[key], "{key}");
+    }
+}
+
+#[test]
 fn script_parses_back_to_the_same_trace() {
     let folder = TempDir::new().unwrap();
     succeed(folder.path(), &["record", "lenet5", "-o", "a.trace"]);
