@@ -228,7 +228,8 @@ pub(crate) fn check_tiers(name: &str, system: &System) -> Result<(), Error> {
 /// Positions of the tiers that a mode uses on a system.
 ///
 /// # Errors
-/// As [`check_tiers`].
+/// - [`Error::UnknownName`] with the nearest name.
+/// - [`Error::Unsupported`] if the system lacks one of them.
 pub fn used_tiers(name: &str, system: &System) -> Result<Vec<usize>, Error> {
     find(name)?.needs.iter().map(|tier| need_tier(system, name, tier)).collect()
 }
