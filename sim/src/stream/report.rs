@@ -105,18 +105,32 @@ fn latency(engine: &Engine<'_>) -> Option<Latency> {
             let lines = waited(loads, load);
             let late = |ps: u64| (ps as f64 * factor).round() as u64;
             sum_ps += u128::from(lines) * u128::from(late(load.latency_ps));
-            let mut below = 0;
-            for (share, quantile_ps) in QUANTILES.into_iter().zip(load.quantiles_ps) {
-                let until = (lines as f64 * share).round() as u64;
-                if until > below {
-                    histogram.record_many(Picoseconds(late(quantile_ps)), until - below);
-                }
-                below = until;
-            }
+            record(&mut histogram, lines, load.quantiles_ps.map(late));
         }
     }
     let mean = sum_ps as f64 / histogram.count() as f64 / 1e3;
     histogram.summary().map(|latency| Latency { mean, ..latency })
+}
+
+/// Parts of the lines between two quantiles, each counted in one bucket.
+const PARTS: u64 = 16;
+
+/// Counts so many lines, evenly between the quantiles [`QUANTILES`].
+fn record(histogram: &mut Histogram, lines: u64, quantiles_ps: [u64; QUANTILES.len()]) {
+    let mut below = 0;
+    for (quantile, share) in QUANTILES.into_iter().enumerate().skip(1) {
+        let [from, to] = [quantiles_ps[quantile - 1], quantiles_ps[quantile]];
+        let until = (lines as f64 * share).round() as u64;
+        let first = |part: u64| (until - below) * part / PARTS;
+        for part in 0..PARTS {
+            let times = first(part + 1) - first(part);
+            if times > 0 {
+                let middle = from + to.saturating_sub(from) * (2 * part + 1) / (2 * PARTS);
+                histogram.record_many(Picoseconds(middle), times);
+            }
+        }
+        below = until;
+    }
 }
 
 /// What the calls of each primitive took.

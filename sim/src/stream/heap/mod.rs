@@ -79,9 +79,7 @@ pub struct Heap {
     pub held: Held,
     /// Most that was held, each for itself.
     pub peak: Held,
-    /// Small objects by array, and their bytes in fast memory.
-    small: Vec<Small>,
-    small_fast_bytes: u64,
+    small: Small,
     scratch: Vec<Place>,
     /// Ciphertexts written.
     pub ciphertexts: u64,
@@ -146,6 +144,8 @@ impl Heap {
         }
         let shapes = sizes.iter().map(|size| Shape::new(size.bytes / hetier_traces::LINE_BYTES, cache_lines));
         let shapes = shapes.collect();
+        let small =
+            Small::new(program.arrays.iter().map(|array| allocator.block_bytes(array.capacity_bytes)));
         let heap = Self {
             blocks: Blocks::new(program.objects, parts.blocks),
             kind: parts.kind,
@@ -167,8 +167,7 @@ impl Heap {
             numbered: program.arrays.iter().filter(|array| array.first.is_some()).count(),
             held: Held::default(),
             peak: Held::default(),
-            small: vec![Small::default(); program.arrays.len()],
-            small_fast_bytes: 0,
+            small,
             scratch: Vec::new(),
             ciphertexts: 0,
             system: parts.system,
@@ -295,7 +294,7 @@ impl Heap {
 
     /// Bytes of fast memory that nothing holds.
     fn fast_room(&self) -> u64 {
-        self.limits[0].saturating_sub(self.allocator.resident(0) + self.small_fast_bytes)
+        self.limits[0].saturating_sub(self.allocator.resident(0) + self.small.fast_bytes())
     }
 
     /// Asks the policy for a tier.
