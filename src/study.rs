@@ -40,8 +40,7 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         progress::show(&bar, shares.iter().sum::<f64>() / jobs.len() as f64);
         if interrupt::is_pressed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    // Studies list small networks first; the longest jobs start first.
-    let cells = (0..jobs.len()).rev().par_bridge().map(|job| {
+    let cell = |job: usize| {
         let (network, run) = jobs[job];
         let (entry, of_run, machine) = (&experiment.network[network], &experiment.run[run], &machines[run]);
         let started = Instant::now();
@@ -54,10 +53,13 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         let outcome = if entry.over_time { outcome } else { trimmed(outcome) };
         let cell = Cell { network: entry.label().to_owned(), run: of_run.name.clone(), outcome };
         Ok((job, cell, started.elapsed().as_secs_f64()))
-    });
-    let cells: Outcome<Vec<(usize, Cell, f64)>> = cells.collect();
+    };
+    // Studies list small networks first; the longest jobs start first.
+    let cells = || (0..jobs.len()).rev().par_bridge().map(cell).collect();
+    let (cells, facts): (Outcome<Vec<(usize, Cell, f64)>>, _) =
+        rayon::join(cells, || facts(experiment, &traces));
     bar.finish_and_clear();
-    let mut cells = cells?;
+    let (mut cells, facts) = (cells?, facts?);
     cells.sort_by_key(|(job, _, _)| *job);
     machine::note_if_dram_is_exceeded(cells.iter().filter_map(|(job, cell, _)| match &cell.outcome {
         CellOutcome::Ran(result) => Some((&machines[jobs[*job].1].system, &**result)),
@@ -65,7 +67,6 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
     }));
     let seconds = cells.iter().map(|(_, _, seconds)| *seconds).collect();
     let cells = cells.into_iter().map(|(_, cell, _)| cell).collect();
-    let facts = facts(experiment, &traces)?;
     Ok((Sweep { experiment: experiment.clone(), cells, facts }, seconds))
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn of_run(result: &RunResult, run: &str) -> RunResult {
 fn dram(result: &RunResult) -> Option<String> {
     let size = result.settings.get("dram")?;
     let bytes = size.strip_suffix(" bytes").and_then(|bytes| bytes.parse().ok());
-    let size = bytes.map_or_else(|| size.replace(" the peak footprint", " peak"), binary_bytes);
+    let size = bytes.map_or_else(|| size.replace(" the peak of live bytes", " peak"), binary_bytes);
     Some(format!("DRAM {size}"))
 }
 
@@ -173,8 +173,10 @@ mod tests {
 
     #[test]
     fn results_that_differ_in_dram_alone_are_told_apart_by_it() {
-        let shares =
-            [with(&[("dram", "0.2 of the peak footprint")]), with(&[("dram", "0.5 of the peak footprint")])];
+        let shares = [
+            with(&[("dram", "0.2 of the peak of live bytes")]),
+            with(&[("dram", "0.5 of the peak footprint")]),
+        ];
         let bytes = 32u64 << 30;
         let sizes = [with(&[("dram", &format!("{bytes} bytes"))]), with(&[("dram", "enough")])];
 

@@ -144,7 +144,8 @@ pub struct Machine {
     /// Simulated threads [default: all cores of the system]
     #[arg(long, allow_hyphen_values = true, value_name = "T")]
     pub threads: Option<u32>,
-    /// DRAM as a fraction of the peak footprint, for Memory Mode and App Direct; in DRAM only the process may take no more
+    /// DRAM as a fraction of the peak of live bytes (a pool holds more), for Memory Mode and App Direct; in DRAM only the
+    /// process may take no more
     #[arg(long, allow_hyphen_values = true, value_name = "F", conflicts_with = "dram")]
     pub dram_fraction: Option<f64>,
     /// DRAM as an absolute size, such as 32GiB, for Memory Mode and App Direct; in DRAM only the process may take no more

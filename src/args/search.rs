@@ -45,7 +45,7 @@ pub struct Sweep {
         default_value = "dram-only,memory-mode,app-direct"
     )]
     pub modes: Vec<String>,
-    /// DRAM of Memory Mode and App Direct as fractions of the peak footprint; DRAM only has the
+    /// DRAM of Memory Mode and App Direct as fractions of the peak of live bytes; DRAM only has the
     /// system's, and a row without numbers where that is too little [default: 0.25]
     #[arg(long, allow_hyphen_values = true, value_name = "F,...", value_delimiter = ',')]
     pub dram_fractions: Option<Vec<f64>>,

@@ -29,7 +29,7 @@ use crate::{real_run, speed, unused};
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
 /// Largest value of an input: pixels are scaled to [0, 1].
 const LARGEST_INPUT: f64 = 1.0;
-/// DRAM of Memory Mode and App Direct, as a share of the peak footprint.
+/// DRAM of Memory Mode and App Direct, as a share of the peak of live bytes.
 const DRAM_FRACTION: f64 = 0.25;
 
 /// What the run of the network told.

@@ -223,7 +223,7 @@ mod tests {
     fn a_line_of_dram_names_its_run_however_long_the_name() {
         let run = |share: f64, bytes| RunResult {
             mode: "memory-mode".to_owned(),
-            settings: [("dram".to_owned(), format!("{share} of the peak footprint"))].into(),
+            settings: [("dram".to_owned(), format!("{share} of the peak of live bytes"))].into(),
             devices: [("dram".to_owned(), TierResult { capacity_bytes: bytes, ..TierResult::default() })]
                 .into(),
             ..RunResult::default()

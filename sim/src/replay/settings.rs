@@ -258,7 +258,7 @@ impl Resolved {
         let dram = match self.dram {
             DramSize::System => "system".to_owned(),
             DramSize::Bytes(bytes) => format!("{bytes} bytes"),
-            DramSize::Fraction(share) => format!("{share} of the peak footprint"),
+            DramSize::Fraction(share) => format!("{share} of the peak of live bytes"),
             DramSize::Enough => "enough".to_owned(),
         };
         let near_start = match self.near_start {
