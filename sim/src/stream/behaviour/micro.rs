@@ -29,7 +29,7 @@ use crate::{Error, Picoseconds};
 pub const MIX_PERIOD: u64 = 6;
 
 /// Shares of the reads below whose latencies [`Measured::quantiles_ps`] lies.
-pub const QUANTILES: [f64; 9] = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 1.0];
+pub const QUANTILES: [f64; 12] = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0];
 
 /// Footprints up to this many pages (64 MiB) are touched before the run, because buffers in DIMMs hold them.
 const WARM_PAGES: u64 = 1 << 14;

@@ -321,7 +321,7 @@ impl Behaviour {
 }
 
 /// Grows when the way in which behaviours are derived changes, or what devices do, so that older files are not taken for newer ones.
-const DERIVATION: u32 = 10;
+const DERIVATION: u32 = 11;
 
 /// A hash of everything that a behaviour depends on.
 fn identity(system: &System, conditions: Conditions<'_>) -> Result<u64, Error> {
