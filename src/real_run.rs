@@ -28,7 +28,7 @@ pub fn check(program: &Program) -> Outcome {
              trace without arithmetic, in seconds (with --batch {})",
             units::count(facts.activity.calls),
             units::bytes(needed_bytes(&facts)),
-            program.images
+            program.options.images
         );
     }
     Ok(())

@@ -27,8 +27,6 @@ use crate::{real_run, speed, unused};
 
 /// Modes compared unless the command line names others.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
-/// Largest value of an input: pixels are scaled to [0, 1].
-const LARGEST_INPUT: f64 = 1.0;
 /// DRAM of Memory Mode and App Direct, as a share of the peak footprint.
 const DRAM_FRACTION: f64 = 0.25;
 
@@ -220,8 +218,7 @@ fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     bar.finish_and_clear();
     let execution = execution?;
     let facts = judged(&prepared, &execution.outputs);
-    let noise = prepared.network.noise(&prepared.parameters, LARGEST_INPUT);
-    let error_estimate = noise.map(|noise| noise.deviation);
+    let error_estimate = prepared.network.noise(&program, &prepared.images);
     let trace = real_run::folded(&program, execution.trace)?;
     Ok(Recorded { error_estimate, trace, facts, seconds: Some(seconds) })
 }
