@@ -423,7 +423,8 @@ pub enum Error {
 impl Error {
     /// The error with other primes as its cure, if it is one that primes cure.
     pub(crate) fn cured(mut self, find: impl FnOnce() -> String) -> Self {
-        if let Self::Levels { cure, .. } | Self::Room { cure, .. } | Self::Precision { cure, .. } = &mut self {
+        if let Self::Levels { cure, .. } | Self::Room { cure, .. } | Self::Precision { cure, .. } = &mut self
+        {
             *cure = find();
         }
         self

@@ -2,7 +2,7 @@
 
 use hetier_traces::{Affine, Range};
 
-use super::{Layer, Shape, Window, only, mean_square};
+use super::{Layer, Shape, Window, mean_square, only};
 use crate::Error;
 use crate::network::Weights;
 use crate::program::{Lowering, Tensor, site};

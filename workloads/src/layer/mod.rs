@@ -26,8 +26,8 @@ pub use repeated::{Repeated, Repetition};
 pub use shape::{Shape, Window};
 pub use square::Square;
 
-use crate::program::{Kernel, Lowering, Packing, Tensor};
 use crate::Error;
+use crate::program::{Kernel, Lowering, Packing, Tensor};
 use crate::scheme::{Encoding, Noise, Signal};
 
 /// One layer of a network.

@@ -57,9 +57,13 @@ impl Layer for Polynomial {
         let passed = (c1 * c1 + 4.0 * c2 * c2 * inputs[0].power) * inputs[0].variance;
         let squared = |limbs| noise.key_switch(Encoding { limbs, scale: scale * scale });
         let added = match noise.kernel() {
-            Kernel::AluminumShark => c2 * c2 * (squared(limbs) + noise.rescale(scale)) + 3.0 * noise.rescale(output.scale),
+            Kernel::AluminumShark => {
+                c2 * c2 * (squared(limbs) + noise.rescale(scale)) + 3.0 * noise.rescale(output.scale)
+            }
             Kernel::Faithful | Kernel::Fused => {
-                inputs[0].power * noise.rescale(scale) + squared(limbs.saturating_sub(1)) + noise.rescale(output.scale)
+                inputs[0].power * noise.rescale(scale)
+                    + squared(limbs.saturating_sub(1))
+                    + noise.rescale(output.scale)
             }
         };
         passed + added

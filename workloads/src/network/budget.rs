@@ -8,8 +8,8 @@ use crate::security::{Security, smallest_degree};
 
 /// Primes beyond which no more are tried: the largest secure modulus of the table holds as many of 60 bits.
 const MOST_PRIMES: usize = 60;
-/// Bits of a scale that is tried where the one asked for does not do: what SEAL's examples use.
-const USUAL_SCALE_BITS: u32 = 40;
+/// Bits of a scale that is tried where the one asked for does not do: what shipped networks take.
+const USUAL_SCALE_BITS: u32 = 30;
 
 /// Primes, with a scale or a degree if they need another, that the network can be lowered under, as text for a message.
 ///
@@ -20,7 +20,9 @@ pub(super) fn cure(network: &Network, asked: &Parameters, options: &Options) -> 
     let asked_bits = (asked.scale().log2().round() as u32).min(MOST_PRIME_BITS);
     let scales = [asked_bits, USUAL_SCALE_BITS];
     let Some(enough) = scales.into_iter().find_map(|bits| enough(network, asked, bits, options)) else {
-        return format!("another degree or scale (no {MOST_PRIMES} primes of the bits of the scale are enough)");
+        return format!(
+            "another degree or scale (no {MOST_PRIMES} primes of the bits of the scale are enough)"
+        );
     };
     let bits = &enough.literal().prime_bits;
     let mut text = format!("{} primes, such as {}", bits.len(), join(bits));

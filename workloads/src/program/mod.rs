@@ -16,8 +16,8 @@ use hetier_traces::{ArrayId, Definition, Header, Phase};
 
 pub use crate::ring::Packing;
 pub use constant::Addend;
-pub(crate) use fit::value_bits;
-pub use fit::{Fit, LARGEST_VALUE};
+pub use fit::LARGEST_VALUE;
+pub(crate) use fit::{Fit, value_bits};
 pub use lowering::{Lowering, Site, operand, run, site};
 pub use options::{Client, Kernel, Liveness, Options, Zeros};
 pub use product::{Ending, Weighted};

@@ -3,11 +3,11 @@
 use hetier_traces::{Affine, Body, Range};
 
 use super::ending;
+use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Lowering, Packing, Tensor, run, site};
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::Error;
 
 /// Mean over a window of each channel. Taps in the padding count as zeros; the divisor is the whole window.
 ///

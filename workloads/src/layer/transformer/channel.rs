@@ -3,13 +3,13 @@
 use hetier_traces::{Affine, Body};
 
 use super::ending;
+use crate::Error;
 use crate::layer::{Layer, Shape, mean_square, only};
 use crate::network::Weights;
 use crate::primitive::Operation;
 use crate::program::{Addend, CHANNELS_LAST, Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::Scale;
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::Error;
 
 /// x + b with a number for each channel: what is left of a batch norm folded into the convolution before.
 ///

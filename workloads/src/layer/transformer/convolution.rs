@@ -4,11 +4,11 @@ use super::ending;
 use super::taps::Taps;
 use super::zeros::ZeroTaps;
 use crate::Error;
+use crate::layer;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
 use crate::program::{Kernel, Lowering, Packing, Tensor};
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::layer;
 
 /// A convolution over all input channels, without bias.
 ///

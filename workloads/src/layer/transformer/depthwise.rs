@@ -4,11 +4,11 @@ use super::ending;
 use super::taps::Taps;
 use super::zeros::ZeroTaps;
 use crate::Error;
+use crate::layer;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
 use crate::program::{Kernel, Lowering, Packing, Tensor, run};
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::layer;
 use hetier_traces::{Affine, Body};
 
 /// A convolution of every channel with a filter of its own, without bias.

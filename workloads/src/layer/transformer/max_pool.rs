@@ -3,11 +3,11 @@
 use hetier_traces::{Affine, Body, Operand, Range};
 
 use super::client::{copy_to_new, serialised};
+use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::Error;
 
 /// Maximum over a window of each channel. Taps in the padding do not count.
 ///

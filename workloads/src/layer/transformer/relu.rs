@@ -3,12 +3,12 @@
 use hetier_traces::{Affine, Body, Range};
 
 use super::client::{MOST_CIPHERTEXTS, copy_to_new, serialised};
+use crate::Error;
 use crate::layer::{Layer, Shape, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::{Activation, Scale};
 use crate::scheme::{Encoding, Noise, Signal};
-use crate::Error;
 
 /// max(x, 0), bounded above if asked for.
 ///
