@@ -12,7 +12,7 @@ use hetier_sim::replay::{DramSize, Settings};
 use hetier_traces::{Trace, facts};
 use hetier_workloads::Context;
 use hetier_workloads::interpret::{Quiet, Run, execute, shape};
-use hetier_workloads::network::Entry;
+use hetier_workloads::network::{Entry, Judgement};
 use hetier_workloads::ring::Seed;
 use serde::Serialize;
 use serde_json::json;
@@ -27,8 +27,6 @@ use crate::{real_run, speed, unused};
 
 /// Modes compared unless the command line names others.
 const MODES: [&str; 3] = ["dram-only", "memory-mode", "app-direct"];
-/// Largest value of an input: pixels are scaled to [0, 1].
-const LARGEST_INPUT: f64 = 1.0;
 /// DRAM of Memory Mode and App Direct, as a share of the peak of live bytes.
 const DRAM_FRACTION: f64 = 0.25;
 
@@ -219,9 +217,8 @@ fn record(arguments: &args::Compare) -> Outcome<Recorded> {
     let seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
     let execution = execution?;
-    let facts = judged(&prepared, &execution.outputs);
-    let noise = prepared.network.noise(&prepared.parameters, LARGEST_INPUT);
-    let error_estimate = noise.map(|noise| noise.deviation);
+    let (judgement, error_estimate) = real_run::judge(&prepared, &program, &execution.outputs);
+    let facts = judged(&prepared, &judgement);
     let trace = real_run::folded(&program, execution.trace)?;
     Ok(Recorded { error_estimate, trace, facts, seconds: Some(seconds) })
 }
@@ -237,8 +234,7 @@ fn base_facts(prepared: &Prepared) -> Facts {
 }
 
 /// The encrypted outputs against the clear model and, where labels mean anything, against the labels.
-fn judged(prepared: &Prepared, outputs: &[Vec<f64>]) -> Facts {
-    let judgement = prepared.network.judge(&prepared.images, outputs);
+fn judged(prepared: &Prepared, judgement: &Judgement) -> Facts {
     let accuracy = Accuracy {
         encrypted: judgement.encrypted_accuracy.filter(|_| prepared.is_trained),
         clear: judgement.clear_accuracy.filter(|_| prepared.is_trained),
@@ -277,10 +273,14 @@ fn print_run(arguments: &args::Compare, name: &str, recorded: &Recorded) {
             share(facts.accuracy.clear)
         );
         say!("same prediction     {}", share(facts.agreement));
-        let estimate = recorded.error_estimate.map_or_else(String::new, |deviation| {
-            format!(" (estimated standard deviation of the encryption's error: {deviation:.1e})")
-        });
-        say!("largest difference  {:.2e}{estimate}", facts.max_output_error.unwrap_or(0.0));
+        let estimate = match recorded.error_estimate {
+            Some(deviation) => format!("{deviation:.1e}"),
+            None => "not known".to_owned(),
+        };
+        say!(
+            "largest difference  {:.2e} (estimated standard deviation of the encryption's error: {estimate})",
+            facts.max_output_error.unwrap_or(0.0)
+        );
         say!(
             "real run            {} ({} an image)",
             units::seconds(seconds),

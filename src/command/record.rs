@@ -54,7 +54,9 @@ fn run_real(prepared: &Prepared, seed: Seed, observer: &mut dyn Observer) -> Out
     let mut phases = Phases { bar: &bar, next: observer };
     let execution = execute(&program, &context, &prepared.images, run, &mut phases);
     bar.finish_and_clear();
-    real_run::folded(&program, execution?.trace)
+    let execution = execution?;
+    real_run::judge(prepared, &program, &execution.outputs);
+    real_run::folded(&program, execution.trace)
 }
 
 /// Threads of the host.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{SMALL, fail, succeed};
+use super::{SMALL, fail, hetier, succeed};
 
 #[test]
 fn shaped_trace_has_the_same_facts_as_the_recorded_one() {
@@ -130,4 +130,46 @@ fn scale_is_that_of_the_second_last_prime_unless_it_is_given() {
 
     assert_eq!(scale(&[]), "2^31");
     assert_eq!(scale(&["--scale-bits", "28"]), "2^28");
+}
+
+#[test]
+fn parameters_without_room_or_precision_are_refused_by_shape_and_run_alike() {
+    let folder = TempDir::new().unwrap();
+    for (degree, primes, advice) in [
+        ("8192", "60,60,30,60", "60,30,30,60"),
+        ("16384", "60,50,30,60", "60,30,30,60"),
+        ("8192", "33,30,30,30,33", "33,30,30,30,30,33"),
+    ] {
+        let parameters = ["digits", "--degree", degree, "--primes", primes];
+        let [shape, run] = [&["-o", "x"][..], &["--execute", "-o", "x"]]
+            .map(|more| fail(folder.path(), &[&["record"], &parameters[..], more].concat()));
+        let compared = fail(folder.path(), &[&["compare"], &parameters[..]].concat());
+
+        assert_eq!(shape.0, Some(1));
+        assert!(shape.1.contains(&format!("such as {advice}")), "{}", shape.1);
+        assert_eq!((&run, &compared), (&shape, &shape));
+    }
+}
+
+#[test]
+fn outputs_that_outgrow_the_modulus_are_warned_of_by_record_and_compare() {
+    let folder = TempDir::new().unwrap();
+    // Sums of 112 squares of up to 90, where the last level has room for 2⁹.
+    let weights = serde_json::json!({
+        "conv1.weights": vec![10.0; 63], "conv1.bias": vec![0.0; 7],
+        "dense1.weights": vec![1.0; 1120], "dense1.bias": vec![0.0; 10],
+    });
+    std::fs::write(folder.path().join("w.json"), weights.to_string()).unwrap();
+    for verb in [&["record", "digits", "--execute", "-o", "x.trace"][..], &["compare", "digits"]] {
+        let told = |more: &[&str]| {
+            let output = hetier(folder.path(), &[verb, &SMALL, more].concat());
+            assert!(output.status.success());
+            String::from_utf8(output.stderr).unwrap()
+        };
+
+        assert!(
+            told(&["--weights", "w.json"]).contains("warning: the largest difference from the clear model")
+        );
+        assert!(!told(&[]).contains("warning: the largest difference"));
+    }
 }

@@ -294,6 +294,50 @@ pub enum Error {
         /// Parameters that the whole network can do with.
         cure: String,
     },
+    /// Values that the modulus cannot hold at their scale: they would come back modulo it.
+    #[error(
+        "{layer}: modulus of 2^{modulus_bits:.1} at level {level} for values at a scale of 2^{scale_bits:.1}: found {found:.1} bits above the scale, need {needed:.1}: found primes of {} bits, need {cure}",
+        join(prime_bits)
+    )]
+    Room {
+        /// Name of the layer.
+        layer: String,
+        /// Level of its output: its limbs but one.
+        level: usize,
+        /// log2 of the modulus there.
+        modulus_bits: f64,
+        /// log2 of the scale there.
+        scale_bits: f64,
+        /// Bits of the modulus above the scale.
+        found: f64,
+        /// Bits that values may take, sign included.
+        needed: f64,
+        /// Bits of the primes asked for, the special one last.
+        prime_bits: Vec<u32>,
+        /// Parameters that the whole network can do with.
+        cure: String,
+    },
+    /// A scale so small that the errors of the layer's primitives drown the values.
+    #[error(
+        "{layer}: error that the layer adds to values at level {level} and a scale of 2^{scale_bits:.1}: found a standard deviation of 2^{found:.1}, need at most 2^{most:.0}: found primes of {} bits, need {cure}",
+        join(prime_bits)
+    )]
+    Precision {
+        /// Name of the layer.
+        layer: String,
+        /// Level of its output: its limbs but one.
+        level: usize,
+        /// log2 of the scale there.
+        scale_bits: f64,
+        /// log2 of the standard deviation of the error.
+        found: f64,
+        /// The most that is allowed.
+        most: f64,
+        /// Bits of the primes asked for, the special one last.
+        prime_bits: Vec<u32>,
+        /// Parameters that the whole network can do with.
+        cure: String,
+    },
     /// A layer that cannot work on two images in a slot.
     #[error("{layer}: found complex packing, need real packing")]
     Packing {
@@ -377,6 +421,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with other primes as its cure, if it is one that primes cure.
+    pub(crate) fn cured(mut self, find: impl FnOnce() -> String) -> Self {
+        if let Self::Levels { cure, .. } | Self::Room { cure, .. } | Self::Precision { cure, .. } = &mut self
+        {
+            *cure = find();
+        }
+        self
+    }
+
     /// An [`Error::Levels`] of one layer; the network that it is part of knows the cure.
     pub(crate) fn levels(layer: &str, (found, needed): (usize, usize), parameters: &Parameters) -> Self {
         let prime_bits = parameters.literal().prime_bits.clone();

@@ -36,9 +36,6 @@ fn encrypted_digits_predict_as_the_clear_model_on_every_test_image() {
     let clear: Vec<Vec<f64>> = images.pixels.iter().map(|image| network.clear(image)).collect();
     let largest = clear.iter().flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
     assert!(largest_error(&network, &images, &run.outputs) < 1e-3 * largest);
-    let estimate = network.noise(&program.parameters, 1.0).unwrap().deviation;
-    let found = largest_error(&network, &images, &run.outputs);
-    assert!((estimate / 10.0..estimate * 10.0).contains(&found), "found {found}, estimated {estimate}");
     assert!(run.outputs.iter().zip(&clear).all(|(a, b)| argmax(a) == argmax(b)));
     equal(&run.trace, &shape(&program).unwrap()).unwrap();
 }

@@ -135,8 +135,8 @@ impl<'p> Machine<'p> {
         run: Run,
         memory: &'p Memory,
     ) -> Result<Self, Error> {
-        if images.pixels.len() > program.images {
-            return Err(Error::Batch { found: images.pixels.len(), most: program.images });
+        if images.pixels.len() > program.options.images {
+            return Err(Error::Batch { found: images.pixels.len(), most: program.options.images });
         }
         check_images(program, images)?;
         let mut contents: Vec<Option<Values<'p>>> = program.definitions.iter().map(|_| None).collect();

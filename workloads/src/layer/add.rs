@@ -4,10 +4,9 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape};
 use crate::Error;
-use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Sum of two activations of equal shape, into a new tensor.
 ///
@@ -62,8 +61,8 @@ impl Layer for Add {
         Ok(output)
     }
 
-    fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        Some(inputs[0] + inputs[1])
+    fn noise(&self, _noise: &Noise<'_>, inputs: &[Signal], _output: Encoding) -> f64 {
+        Noise::sum(&inputs[0], &inputs[1])
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

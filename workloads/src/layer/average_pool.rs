@@ -4,10 +4,9 @@ use hetier_traces::{Affine, Body, Range};
 
 use super::{Layer, Shape, Window, only};
 use crate::Error;
-use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Mean over a window of each channel. Taps in the padding count as zeros; the divisor is the whole window.
 ///
@@ -69,9 +68,9 @@ impl Layer for AveragePool {
         Ok(output)
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
         let terms = (self.window.size * self.window.size) as u64;
-        Some(inputs[0].weighted_sum(parameters, terms, 1.0 / self.divisor()))
+        noise.weighted_sum(&inputs[0], output, (terms, self.divisor().powi(-2)), 1)
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

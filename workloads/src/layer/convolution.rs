@@ -2,12 +2,11 @@
 
 use hetier_traces::{Affine, Range};
 
-use super::{Layer, Shape, Window, only, root_mean_square};
+use super::{Layer, Shape, Window, mean_square, only};
 use crate::Error;
 use crate::network::Weights;
-use crate::parameters::Parameters;
 use crate::program::{Lowering, Tensor, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Two-dimensional convolution with bias over all input channels.
 ///
@@ -100,9 +99,10 @@ impl Layer for Convolution {
         Ok(output)
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
         let terms = (self.inputs * self.window.size * self.window.size) as u64;
-        Some(inputs[0].weighted_sum(parameters, terms, root_mean_square(&self.kernel)))
+        let weights = (terms, mean_square(&self.kernel));
+        noise.weighted_sum(&inputs[0], output, weights, noise.rescales_of_sum(terms))
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -3,9 +3,8 @@
 use super::{Convolution, Layer, Shape, Window, only};
 use crate::Error;
 use crate::network::Weights;
-use crate::parameters::Parameters;
 use crate::program::{Layout, Lowering, Tensor};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Fully connected layer with bias.
 ///
@@ -45,8 +44,8 @@ impl Layer for Dense {
         self.flat.lower(name, &[flat], lowering)
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        self.flat.noise(parameters, inputs)
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        self.flat.noise(noise, inputs, output)
     }
 
     fn clear(&self, shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -26,9 +26,9 @@ pub use repeated::{Repeated, Repetition};
 pub use shape::{Shape, Window};
 pub use square::Square;
 
+use crate::Error;
 use crate::program::{Kernel, Lowering, Packing, Tensor};
-use crate::scheme::Noise;
-use crate::{Error, Parameters};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// One layer of a network.
 ///
@@ -70,11 +70,8 @@ pub trait Layer: Debug + Send + Sync {
         true
     }
 
-    /// Estimate of the noise of its output; `None` for layers without a rule.
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let _ = (parameters, inputs);
-        None
-    }
+    /// Variance of the error of a value of its output, in squared units of the message.
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64;
 
     /// Multiplications of a ciphertext element by a weight, for one image; 0 for layers without weights.
     fn multiply_accumulates(&self, shapes: &[Shape]) -> u64 {
@@ -120,10 +117,7 @@ fn clear_convolution(
     values
 }
 
-/// Root of the mean square; 1 without values.
-fn root_mean_square(values: &[f64]) -> f64 {
-    if values.is_empty() {
-        return 1.0;
-    }
-    (values.iter().map(|value| value * value).sum::<f64>() / values.len() as f64).sqrt()
+/// Mean of the squares; 0 without values.
+pub(crate) fn mean_square(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>() / values.len().max(1) as f64
 }

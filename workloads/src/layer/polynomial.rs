@@ -4,10 +4,9 @@ use hetier_traces::{Affine, Body, Class};
 
 use super::{Layer, Shape, Square, only};
 use crate::Error;
-use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Kernel, Lowering, Tensor, Weighted, operand, run, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// c₀ + c₁x + c₂x², evaluated as (c₂x + c₁)·x + c₀, or term by term with Aluminum Shark's kernels.
 ///
@@ -51,12 +50,23 @@ impl Layer for Polynomial {
         }
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let [c0, c1, c2] = self.coefficients.map(f64::abs);
-        let inner = inputs[0].weighted_sum(parameters, 1, c2);
-        let inner = Noise { magnitude: inner.magnitude + c1, ..inner };
-        let product = inner.multiply(parameters, inputs[0], parameters.data_limbs());
-        Some(Noise { magnitude: product.magnitude + c0, ..product })
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        let [_, c1, c2] = self.coefficients;
+        let Encoding { limbs, scale } = inputs[0].encoding;
+        // The slope is c₁ + 2c₂x, over values of either sign.
+        let passed = (c1 * c1 + 4.0 * c2 * c2 * inputs[0].power) * inputs[0].variance;
+        let squared = |limbs| noise.key_switch(Encoding { limbs, scale: scale * scale });
+        let added = match noise.kernel() {
+            Kernel::AluminumShark => {
+                c2 * c2 * (squared(limbs) + noise.rescale(scale)) + 3.0 * noise.rescale(output.scale)
+            }
+            Kernel::Faithful | Kernel::Fused => {
+                inputs[0].power * noise.rescale(scale)
+                    + squared(limbs.saturating_sub(1))
+                    + noise.rescale(output.scale)
+            }
+        };
+        passed + added
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -4,11 +4,10 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape, only};
 use crate::Error;
-use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, operand, run, site};
 use crate::ring::{Activation, Packing, Scale};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// max(x, 0), bounded above if asked for.
 ///
@@ -64,10 +63,8 @@ impl Layer for Relu {
         Ok(output)
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let magnitude = self.bound.unwrap_or(f64::INFINITY).min(inputs[0].magnitude);
-        let fresh = Noise::fresh(parameters, magnitude, true);
-        Some(Noise { deviation: fresh.deviation.hypot(inputs[0].deviation), magnitude })
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        inputs[0].variance + noise.encryption(output)
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

@@ -6,6 +6,7 @@ use super::{Layer, Shape, only};
 use crate::Error;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// A primitive with a scalar, in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,11 @@ impl Layer for Repetition {
         let nest = vec![Range::count(input.shape.elements() as u64)];
         lowering.server_phase(name, self.operation(), vec![Body::Loop { nest, first: Vec::new(), body }]);
         Ok(output)
+    }
+
+    /// The number that multiplies is 1 and the one that is added 0, both exactly.
+    fn noise(&self, _noise: &Noise<'_>, inputs: &[Signal], _output: Encoding) -> f64 {
+        inputs[0].variance
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

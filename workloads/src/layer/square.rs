@@ -4,10 +4,9 @@ use hetier_traces::{Affine, Body};
 
 use super::{Layer, Shape, only};
 use crate::Error;
-use crate::parameters::Parameters;
 use crate::primitive::Operation;
 use crate::program::{Lowering, Tensor, run, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// x², element by element.
 ///
@@ -45,9 +44,8 @@ impl Layer for Square {
         Ok(output)
     }
 
-    /// The level is not known here; the key switch at the top level bounds the others.
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        Some(inputs[0].multiply(parameters, inputs[0], parameters.data_limbs()))
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        noise.square(&inputs[0], output)
     }
 
     fn clear(&self, _shapes: &[Shape], inputs: &[&[f64]]) -> Vec<f64> {

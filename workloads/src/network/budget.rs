@@ -1,7 +1,6 @@
-//! How many primes a whole network needs.
+//! Which primes a whole network needs.
 
 use super::Network;
-use crate::Error;
 use crate::error::join;
 use crate::parameters::{Literal, MOST_PRIME_BITS, Parameters};
 use crate::program::Options;
@@ -9,39 +8,59 @@ use crate::security::{Security, smallest_degree};
 
 /// Primes beyond which no more are tried: the largest secure modulus of the table holds as many of 60 bits.
 const MOST_PRIMES: usize = 60;
+/// Bits of a scale that is tried where the one asked for does not do: what shipped networks take.
+const USUAL_SCALE_BITS: u32 = 30;
 
-/// Primes, and a degree if they need a larger one, that the network can be lowered under, as text for a message.
+/// Primes, with a scale or a degree if they need another, that the network can be lowered under, as text for a message.
 ///
-/// Primes of the size of the scale are put in after the first until the network lowers: levels come back with every
-/// activation by a client, so that a sum over all layers would say too much. Costs a lowering a prime, most of which end
-/// at the first layer that lacks levels.
-pub(super) fn cure(network: &Network, parameters: &Parameters, options: &Options) -> String {
-    let Some(enough) = enough(network, parameters.literal(), options) else {
-        return "more of them or larger ones".to_owned();
+/// Levels come back with every activation by a client, so that a sum over all layers would say too much: primes of the size
+/// of the scale are put between the first and the special one until the network lowers, which takes a lowering each, most of
+/// them up to the first layer that refuses.
+pub(super) fn cure(network: &Network, asked: &Parameters, options: &Options) -> String {
+    let asked_bits = (asked.scale().log2().round() as u32).min(MOST_PRIME_BITS);
+    let scales = [asked_bits, USUAL_SCALE_BITS];
+    let Some(enough) = scales.into_iter().find_map(|bits| enough(network, asked, bits, options)) else {
+        return format!(
+            "another degree or scale (no {MOST_PRIMES} primes of the bits of the scale are enough)"
+        );
     };
     let bits = &enough.literal().prime_bits;
-    let text = format!("{} primes, such as {}", bits.len(), join(bits));
-    match smallest_degree(enough.modulus_bit_length()) {
-        Some((degree, _)) if parameters.security() != Security::None && degree > parameters.degree() => {
-            format!("{text} at degree {degree}")
-        }
-        None if parameters.security() != Security::None => format!("{text}, which no degree makes secure"),
-        _ => text,
+    let mut text = format!("{} primes, such as {}", bits.len(), join(bits));
+    if enough.scale().log2() != asked.scale().log2() {
+        text += &format!(" with a scale of 2^{}", enough.scale().log2());
     }
+    if enough.degree() != asked.degree() {
+        text += &format!(" at degree {}", enough.degree());
+    }
+    if asked.security() != Security::None && smallest_degree(enough.modulus_bit_length()).is_none() {
+        text += ", which no degree makes secure";
+    }
+    text
 }
 
-/// The fewest primes that are enough; `None` if there are not as many, or nothing is.
-fn enough(network: &Network, asked: &Literal, options: &Options) -> Option<Parameters> {
-    let mut literal = asked.clone();
-    let bits = (asked.scale.log2().round() as u32).min(MOST_PRIME_BITS);
-    while literal.prime_bits.len() < MOST_PRIMES {
-        literal.prime_bits.insert(1, bits);
-        let parameters = Parameters::insecure_for_tests(&literal).ok()?;
-        match network.lower_under(&parameters, options) {
-            Ok(_) => return Some(parameters),
-            Err(Error::Levels { .. }) => {}
-            Err(_) => return None,
+/// The fewest primes that are enough, at a degree that makes them secure if it has to; `None` if nothing is.
+fn enough(network: &Network, asked: &Parameters, scale_bits: u32, options: &Options) -> Option<Parameters> {
+    let bits = &asked.literal().prime_bits;
+    let first = *bits.first()?;
+    // A special prime smaller than the others would leave errors of key switches.
+    let special = bits.iter().copied().max()?.max(scale_bits);
+    let is_scale_asked = asked.scale().log2().round() == f64::from(scale_bits);
+    let scale = if is_scale_asked { asked.scale() } else { f64::from(scale_bits).exp2() };
+    (1..=MOST_PRIMES - 2).find_map(|count| {
+        let prime_bits = [vec![first], vec![scale_bits; count], vec![special]].concat();
+        let literal = Literal { prime_bits, scale, ..asked.literal().clone() };
+        let parameters = at_secure_degree(literal, asked.security())?;
+        network.lower_under(&parameters, options).is_ok().then_some(parameters)
+    })
+}
+
+/// The parameters, at a larger degree if those asked for were secure and these need one.
+fn at_secure_degree(literal: Literal, security: Security) -> Option<Parameters> {
+    let parameters = Parameters::insecure_for_tests(&literal).ok()?;
+    match smallest_degree(parameters.modulus_bit_length()) {
+        Some((degree, _)) if security != Security::None && degree > literal.degree => {
+            Parameters::insecure_for_tests(&Literal { degree, ..literal }).ok()
         }
+        _ => Some(parameters),
     }
-    None
 }

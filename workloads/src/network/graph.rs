@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use super::budget;
+use super::{Images, budget};
 use crate::Error;
-use crate::layer::{Layer, Shape};
+use crate::layer::{Layer, Shape, mean_square};
 use crate::parameters::Parameters;
-use crate::program::{Lowering, Options, Program, Tensor};
-use crate::scheme::Noise;
+use crate::program::{Fit, Lowering, Options, Program, Tensor};
+use crate::scheme::{Noise, Signal};
+
+/// Images whose values the estimate of the error is made with: their mean square is within a few percent of that of more.
+const MOST_SAMPLES: usize = 64;
 
 /// Number of a node: 0 is the input, the layers follow in order of addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,33 +110,33 @@ impl Network {
 
     /// The network on one image in the clear.
     pub fn clear(&self, image: &[f64]) -> Vec<f64> {
+        self.activations(image).pop().unwrap_or_default()
+    }
+
+    /// The input and every layer's output on one image in the clear, in order of nodes.
+    fn activations(&self, image: &[f64]) -> Vec<Vec<f64>> {
         let mut values: Vec<Vec<f64>> = vec![image.to_vec()];
         for node in &self.nodes {
             let inputs: Vec<&[f64]> = node.inputs.iter().map(|input| values[input.0].as_slice()).collect();
             values.push(node.layer.clear(&self.shapes_of(node), &inputs));
         }
-        values.pop().unwrap_or_default()
+        values
     }
 
     /// Lowers the network for a batch of `options.images` under `parameters`.
     ///
     /// # Errors
     /// - [`Error::Batch`] if the batch does not fit the slots;
-    /// - [`Error::Levels`] if the parameters have too few levels, with primes that are enough for the whole network;
+    /// - [`Error::Levels`], [`Error::Room`] or [`Error::Precision`] if the parameters have too few levels, no room for values
+    ///   or too small a scale somewhere, with primes that are enough for the whole network;
     /// - [`Error::Packing`] if a layer cannot work on complex slots;
     /// - [`Error::Kernel`] if a layer does not have the kernels asked for.
     pub fn lower(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
         let lowered = self.lower_under(parameters, options);
-        lowered.map_err(|error| match error {
-            Error::Levels { layer, found, needed, prime_bits, .. } => {
-                let cure = budget::cure(self, parameters, options);
-                Error::Levels { layer, found, needed, prime_bits, cure }
-            }
-            other => other,
-        })
+        lowered.map_err(|error| error.cured(|| budget::cure(self, parameters, options)))
     }
 
-    /// [`Network::lower`], whose error about levels knows no cure.
+    /// [`Network::lower`], whose errors about primes know no cure.
     pub(super) fn lower_under(&self, parameters: &Parameters, options: &Options) -> Result<Program, Error> {
         if let Some(node) = self.nodes.iter().find(|node| !node.layer.takes(options.packing)) {
             return Err(Error::Packing { layer: node.name.clone() });
@@ -143,26 +146,52 @@ impl Network {
         }
         let mut lowering = Lowering::new(&self.name, parameters, options)?;
         let mut tensors: Vec<Tensor> = vec![lowering.input(self.input)?];
+        let fit = Fit::new(parameters, options);
+        fit.check_input(&tensors[0])?;
         for (at, node) in self.nodes.iter().enumerate() {
             let inputs: Vec<Tensor> = node.inputs.iter().map(|input| tensors[input.0].clone()).collect();
             self.check_levels(node, &inputs, parameters)?;
             lowering.expect_last_use(self.last_used_by(at).map(|input| tensors[input.0].holder));
-            tensors.push(node.layer.lower(&node.name, &inputs, &mut lowering)?);
+            let output = node.layer.lower(&node.name, &inputs, &mut lowering)?;
+            fit.check(&node.name, &*node.layer, &inputs, &output)?;
+            tensors.push(output);
             for input in self.last_used_by(at) {
                 lowering.free_after(&tensors[input.0]);
             }
         }
-        lowering.finish(&tensors[self.nodes.len()])
+        lowering.finish(&tensors, &tensors[self.nodes.len()])
     }
 
-    /// Estimate of the noise of the outputs for inputs up to `magnitude`; `None` if a layer has no rule.
-    pub fn noise(&self, parameters: &Parameters, magnitude: f64) -> Option<Noise> {
-        let mut noises = vec![Noise::fresh(parameters, magnitude, true)];
-        for node in &self.nodes {
-            let inputs: Vec<Noise> = node.inputs.iter().map(|input| noises[input.0]).collect();
-            noises.push(node.layer.noise(parameters, &inputs)?);
+    /// Estimated standard deviation of the error of an output of `program`, which this network was lowered to, over a
+    /// batch: the root of the mean variance. Sizes of values are those of its first images in the clear.
+    ///
+    /// `None` without images, whose values alone tell how large errors become, or if the estimate is not finite.
+    pub fn noise(&self, program: &Program, images: &Images) -> Option<f64> {
+        let powers = self.powers(images)?;
+        let noise = Noise::new(&program.parameters, &program.options);
+        let mut signals: Vec<Signal> = Vec::with_capacity(powers.len());
+        for (at, (&power, &encoding)) in powers.iter().zip(&program.encodings).enumerate() {
+            let variance = match at.checked_sub(1).map(|layer| &self.nodes[layer]) {
+                None => noise.encryption(encoding),
+                Some(node) => {
+                    let inputs: Vec<Signal> = node.inputs.iter().map(|input| signals[input.0]).collect();
+                    node.layer.noise(&noise, &inputs, encoding)
+                }
+            };
+            signals.push(Signal { encoding, power, variance });
         }
-        noises.pop()
+        signals.last().map(|output| output.variance.sqrt()).filter(|deviation| deviation.is_finite())
+    }
+
+    /// Mean squares of the input and of every layer's output over the first images; `None` without images.
+    fn powers(&self, images: &Images) -> Option<Vec<f64>> {
+        let count = images.pixels.len().min(MOST_SAMPLES);
+        let mut powers = vec![0.0; self.nodes.len() + 1];
+        for image in &images.pixels[..count] {
+            let activations = self.activations(image);
+            powers.iter_mut().zip(&activations).for_each(|(power, values)| *power += mean_square(values));
+        }
+        (count > 0).then(|| powers.iter().map(|power| power / count as f64).collect())
     }
 
     fn check_levels(&self, node: &Node, inputs: &[Tensor], parameters: &Parameters) -> Result<(), Error> {
@@ -186,5 +215,27 @@ impl Network {
 
     fn shapes_of(&self, node: &Node) -> Vec<Shape> {
         node.inputs.iter().map(|&input| self.shape(input)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::network::{Entry, Images, Weights};
+    use crate::program::LARGEST_VALUE;
+
+    /// Room is kept for values that shipped networks reach, of those that run in reasonable time.
+    #[test]
+    fn activations_of_shipped_networks_stay_below_the_largest_value_that_room_is_kept_for() {
+        for name in ["digits", "cryptonets", "lenet5", "lenet5-32-pruned"] {
+            let entry = Entry::find(name).unwrap();
+            let weights = entry.weights().unwrap_or(Weights::Seeded(1));
+            let network = entry.build(&weights).unwrap();
+            let images = entry.images().unwrap_or_else(|| Images::seeded(network.input_shape(), 4, 1));
+
+            let largest = images.pixels.iter().flat_map(|image| network.activations(image));
+            let largest = largest.flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
+
+            assert!(largest < LARGEST_VALUE, "{name}: {largest}");
+        }
     }
 }

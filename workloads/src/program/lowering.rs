@@ -358,11 +358,11 @@ impl Lowering {
         self.contents.push((messages, content));
     }
 
-    /// The program, with tables and keys made first and the outputs decrypted last.
+    /// The program, with tables and keys made first and the last of the network's tensors decrypted last.
     ///
     /// # Errors
     /// If the parameters cannot make a key that a layer uses.
-    pub fn finish(mut self, output: &Tensor) -> Result<Program, Error> {
+    pub fn finish(mut self, tensors: &[Tensor], output: &Tensor) -> Result<Program, Error> {
         let outputs = self.decrypt(output)?;
         let keys = self.generate_keys()?;
         let tables: Vec<Body> =
@@ -382,7 +382,8 @@ impl Lowering {
             primitives: self.primitives,
             phases,
             parameters: self.parameters,
-            images: self.options.images,
+            options: self.options,
+            encodings: tensors.iter().map(Tensor::encoding).collect(),
             contents: self.contents,
             outputs: (outputs, output.shape.elements() as u64),
         })

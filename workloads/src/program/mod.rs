@@ -5,6 +5,7 @@
 mod aluminum_shark;
 mod client;
 mod constant;
+mod fit;
 mod handles;
 mod lowering;
 mod options;
@@ -15,6 +16,8 @@ use hetier_traces::{ArrayId, Definition, Header, Phase};
 
 pub use crate::ring::Packing;
 pub use constant::Addend;
+pub use fit::LARGEST_VALUE;
+pub(crate) use fit::{Fit, value_bits};
 pub use lowering::{Lowering, Site, operand, run, site};
 pub use options::{Client, Kernel, Liveness, Options, Zeros};
 pub use product::{Ending, Weighted};
@@ -23,6 +26,7 @@ pub use tensor::{Layout, Tensor};
 
 use crate::parameters::Parameters;
 use crate::primitive::Primitive;
+use crate::scheme::Encoding;
 
 /// Where the values of a message array come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +52,10 @@ pub struct Program {
     pub phases: Vec<Phase>,
     /// Parameters of the scheme.
     pub parameters: Parameters,
-    /// Most images of a batch.
-    pub images: usize,
+    /// Choices that it was lowered with, the most images of a batch among them.
+    pub options: Options,
+    /// Encoding of the input and of every layer's output, in order of the network's nodes.
+    pub encodings: Vec<Encoding>,
     /// Message arrays that are filled from outside.
     pub contents: Vec<(ArrayId, Content)>,
     /// The decoded outputs: a message array and its number of elements.

@@ -4,6 +4,7 @@ use hetier_traces::{Affine, ArrayId, Operand, Range};
 
 use crate::Error;
 use crate::layer::Shape;
+use crate::scheme::Encoding;
 
 /// How far the scales of two summands may be apart: their sum is as far off. Source: he-transformer,
 /// `within_rescale_tolerance`.
@@ -37,6 +38,11 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// Limbs and scale.
+    pub const fn encoding(&self) -> Encoding {
+        Encoding { limbs: self.limbs, scale: self.scale }
+    }
+
     /// The element at `index`.
     pub fn at(&self, index: Affine) -> Operand {
         Operand { array: self.array, index }

@@ -6,4 +6,4 @@ mod noise;
 
 pub use context::Context;
 pub use galois::{conjugation, rotation};
-pub use noise::Noise;
+pub use noise::{Encoding, Noise, Signal};

@@ -3,11 +3,11 @@
 use hetier_traces::{Affine, Body, Range};
 
 use super::ending;
+use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Lowering, Packing, Tensor, run, site};
-use crate::scheme::Noise;
-use crate::{Error, Parameters};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Mean over a window of each channel. Taps in the padding count as zeros; the divisor is the whole window.
 ///
@@ -92,7 +92,8 @@ impl Layer for SerialAveragePool {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        Some(inputs[0].weighted_sum(parameters, (self.window.size * self.window.size) as u64, self.share()))
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        let terms = (self.window.size * self.window.size) as u64;
+        noise.weighted_sum(&inputs[0], output, (terms, self.share().powi(2)), 1)
     }
 }

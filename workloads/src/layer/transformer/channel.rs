@@ -3,13 +3,13 @@
 use hetier_traces::{Affine, Body};
 
 use super::ending;
-use crate::layer::{Layer, Shape, only};
+use crate::Error;
+use crate::layer::{Layer, Shape, mean_square, only};
 use crate::network::Weights;
 use crate::primitive::Operation;
 use crate::program::{Addend, CHANNELS_LAST, Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::Scale;
-use crate::scheme::Noise;
-use crate::{Error, Parameters};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// x + b with a number for each channel: what is left of a batch norm folded into the convolution before.
 ///
@@ -135,9 +135,8 @@ impl Layer for ChannelAdd {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let largest = self.values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        Some(Noise { magnitude: inputs[0].magnitude + largest, ..inputs[0] })
+    fn noise(&self, _noise: &Noise<'_>, inputs: &[Signal], _output: Encoding) -> f64 {
+        inputs[0].variance
     }
 }
 
@@ -188,9 +187,8 @@ impl Layer for ChannelMultiply {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let largest = self.values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
-        Some(inputs[0].weighted_sum(parameters, 1, largest))
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        noise.weighted_sum(&inputs[0], output, (1, mean_square(&self.values)), 1)
     }
 
     fn multiply_accumulates(&self, shapes: &[Shape]) -> u64 {

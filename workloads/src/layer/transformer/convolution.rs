@@ -4,11 +4,11 @@ use super::ending;
 use super::taps::Taps;
 use super::zeros::ZeroTaps;
 use crate::Error;
+use crate::layer;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::network::{Pruning, Weights};
 use crate::program::{Kernel, Lowering, Packing, Tensor};
-use crate::scheme::Noise;
-use crate::{Parameters, layer};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// A convolution over all input channels, without bias.
 ///
@@ -133,9 +133,9 @@ impl Layer for GraphConvolution {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
         let terms = (self.channels.0 * self.window.size * self.window.size) as u64;
-        Some(inputs[0].weighted_sum(parameters, terms, layer::root_mean_square(&self.filter)))
+        noise.weighted_sum(&inputs[0], output, (terms, layer::mean_square(&self.filter)), 1)
     }
 
     fn multiply_accumulates(&self, shapes: &[Shape]) -> u64 {

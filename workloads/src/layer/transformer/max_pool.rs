@@ -3,11 +3,11 @@
 use hetier_traces::{Affine, Body, Operand, Range};
 
 use super::client::{copy_to_new, serialised};
+use crate::Error;
 use crate::layer::{Layer, Shape, Window, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Layout, Lowering, Packing, Tensor, operand, run, site};
-use crate::scheme::Noise;
-use crate::{Error, Parameters};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// Maximum over a window of each channel. Taps in the padding do not count.
 ///
@@ -169,8 +169,7 @@ impl Layer for ClientMaxPool {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let fresh = Noise::fresh(parameters, inputs[0].magnitude, true);
-        Some(Noise { deviation: fresh.deviation.hypot(inputs[0].deviation), ..inputs[0] })
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        inputs[0].variance + noise.encryption(output)
     }
 }

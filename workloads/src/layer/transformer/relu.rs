@@ -3,12 +3,12 @@
 use hetier_traces::{Affine, Body, Range};
 
 use super::client::{MOST_CIPHERTEXTS, copy_to_new, serialised};
+use crate::Error;
 use crate::layer::{Layer, Shape, only};
 use crate::primitive::Operation;
 use crate::program::{Kernel, Lowering, Packing, Tensor, operand, run, site};
 use crate::ring::{Activation, Scale};
-use crate::scheme::Noise;
-use crate::{Error, Parameters};
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// max(x, 0), bounded above if asked for.
 ///
@@ -150,9 +150,7 @@ impl Layer for ClientRelu {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        let magnitude = self.bound.unwrap_or(f64::INFINITY).min(inputs[0].magnitude);
-        let fresh = Noise::fresh(parameters, magnitude, true);
-        Some(Noise { deviation: fresh.deviation.hypot(inputs[0].deviation), magnitude })
+    fn noise(&self, noise: &Noise<'_>, inputs: &[Signal], output: Encoding) -> f64 {
+        inputs[0].variance + noise.encryption(output)
     }
 }

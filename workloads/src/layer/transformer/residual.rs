@@ -3,11 +3,10 @@
 use hetier_traces::Body;
 
 use crate::Error;
-use crate::Parameters;
 use crate::layer::{Layer, Shape};
 use crate::primitive::Operation;
 use crate::program::{CHANNELS_LAST, Kernel, Layout, Lowering, Packing, Tensor, run, site};
-use crate::scheme::Noise;
+use crate::scheme::{Encoding, Noise, Signal};
 
 /// a + b, a new tensor.
 ///
@@ -86,7 +85,7 @@ impl Layer for ResidualAdd {
         kernel != Kernel::AluminumShark
     }
 
-    fn noise(&self, _parameters: &Parameters, inputs: &[Noise]) -> Option<Noise> {
-        Some(inputs[0] + inputs[1])
+    fn noise(&self, _noise: &Noise<'_>, inputs: &[Signal], _output: Encoding) -> f64 {
+        Noise::sum(&inputs[0], &inputs[1])
     }
 }
