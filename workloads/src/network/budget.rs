@@ -3,7 +3,8 @@
 use super::Network;
 use crate::error::join;
 use crate::parameters::{Literal, MOST_PRIME_BITS, Parameters};
-use crate::program::Options;
+use crate::program::{LARGEST_ADVISED, Options, Program, value_bits};
+use crate::scheme::Encoding;
 use crate::security::{Security, smallest_degree};
 
 /// Primes beyond which no more are tried: the largest secure modulus of the table holds as many of 60 bits.
@@ -50,8 +51,16 @@ fn enough(network: &Network, asked: &Parameters, scale_bits: u32, options: &Opti
         let prime_bits = [vec![first], vec![scale_bits; count], vec![special]].concat();
         let literal = Literal { prime_bits, scale, ..asked.literal().clone() };
         let parameters = at_secure_degree(literal, asked.security())?;
-        network.lower_under(&parameters, options).is_ok().then_some(parameters)
+        let program = network.lower_under(&parameters, options).ok()?;
+        is_roomy(&program, &parameters).then_some(parameters)
     })
+}
+
+/// Whether all values have the room that is advised, not just what is asked for.
+fn is_roomy(program: &Program, parameters: &Parameters) -> bool {
+    let needed = value_bits(LARGEST_ADVISED);
+    let room = |encoding: &Encoding| parameters.level_bits(encoding.limbs) - encoding.scale.log2();
+    program.encodings.iter().all(|encoding| room(encoding) >= needed)
 }
 
 /// The parameters, at a larger degree if those asked for were secure and these need one.

@@ -221,11 +221,11 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use crate::network::{Entry, Images, Weights};
-    use crate::program::LARGEST_VALUE;
+    use crate::program::LARGEST_ADVISED;
 
-    /// Room is kept for values that shipped networks reach, of those that run in reasonable time.
+    /// Advice keeps room for values that shipped networks reach, of those that run in reasonable time.
     #[test]
-    fn activations_of_shipped_networks_stay_below_the_largest_value_that_room_is_kept_for() {
+    fn activations_of_shipped_networks_stay_below_the_largest_value_that_primes_are_advised_for() {
         for name in ["digits", "cryptonets", "lenet5", "lenet5-32-pruned"] {
             let entry = Entry::find(name).unwrap();
             let weights = entry.weights().unwrap_or(Weights::Seeded(1));
@@ -235,7 +235,7 @@ mod tests {
             let largest = images.pixels.iter().flat_map(|image| network.activations(image));
             let largest = largest.flatten().fold(0.0_f64, |most, value| most.max(value.abs()));
 
-            assert!(largest < LARGEST_VALUE, "{name}: {largest}");
+            assert!(largest < LARGEST_ADVISED, "{name}: {largest}");
         }
     }
 }

@@ -5,22 +5,21 @@ use crate::layer::Layer;
 use crate::scheme::{Noise, Signal};
 use crate::{Error, Parameters};
 
-/// Largest magnitude of an activation that room is kept for. An assumption, for inputs in [0, 1]: `digits` reaches 38 and
-/// `lenet5` 93 with drawn weights. The sums of the magnitudes of weights would bound values, but double their bits with each
-/// square, to hundreds in `lenet5`; and a shape has no weights.
-pub const LARGEST_VALUE: f64 = 100.0;
+/// Largest magnitude of an activation that room is asked for. An assumption, for inputs in [0, 1]: a ReLU6 gives 6 at most,
+/// and he-transformer's 30,24,24,24,24,24,30 at a scale of 2²⁴ leave room for 32 (its parameter file N13_L7). The sums of
+/// the magnitudes of weights would bound values, but double their bits with each square, to hundreds in `lenet5`; and a
+/// shape has no weights.
+pub const LARGEST_VALUE: f64 = 16.0;
+/// The same of primes that a message advises: `digits` reaches 38, and `lenet5` 93 with drawn weights.
+pub(crate) const LARGEST_ADVISED: f64 = 100.0;
 /// Largest magnitude of an input: pixels are in [0, 1]; twice as much leaves room for the error of encryption.
 const LARGEST_INPUT: f64 = 2.0;
 /// Largest standard deviation of the error that one layer may add to values, whose size is near 1. An assumption: five
 /// bits of a value are left, and summands may differ in scale by as much as `Tensor::check_scale` lets them.
 const LARGEST_ERROR: f64 = 1.0 / 32.0;
 
-/// Bits that activations may need above their scale, sign included.
-pub(crate) fn value_bits() -> f64 {
-    bits(LARGEST_VALUE)
-}
-
-fn bits(largest: f64) -> f64 {
+/// Bits that values of so large a magnitude need above their scale, sign included.
+pub(crate) fn value_bits(largest: f64) -> f64 {
     1.0 + largest.log2()
 }
 
@@ -53,7 +52,7 @@ impl<'p> Fit<'p> {
     /// # Errors
     /// [`Error::Room`] or [`Error::Precision`].
     pub fn check_input(&self, input: &Tensor) -> Result<(), Error> {
-        self.check_room("input", input, bits(LARGEST_INPUT))?;
+        self.check_room("input", input, value_bits(LARGEST_INPUT))?;
         self.check_precision("input", input, self.noise.encryption(input.encoding()))
     }
 
@@ -68,7 +67,7 @@ impl<'p> Fit<'p> {
         inputs: &[Tensor],
         output: &Tensor,
     ) -> Result<(), Error> {
-        self.check_room(name, output, value_bits())?;
+        self.check_room(name, output, value_bits(LARGEST_VALUE))?;
         let exact = |input: &Tensor| Signal { encoding: input.encoding(), power: 1.0, variance: 0.0 };
         let inputs: Vec<Signal> = inputs.iter().map(exact).collect();
         self.check_precision(name, output, layer.noise(&self.noise, &inputs, output.encoding()))

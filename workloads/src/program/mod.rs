@@ -17,7 +17,7 @@ use hetier_traces::{ArrayId, Definition, Header, Phase};
 pub use crate::ring::Packing;
 pub use constant::Addend;
 pub use fit::LARGEST_VALUE;
-pub(crate) use fit::{Fit, value_bits};
+pub(crate) use fit::{Fit, LARGEST_ADVISED, value_bits};
 pub use lowering::{Lowering, Site, operand, run, site};
 pub use options::{Client, Kernel, Liveness, Options, Zeros};
 pub use product::{Ending, Weighted};

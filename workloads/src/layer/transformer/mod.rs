@@ -31,7 +31,7 @@ pub use relu::ClientRelu;
 pub use residual::ResidualAdd;
 
 use crate::Error;
-use crate::program::{Ending, Lowering, Tensor, value_bits};
+use crate::program::{Ending, LARGEST_VALUE, Lowering, Tensor, value_bits};
 
 /// Limbs from which a product is rescaled: one fewer would be chain index 0.
 const LEAST_RESCALED_LIMBS: u32 = 3;
@@ -47,7 +47,7 @@ fn ending(lowering: &Lowering, name: &str, input: &Tensor) -> Result<Ending, Err
         return Ok(Ending { weight_scale, limbs: input.limbs - 1, scale: input.scale });
     }
     let scale = input.scale * weight_scale;
-    if parameters.level_bits(input.limbs) - scale.log2() < value_bits() {
+    if parameters.level_bits(input.limbs) - scale.log2() < value_bits(LARGEST_VALUE) {
         return Err(Error::levels(name, (0, 1), parameters));
     }
     Ok(Ending { weight_scale, limbs: input.limbs, scale })
