@@ -16,7 +16,7 @@ impl Draws {
         draw_below(self.seed, self.drawn, bound)
     }
 
-    fn from_to(&mut self, least: u64, most: u64) -> u64 {
+    fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.below(most - least + 1)
     }
 
@@ -104,8 +104,8 @@ impl Program {
     }
 
     fn arrays(&mut self) {
-        for number in 0..self.draws.from_to(2, 5) {
-            let [class, objects] = [self.draws.below(CLASSES.len() as u64), self.draws.from_to(1, SCRATCH)];
+        for number in 0..self.draws.between(2, 5) {
+            let [class, objects] = [self.draws.below(CLASSES.len() as u64), self.draws.between(1, SCRATCH)];
             let array = Array { class: CLASSES[class as usize], objects, bytes: self.draws.of(&BYTES) };
             // The first is the scratch array.
             let array = if number == 0 { Array { objects: SCRATCH, ..array } } else { array };
@@ -119,14 +119,14 @@ impl Program {
 
     /// Arrays but the scratch array, which is not always alive.
     fn array(&mut self) -> usize {
-        self.draws.from_to(1, self.arrays.len() as u64 - 1) as usize
+        self.draws.between(1, self.arrays.len() as u64 - 1) as usize
     }
 
     fn views(&mut self) {
         for view in 0..self.draws.below(3) as usize {
             let array = self.array();
             let objects = self.arrays[array].objects;
-            let count = self.draws.from_to(1, objects);
+            let count = self.draws.between(1, objects);
             let (start, step, count) = self.draws.of(&[
                 (0, 1, count),
                 (objects - 1, -1, count),
@@ -144,15 +144,15 @@ impl Program {
     }
 
     fn macros(&mut self) {
-        for number in 0..self.draws.from_to(1, 3) {
-            let operands: Vec<usize> = (0..self.draws.from_to(1, 3)).map(|_| self.array()).collect();
+        for number in 0..self.draws.between(1, 3) {
+            let operands: Vec<usize> = (0..self.draws.between(1, 3)).map(|_| self.array()).collect();
             let roles: Vec<&str> = operands.iter().map(|_| self.draws.of(&ROLES)).collect();
             let parameter = |(role, operand): (&&str, &usize)| {
                 format!("{role} {} {}", self.arrays[*operand].class, self.arrays[*operand].bytes)
             };
             let parameters: Vec<String> = roles.iter().zip(&operands).map(parameter).collect();
             let sweeps: String =
-                (0..self.draws.from_to(1, 3)).map(|_| self.sweep(&operands, &roles)).collect();
+                (0..self.draws.between(1, 3)).map(|_| self.sweep(&operands, &roles)).collect();
             // Some share a name.
             let name = self.draws.below(number + 1);
             self.line(&format!(
@@ -202,7 +202,7 @@ impl Program {
             }
             75..85 => format!("@0 +{bytes} rotated {}", self.draws.below(bytes)),
             _ => {
-                let (draws, seed) = (self.draws.from_to(1, 200), self.draws.below(100));
+                let (draws, seed) = (self.draws.between(1, 200), self.draws.below(100));
                 format!("@0 +{} seeded 8 below {} seed {seed}", 8 * draws, bytes / 8)
             }
         }
@@ -216,7 +216,7 @@ impl Program {
         let references: String = views
             .map(|(view, (_, objects))| format!(" alloc a{}[0] x {objects}", self.arrays.len() + view))
             .collect();
-        for phase in 0..self.draws.from_to(1, 3) {
+        for phase in 0..self.draws.between(1, 3) {
             let stage = self.draws.of(&STAGES);
             let alive = if phase == 0 { format!("{births}{references}") } else { String::new() };
             let start = Place { variables: vec![], is_parallel: false, scratch: Some("0".to_owned()) };
@@ -226,7 +226,7 @@ impl Program {
     }
 
     fn bodies(&mut self, place: &Place) -> String {
-        let mut bodies: String = (0..self.draws.from_to(1, 3)).map(|_| self.body(place)).collect();
+        let mut bodies: String = (0..self.draws.between(1, 3)).map(|_| self.body(place)).collect();
         if let Some(index) = &place.scratch
             && !bodies.contains("alloc")
             && self.draws.in_hundred(40)
