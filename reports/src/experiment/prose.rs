@@ -374,7 +374,7 @@ fn missing_penalty(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let (published, simulated) = (seconds(point.published), seconds((*simulated)?));
     let overhead = overhead_seconds(base).filter(|overhead| *overhead > 0.0)?;
     let missing = published - simulated;
-    if missing <= 0.0 || published <= 0.0 {
+    if missing <= 0.0 || simulated <= 0.0 {
         return None;
     }
     Some(format!(
