@@ -159,7 +159,7 @@ fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let span = (last - first).max(0) as usize;
     let step = span / wanted.max(1) + 1;
     // A somewhat longer step that meets the end, if there is one.
-    let step = (step..=span / 3).find(|step| span % step == 0).unwrap_or(step);
+    let step = (step..=span / 3).find(|step| span.is_multiple_of(*step)).unwrap_or(step);
     let mut ticks: Vec<Tick> =
         (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect();
     with_ends(&mut ticks, [(from, unit_text(from)), (to, unit_text(to))], (step as f64).exp2());
