@@ -6,7 +6,7 @@ use hetier_sim::result::{Latency, NearMemory, Quantiles, RunResult, Spread, Tier
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Form};
-use crate::labels::{labels, near_start};
+use crate::labels::{labels, near_start, shared_settings};
 use crate::table::Table;
 use crate::units::{Unit, byte_unit, time_unit};
 
@@ -114,7 +114,8 @@ pub struct Run {
     pub simulated_seconds: f64,
     /// Seconds of everything.
     pub whole_run_seconds: f64,
-    /// Inference time over that of `dram-only`, or of the first run where none is of that mode; the median of an ensemble.
+    /// Inference time over that of `dram-only` of the same settings, or of the first run where none is of that mode; the
+    /// median of an ensemble.
     pub slowdown: Option<f64>,
     /// Spread of `slowdown` over the seeds.
     pub slowdown_spread: Option<Quantiles>,
@@ -218,9 +219,10 @@ fn run(result: &RunResult, slowdown: Option<Quantiles>, host_seconds: Option<f64
     }
 }
 
-/// Inference time of each result over that of `dram-only`, with its spread: of the same trace and threads, on the same
-/// system if there is such a run (Memory Mode may need another machine than DRAM only), at the same fidelity if there is
-/// one. Where no result is of `dram-only`, over the first.
+/// Inference time of each result over that of `dram-only` of the same trace and settings, with its spread; `None` where no
+/// run has them. The order of the results does not matter: first come runs of the same system (Memory Mode may need
+/// another machine than DRAM only), then of as many seeds, then of the same DRAM. Where no result is of `dram-only`, over
+/// the first.
 pub fn slowdowns(results: &[RunResult]) -> Vec<Option<Quantiles>> {
     results.iter().map(|result| slowdown(result, results)).collect()
 }
@@ -230,20 +232,32 @@ fn slowdown(result: &RunResult, results: &[RunResult]) -> Option<Quantiles> {
         return result.slowdown(Some(first).filter(|first| is_alike(first, result))?);
     }
     let bases = results.iter().filter(|base| base.mode == REFERENCE && is_alike(base, result));
-    let distance = |base: &&RunResult| (base.system != result.system, base.fidelity != result.fidelity);
-    result.slowdown(bases.min_by_key(distance)?)
+    result.slowdown(bases.min_by_key(|base| distance(base, result))?)
 }
 
-/// The first result, where none is of `dram-only` and others are of the same trace and threads.
+/// How far a base lies from a result, least first; behind what differs, the values, so that no two bases tie that differ.
+fn distance<'r>(base: &'r RunResult, result: &RunResult) -> impl Ord + use<'r> {
+    let system = |result: &'r RunResult| [&result.system, &result.system_hash];
+    let dram = |result: &RunResult| result.settings.get("dram").cloned();
+    let is_other = [
+        [&base.system, &base.system_hash] != [&result.system, &result.system_hash],
+        base.seeds != result.seeds,
+        dram(base) != dram(result),
+    ];
+    (is_other, system(base), base.seeds, dram(base))
+}
+
+/// The first result, where none is of `dram-only` and others are of the same trace and settings.
 fn other_reference(results: &[RunResult]) -> Option<&RunResult> {
     let (first, others) = results.split_first()?;
     let is_other = results.iter().all(|result| result.mode != REFERENCE);
     (is_other && others.iter().any(|other| is_alike(first, other))).then_some(first)
 }
 
-/// Whether two results are of the same trace and threads.
+/// Whether two results are of the same trace and of the same settings, but for those that a mode has of its own.
 fn is_alike(one: &RunResult, other: &RunResult) -> bool {
-    one.trace_hash == other.trace_hash && one.threads == other.threads
+    let shared = |result: &RunResult| (result.trace_hash.clone(), result.threads, result.fidelity.clone());
+    shared(one) == shared(other) && shared_settings(one).eq(shared_settings(other))
 }
 
 fn per_image(seconds: Option<f64>, images: Option<u64>) -> Option<f64> {
@@ -269,8 +283,10 @@ struct Column {
 
 fn columns(results: &[RunResult]) -> Vec<Column> {
     let spread = |result: &RunResult| Some(result.ensemble()?.simulated_seconds);
+    let whole = |result: &RunResult| Some(result.ensemble()?.whole_run_seconds);
     let mut columns = vec![
         scaled("simulated time", time_unit, results, |result| Some(result.simulated_seconds), spread),
+        scaled("whole run", time_unit, results, |result| Some(result.whole_run_seconds), whole),
         slowdown_column(results),
     ];
     for (tier, name) in [("dram", "DRAM"), ("pmem", "PMem"), ("cxl", "CXL")] {
@@ -282,7 +298,7 @@ fn columns(results: &[RunResult]) -> Vec<Column> {
         plain(head, results, move |result| Some(number(result.read_latency_ns.as_ref()?)))
     };
     columns.extend([
-        plain("traffic (GB/s)", results, gb_per_s),
+        plain("traffic of whole run (GB/s)", results, gb_per_s),
         latency("read latency mean (ns)", |latency| latency.mean),
         latency("p50 (ns)", |latency| latency.p50),
         latency("p99 (ns)", |latency| latency.p99),
@@ -493,25 +509,43 @@ mod tests {
     }
 
     #[test]
-    fn slowdown_prefers_the_same_system_then_the_same_fidelity() {
-        let of = |system: &str, fidelity: &str, mode: &str, seconds| RunResult {
-            fidelity: fidelity.to_owned(),
-            ..result(mode, system, seconds)
+    fn slowdown_is_over_the_same_settings_in_any_order_or_there_is_none() {
+        let of = |settings: &[(&str, &str)], mode: &str, seconds| RunResult {
+            settings: settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            ..result(mode, "a", seconds)
         };
-        let bases = [
-            of("b", "line", "dram-only", 1.0),
-            of("a", "stream", "dram-only", 2.0),
-            of("a", "line", "dram-only", 4.0),
-        ];
-        let over = |bases: &[RunResult]| {
-            let own = of("a", "line", "memory-mode", 8.0);
-            let results = [bases, &[own]].concat();
-            slowdowns(&results)[bases.len()].unwrap().median
-        };
+        let keys =
+            ["allocator", "pages", "numa", "pinning", "schedule", "stores", "prefetch", "sample", "seed"];
+        for key in keys {
+            let bases = [of(&[(key, "x")], "dram-only", 1.0), of(&[(key, "y")], "dram-only", 2.0)];
+            let own = of(&[(key, "y"), ("dram", "0.25"), ("placement", "by-class")], "memory-mode", 4.0);
+            let over = |bases: &[RunResult]| {
+                let results = [bases, std::slice::from_ref(&own)].concat();
+                slowdowns(&results)[bases.len()].map(|slowdown| slowdown.median)
+            };
 
-        assert_eq!(over(&bases), 2.0);
-        assert_eq!(over(&bases[..2]), 4.0);
-        assert_eq!(over(&bases[..1]), 8.0);
+            assert_eq!(over(&bases), Some(2.0), "{key}");
+            assert_eq!(over(&[bases[1].clone(), bases[0].clone()]), Some(2.0), "{key}");
+            assert_eq!(over(&bases[..1]), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn slowdown_is_of_the_same_fidelity_and_prefers_the_same_dram() {
+        let of = |fidelity: &str, dram: &str, seconds| RunResult {
+            fidelity: fidelity.to_owned(),
+            settings: [("dram".to_owned(), dram.to_owned())].into(),
+            ..result("dram-only", "a", seconds)
+        };
+        let over = |bases: &[RunResult]| {
+            let own = RunResult { mode: "memory-mode".to_owned(), ..of("line", "2", 8.0) };
+            let results = [bases, &[own]].concat();
+            slowdowns(&results)[bases.len()].map(|slowdown| slowdown.median)
+        };
+        let (near, far) = (of("line", "2", 1.0), of("line", "1", 2.0));
+
+        assert_eq!([over(&[far.clone(), near.clone()]), over(&[near, far.clone()])], [Some(8.0); 2]);
+        assert_eq!([over(&[far]), over(&[of("stream", "2", 1.0)])], [Some(4.0), None]);
     }
 
     #[test]
@@ -544,6 +578,18 @@ mod tests {
         // 1 s, and 4 s over four threads, of the 4 s of the whole run.
         let row = text.lines().find(|line| line.starts_with("calibrated overhead in whole run (%)"));
         assert!(row.is_some_and(|row| row.contains("50.0") && row.ends_with('–')), "{text}");
+    }
+
+    #[test]
+    fn the_table_says_which_time_is_of_what() {
+        let text = table(&[result("dram-only", "a", 2.0)]).transposed().to_text();
+
+        // The whole run takes twice as long as the inference.
+        for (row, value) in
+            [("simulated time (s)", "2.0"), ("whole run (s)", "4.0"), ("traffic of whole run (GB/s)", "0")]
+        {
+            assert!(text.lines().any(|line| line.starts_with(row) && line.contains(value)), "{row}: {text}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::comparison::{self, Facts};
 use crate::figure::Drawing;
 use crate::labels::labels;
-use crate::table::{NOT_APPLICABLE, Table, cell};
+use crate::table::{NOT_APPLICABLE, Table, cell, spelt};
 use crate::units::{bytes, count, percent, significant};
 
 const TEMPLATE: &str = include_str!("../templates/report.html");
@@ -21,7 +21,7 @@ pub fn page(results: &[RunResult], facts: &Facts, drawings: &[Drawing]) -> Resul
     environment.add_template("report.html", TEMPLATE)?;
     let figures: Vec<Value> = drawings.iter().map(figure).collect();
     let page = environment.get_template("report.html")?.render(context! {
-        title => title(results, facts),
+        title => spelt(&title(results, facts)),
         facts => table(&fact_rows(facts)),
         comparison => table(&comparison::table(results).transposed()),
         figures => figures,

@@ -9,17 +9,27 @@ use crate::units::binary_bytes;
 /// A setting that may tell two results apart; `None` where it does not apply.
 type Setting = fn(&RunResult) -> Option<String>;
 
+/// Whether a setting is the mode's own or means the same in every mode.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Own,
+    Shared,
+}
+
 /// From the most to the least telling, before [`others`]. The mode or the run of a study is always shown.
-const SETTINGS: [Setting; 8] = [
-    |result| Some(result.system.clone()),
-    |result| result.network.clone(),
-    dram,
-    |result| near_start(result).map(ToOwned::to_owned),
-    |result| (result.mode == "app-direct").then(|| result.placement.clone()),
-    |result| Some(format!("{} threads", result.threads)),
-    |result| Some(result.fidelity.clone()),
-    |result| Some(format!("seed {}", result.seed)),
+const SETTINGS: [(Scope, Setting); 8] = [
+    (Scope::Shared, |result| Some(result.system.clone())),
+    (Scope::Shared, |result| result.network.clone()),
+    (Scope::Own, dram),
+    (Scope::Own, |result| near_start(result).map(ToOwned::to_owned)),
+    (Scope::Own, |result| (result.mode == "app-direct").then(|| result.placement.clone())),
+    (Scope::Shared, |result| Some(format!("{} threads", result.threads))),
+    (Scope::Shared, |result| Some(result.fidelity.clone())),
+    (Scope::Shared, |result| Some(format!("seed {}", result.seed))),
 ];
+
+/// Settings that a mode has of its own: results of other modes may differ in them and still be compared.
+const OWN: [&str; 6] = ["mode", RUN, "dram", "near_memory", "placement", "write_miss_fetches"];
 
 /// Settings that [`SETTINGS`] and the first word of a label tell.
 const TOLD: [&str; 8] = ["mode", RUN, "dram", "near_memory", "placement", "threads", "fidelity", "seed"];
@@ -42,14 +52,21 @@ fn dram(result: &RunResult) -> Option<String> {
     Some(format!("DRAM {size}"))
 }
 
+/// Settings that mean the same in every mode.
+pub(crate) fn shared_settings(result: &RunResult) -> impl Iterator<Item = (&String, &String)> {
+    result.settings.iter().filter(|(key, _)| !OWN.contains(&key.as_str()))
+}
+
 /// All settings that are not told otherwise, each as name and value: `pages random-4k`.
-fn others(results: &[RunResult]) -> Vec<Vec<Option<String>>> {
+fn others(results: &[RunResult]) -> Vec<(Scope, Vec<Option<String>>)> {
     let keys: BTreeSet<&String> = results.iter().flat_map(|result| result.settings.keys()).collect();
     let told = |result: &RunResult, key: &str| {
         Some(format!("{} {}", key.replace('_', " "), result.settings.get(key)?))
     };
     let keys = keys.into_iter().filter(|key| !TOLD.contains(&key.as_str()));
-    keys.map(|key| results.iter().map(|result| told(result, key)).collect()).collect()
+    let values = |key: &str| results.iter().map(|result| told(result, key)).collect();
+    let scope = |key: &str| if OWN.contains(&key) { Scope::Own } else { Scope::Shared };
+    keys.map(|key| (scope(key), values(key))).collect()
 }
 
 /// How near memory started, `cold` or `warm`; of Memory Mode alone.
@@ -58,16 +75,16 @@ pub fn near_start(result: &RunResult) -> Option<&str> {
     result.settings.get("near_memory").map(String::as_str)
 }
 
-/// One label for each result: its mode or the name of its run, then whatever settings are needed to tell it from the
-/// others, and a number if none is enough.
+/// One label for each result: its mode or the name of its run, then the settings in which results differ (those of a mode
+/// alone, or of runs that have names, as far as labels are alike without), and a number if none is enough.
 pub fn labels(results: &[RunResult]) -> Vec<String> {
     let mut labels: Vec<String> = results.iter().map(first_word).collect();
-    let settings = SETTINGS.iter().map(|setting| results.iter().map(setting).collect());
-    for values in settings.chain(others(results)) {
-        if distinct(&labels) {
-            return labels;
-        }
-        tell_apart(&mut labels, &values);
+    let is_named = results.iter().any(|result| result.settings.contains_key(RUN));
+    let settings = SETTINGS.iter().map(|(scope, setting)| (*scope, results.iter().map(setting).collect()));
+    for (scope, values) in settings.chain(others(results)) {
+        let groups =
+            if scope == Scope::Own || is_named { labels.clone() } else { vec![String::new(); labels.len()] };
+        tell_apart(&mut labels, &groups, &values);
     }
     if !distinct(&labels) {
         for (number, label) in labels.iter_mut().enumerate() {
@@ -81,11 +98,10 @@ fn first_word(result: &RunResult) -> String {
     result.settings.get(RUN).unwrap_or(&result.mode).clone()
 }
 
-/// Adds the value of a setting to labels that are alike and whose values differ.
-fn tell_apart(labels: &mut [String], values: &[Option<String>]) {
-    let alike = labels.to_vec();
+/// Adds the value of a setting to labels in whose group values differ.
+fn tell_apart(labels: &mut [String], groups: &[String], values: &[Option<String>]) {
     for (at, label) in labels.iter_mut().enumerate() {
-        let mut others = alike.iter().zip(values).filter(|(other, _)| **other == alike[at]);
+        let mut others = groups.iter().zip(values).filter(|(group, _)| **group == groups[at]);
         if let Some(value) = values[at].as_ref().filter(|_| others.any(|(_, value)| *value != values[at])) {
             label.push_str(", ");
             label.push_str(value);
@@ -146,7 +162,8 @@ mod tests {
             |placement: &str| RunResult { placement: placement.to_owned(), ..result("app-direct", "s", 1) };
         let placements = [result("dram-only", "t", 1), placed("by-class"), placed("first-touch")];
 
-        assert_eq!(labels(&placements), ["dram-only", "app-direct, by-class", "app-direct, first-touch"]);
+        let placed = ["dram-only, t", "app-direct, s, by-class", "app-direct, s, first-touch"];
+        assert_eq!(labels(&placements), placed);
         assert_eq!(labels(&modes), ["dram-only", "memory-mode"]);
         assert_eq!(labels(&threads), ["dram-only, 1 threads", "dram-only, 4 threads"]);
         assert_eq!(labels(&equal), ["dram-only (1)", "dram-only (2)"]);
@@ -193,7 +210,23 @@ mod tests {
             assert_eq!(labels(&runs), [format!("memory-mode, {word} a"), format!("memory-mode, {word} b")]);
         }
         let both = [with(&[("dram", "1"), ("allocator", "a")]), with(&[("dram", "2"), ("allocator", "b")])];
-        assert_eq!(labels(&both), ["memory-mode, DRAM 1", "memory-mode, DRAM 2"]);
+        assert_eq!(labels(&both), ["memory-mode, DRAM 1, allocator a", "memory-mode, DRAM 2, allocator b"]);
+    }
+
+    #[test]
+    fn what_means_the_same_in_every_mode_is_shown_wherever_results_differ_in_it() {
+        let of = |mode: &str, allocator: &str| RunResult {
+            mode: mode.to_owned(),
+            ..with(&[("allocator", allocator), ("dram", mode), ("write_miss_fetches", mode)])
+        };
+
+        let differ = [of("dram-only", "map"), of("memory-mode", "seal-pool")];
+        let alike = [of("dram-only", "map"), of("memory-mode", "map")];
+        let named = [of_run(&differ[0], "fast"), of_run(&differ[1], "near")];
+
+        assert_eq!(labels(&differ), ["dram-only, allocator map", "memory-mode, allocator seal-pool"]);
+        assert_eq!(labels(&alike), ["dram-only", "memory-mode"]);
+        assert_eq!(labels(&named), ["fast", "near"]);
     }
 
     #[test]

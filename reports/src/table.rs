@@ -23,9 +23,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty table.
+    /// An empty table. Control characters of heads and texts are [`spelt`] out, in whatever form they are written.
     pub fn new(heads: &[&str]) -> Self {
-        Self { heads: heads.iter().map(|&head| head.to_owned()).collect(), rows: Vec::new() }
+        Self { heads: heads.iter().map(|head| spelt(head)).collect(), rows: Vec::new() }
     }
 
     /// Appends a row, of entries or of texts.
@@ -34,7 +34,11 @@ impl Table {
     /// If the row is not as long as the heads: a broken invariant of the caller.
     pub fn push<E: Into<Entry>>(&mut self, row: Vec<E>) {
         assert_eq!(row.len(), self.heads.len(), "a row has an entry for each head");
-        self.rows.push(row.into_iter().map(Into::into).collect());
+        let entry = |entry: E| match entry.into() {
+            Entry::Text(text) => Entry::Text(spelt(&text)),
+            other => other,
+        };
+        self.rows.push(row.into_iter().map(entry).collect());
     }
 
     /// Rows for columns: the first column becomes the heads.
@@ -78,11 +82,9 @@ impl Table {
     }
 
     /// For a terminal: aligned columns, a line below the heads. The first column and those of words alone stand to the
-    /// left, the others to the right. What a terminal would obey is spelt out.
+    /// left, the others to the right.
     pub fn to_text(&self) -> String {
-        let spelt_all = |row: &Vec<String>| row.iter().map(|cell| spelt(cell)).collect();
-        let (heads, rows): (Vec<String>, Vec<Vec<String>>) =
-            (spelt_all(&self.heads), self.shown().iter().map(spelt_all).collect());
+        let (heads, rows) = (&self.heads, self.shown());
         let width = |column: usize| {
             let cells = rows.iter().map(|row| &row[column]).chain([&heads[column]]);
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -93,7 +95,7 @@ impl Table {
         let has_digit = |cell: &String| cell.contains(|letter: char| letter.is_ascii_digit());
         let is_left: Vec<bool> =
             (0..widths.len()).map(|at| at == 0 || !rows.iter().any(|row| has_digit(&row[at]))).collect();
-        for row in [&heads, &rule].into_iter().chain(&rows) {
+        for row in [heads, &rule].into_iter().chain(&rows) {
             push_line(&mut text, row, &widths, &is_left);
         }
         text
@@ -233,10 +235,12 @@ impl Table {
     }
 }
 
-/// A text in which what a terminal would obey is spelt out: names come from traces of anyone's.
+/// A text in which what a terminal would obey, and what XML does not hold, is spelt out: names come from traces of
+/// anyone's.
 pub fn spelt(text: &str) -> String {
+    let is_spelt = |letter: char| letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}');
     let letter = |letter: char| {
-        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+        if is_spelt(letter) { letter.escape_default().to_string() } else { letter.to_string() }
     };
     text.chars().map(letter).collect()
 }
@@ -308,14 +312,18 @@ mod tests {
     }
 
     #[test]
-    fn text_spells_out_what_a_terminal_would_obey() {
-        let mut table = Table::new(&["phase", "calls"]);
+    fn control_characters_are_spelt_out_in_every_form() {
+        let mut table = Table::new(&["phase", "ca\u{7}lls"]);
         table.push(vec!["\u{1b}[31mé", "1"]);
 
         let text = table.to_text();
 
-        assert_eq!(text.lines().nth(2), Some("\\u{1b}[31mé      1"));
-        assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text:?}");
+        assert_eq!(text.lines().nth(2), Some("\\u{1b}[31mé           1"));
+        for form in
+            [text, table.to_csv(), table.to_markdown(), table.to_latex(), table.transposed().to_text()]
+        {
+            assert!(form.lines().all(|line| !line.contains(char::is_control)), "{form:?}");
+        }
     }
 
     #[test]

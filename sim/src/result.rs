@@ -268,6 +268,9 @@ pub struct PhaseResult {
     pub compute_seconds: f64,
     /// Core seconds waited, by where the data came from: a tier, `cache`, `fault`, `idle` (barriers, serial parts).
     pub stall_seconds: BTreeMap<String, f64>,
+    /// Calibrated overhead that core 0 spent alone, while the others were idle; part of both stalls.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub serial_overhead_seconds: f64,
     /// Demand traffic at the devices of each tier.
     pub tiers: BTreeMap<String, Traffic>,
     /// Line requests that entered the first-level caches.
@@ -279,6 +282,11 @@ pub struct PhaseResult {
     /// near memory are traffic, not loads.
     #[serde(default)]
     pub loads: BTreeMap<String, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 /// Bytes by direction.

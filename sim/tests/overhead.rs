@@ -122,3 +122,17 @@ fn serial_overhead_shows_as_one_core_at_work() {
         assert!(serial > 0.8 * run.overhead.expect("charged").serial_seconds, "{serial}");
     }
 }
+
+#[test]
+fn serial_overhead_of_the_phases_is_that_of_the_run() {
+    for run in run("faithful", true) {
+        let sum: f64 = run.phases.iter().map(|phase| phase.serial_overhead_seconds).sum();
+        let whole = run.overhead.expect("charged").serial_seconds;
+
+        assert!(whole > 0.0 && (sum / whole - 1.0).abs() < 1e-9, "{sum} for {whole}");
+        for phase in &run.phases {
+            let stall = phase.stall_seconds["overhead"];
+            assert!(phase.serial_overhead_seconds <= stall * (1.0 + 1e-9), "{}: {stall}", phase.name);
+        }
+    }
+}

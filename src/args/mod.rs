@@ -353,9 +353,9 @@ pub struct Reproduce {
     /// Only what the study marks as quick
     #[arg(long)]
     pub quick: bool,
-    /// Folder for the page, figures, tables and results
-    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
-    pub output: PathBuf,
+    /// Folder for the page, figures, tables and results [default: hetier-NAME]
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
     /// Print one JSON object instead of tables
     #[arg(long)]
     pub json: bool,
@@ -408,7 +408,7 @@ pub struct Plot {
     #[arg(required = true)]
     pub results: Vec<PathBuf>,
     /// Folder for the figures
-    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-out")]
+    #[arg(short, long, value_name = "FOLDER", default_value = "hetier-plot")]
     pub output: PathBuf,
 }
 

@@ -97,7 +97,13 @@ pub fn run(arguments: &args::Place) -> Outcome {
         say!("{}", serde_json::to_string_pretty(&as_json(best, result, (&tried, clock)))?);
     } else {
         say!("{}", ranking((&tried, clock), &system).to_text());
-        say!("best: {best}\n{}", replay_of(std::env::args().skip(1), &arguments.mode, best));
+        let alike = within_the_error((&tried, clock));
+        let alike = if alike.is_empty() {
+            String::new()
+        } else {
+            format!("; within the sampling error of it: {}", alike.join(", "))
+        };
+        say!("best: {best}{alike}\n{}", replay_of(std::env::args().skip(1), &arguments.mode, best));
     }
     Ok(())
 }
@@ -179,7 +185,10 @@ fn try_all(
 fn ranking((tried, clock): (&[Tried], Clock), system: &System) -> Table {
     let tiers: Vec<&str> = system.tiers.iter().map(|tier| tier.name.as_str()).collect();
     let heads = tiers.iter().flat_map(|tier| [format!("{tier} read"), format!("{tier} written")]);
-    let heads = ["placement", clock.head(), "to best"].map(ToOwned::to_owned).into_iter().chain(heads);
+    let is_sampled = tried.iter().any(|(_, run)| run.as_ref().is_ok_and(is_sample));
+    let sampling = ["calls simulated", "sampling error (1σ)"].into_iter().filter(|_| is_sampled);
+    let first = ["placement", clock.head(), "to best"].into_iter().chain(sampling).map(ToString::to_string);
+    let heads = first.chain(heads);
     let heads: Vec<String> = heads.collect();
     let mut table = Table::new(&heads.iter().map(String::as_str).collect::<Vec<_>>());
     let best = tried.iter().find_map(|(_, run)| run.as_ref().ok()).map_or(1.0, |run| clock.seconds(run));
@@ -195,9 +204,31 @@ fn ranking((tried, clock): (&[Tried], Clock), system: &System) -> Table {
         });
         let seconds = clock.seconds(run);
         let head = [(*name).to_owned(), units::seconds(seconds), format!("{:.3}×", seconds / best)];
-        table.push(head.into_iter().chain(bytes).collect());
+        let known =
+            |number: Option<f64>, form: fn(f64) -> String| number.map_or_else(|| "–".to_owned(), form);
+        let sampling =
+            [known(run.sampled_share, units::percent), known(run.sampling_error_seconds, units::seconds)];
+        let sampling = sampling.into_iter().filter(|_| is_sampled);
+        table.push(head.into_iter().chain(sampling).chain(bytes).collect());
     }
     table
+}
+
+fn is_sample(run: &RunResult) -> bool {
+    run.sampled_share.is_some_and(|share| share < 1.0)
+}
+
+/// Policies that a sample does not tell from the best, the first: no farther off than the standard error of the
+/// difference.
+fn within_the_error((tried, clock): (&[Tried], Clock)) -> Vec<&'static str> {
+    let mut runs = tried.iter().filter_map(|(name, run)| Some((*name, run.as_ref().ok()?)));
+    let Some((_, best)) = runs.next() else { return Vec::new() };
+    let error = |run: &RunResult| run.sampling_error_seconds.unwrap_or(0.0);
+    let is_alike = |run: &RunResult| {
+        (is_sample(run) || is_sample(best))
+            && clock.seconds(run) - clock.seconds(best) <= error(run).hypot(error(best))
+    };
+    runs.filter(|(_, run)| is_alike(run)).map(|(name, _)| name).collect()
 }
 
 fn as_json(best: &str, result: &RunResult, (tried, clock): (&[Tried], Clock)) -> Value {
@@ -207,6 +238,8 @@ fn as_json(best: &str, result: &RunResult, (tried, clock): (&[Tried], Clock)) ->
             "fits": true,
             "simulated_seconds": run.simulated_seconds,
             "whole_run_seconds": run.whole_run_seconds,
+            "sampled_share": run.sampled_share,
+            "sampling_error_seconds": run.sampling_error_seconds,
             "spread": run.spread,
             "devices": run.devices,
             "peak_footprint_bytes": run.peak_footprint_bytes,
@@ -252,4 +285,32 @@ fn plan_table(plan: &[Planned]) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_tells_policies_apart_beyond_the_error_of_their_difference() {
+        let run = |name, simulated_seconds, share| -> Tried {
+            let run = RunResult {
+                simulated_seconds,
+                sampled_share: Some(share),
+                sampling_error_seconds: Some(3.0),
+                ..RunResult::default()
+            };
+            (name, Ok(run))
+        };
+        let alike = |share| {
+            let no_room: Tried = ("no-room", Err(String::new()));
+            let tried =
+                [run("best", 600.0, share), run("near", 604.2, share), run("far", 604.3, share), no_room];
+            within_the_error((&tried, Clock::Inference))
+        };
+
+        // Two errors of 3 s make one of 4.24 s.
+        assert_eq!(alike(0.1), ["near"]);
+        assert!(alike(1.0).is_empty());
+    }
 }

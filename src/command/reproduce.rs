@@ -1,6 +1,9 @@
 //! `reproduce`: a published study, or one's own, from its file.
 
+use std::path::PathBuf;
+
 use hetier_reports::experiment::{self, Cell, Judged, Outcome as CellOutcome, Sweep};
+use hetier_reports::labels::file_stem;
 use hetier_reports::{output, units};
 use serde_json::{Value, json};
 
@@ -23,11 +26,13 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
             "--quick: found no {what} that the study marks as quick, need one"
         )));
     }
-    output::check_folder(&arguments.output)?;
+    let own = PathBuf::from(format!("hetier-{}", file_stem(&experiment.name)));
+    let folder = arguments.output.as_ref().unwrap_or(&own);
+    output::check_folder(folder)?;
     let (sweep, seconds) = study::run(&experiment, &|_| {})?;
     let files = experiment::report_files(&sweep)?;
     crate::interrupt::check()?;
-    output::write_folder(&arguments.output, &files)?;
+    output::write_folder(folder, &files)?;
     let judged = experiment::judge(&sweep);
     if arguments.json {
         say!("{}", serde_json::to_string_pretty(&joined(&sweep, &judged, &seconds))?);
@@ -43,7 +48,7 @@ pub fn run(arguments: &args::Reproduce) -> Outcome {
     let total = seconds.iter().sum::<f64>() + 0.0;
     let replays = if seconds.len() == 1 { "replay" } else { "replays" };
     say!("{} {replays} in {} of one host core", seconds.len(), units::seconds(total));
-    say!("written to {}: {}", arguments.output.display(), output::heads(&files).join(", "));
+    say!("written to {}: {}", folder.display(), output::heads(&files).join(", "));
     Ok(())
 }
 

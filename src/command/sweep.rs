@@ -201,6 +201,8 @@ fn table(arguments: &args::Sweep, systems: &[System], rows: &[Row]) -> Table {
         "min_seconds",
         "max_seconds",
         "whole_run_seconds",
+        "sampled_share",
+        "sampling_error_seconds",
         "near_memory_hit_rate",
         "peak_footprint_bytes",
     ];
@@ -234,6 +236,7 @@ fn table(arguments: &args::Sweep, systems: &[System], rows: &[Row]) -> Table {
 fn measured(run: &RunResult) -> Vec<String> {
     let spread = run.ensemble().map(|spread| spread.simulated_seconds);
     let seconds = |of: Option<f64>| of.unwrap_or(run.simulated_seconds).to_string();
+    let known = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut cells = vec![
         run.threads.to_string(),
         run.fidelity.clone(),
@@ -242,7 +245,9 @@ fn measured(run: &RunResult) -> Vec<String> {
         seconds(spread.map(|spread| spread.min)),
         seconds(spread.map(|spread| spread.max)),
         run.whole_run_seconds.to_string(),
-        run.near_memory_hit_rate.map(|rate| rate.to_string()).unwrap_or_default(),
+        known(run.sampled_share),
+        known(run.sampling_error_seconds),
+        known(run.near_memory_hit_rate),
         run.peak_footprint_bytes.to_string(),
     ];
     for tier in TIERS {

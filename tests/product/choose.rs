@@ -32,7 +32,10 @@ fn sweep_takes_the_settings_of_a_replay() {
             succeed(folder.path(), &[&["replay", "d.trace", "--mode", "dram-only"][..], &settings].concat());
 
         let [swept, alone] = [swept, alone].map(|text| serde_json::from_str::<Value>(&text).unwrap());
-        assert_eq!(swept["rows"][0]["simulated_seconds"], alone["simulated_seconds"]);
+        for key in ["simulated_seconds", "sampled_share", "sampling_error_seconds"] {
+            assert_eq!(swept["rows"][0][key].as_f64(), alone[key].as_f64(), "{key}");
+        }
+        assert!(alone["sampled_share"].is_number());
     }
 }
 

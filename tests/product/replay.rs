@@ -339,7 +339,7 @@ fn what_replay_prints_as_json_can_be_drawn() {
 
     let drawn = succeed(folder.path(), &["plot", "printed.json"]);
 
-    assert!(drawn.contains("run-time.svg"), "{drawn}");
+    assert!(drawn.contains("hetier-plot/figures/run-time.svg"), "{drawn}");
 }
 
 #[test]

@@ -164,12 +164,12 @@ fn reproduce_writes_the_same_page_tables_and_figures_twice() {
     assert_eq!(joined["points"][0]["passes"], true);
     let (one, other) = (files(one.path()), files(other.path()));
     for expected in [
-        "hetier-out/report.md",
-        "hetier-out/tables/sweep.csv",
-        "hetier-out/tables/points.tex",
-        "hetier-out/figures/run-time-by-network.svg",
-        "hetier-out/figures/cpu-use-over-time-digits.csv",
-        "hetier-out/results/digits-near.json",
+        "hetier-small/report.md",
+        "hetier-small/tables/sweep.csv",
+        "hetier-small/tables/points.tex",
+        "hetier-small/figures/run-time-by-network.svg",
+        "hetier-small/figures/cpu-use-over-time-digits.csv",
+        "hetier-small/results/digits-near.json",
     ] {
         assert!(one.iter().any(|(name, _)| name == expected), "{expected}");
     }
@@ -257,5 +257,5 @@ fn an_unknown_study_or_key_is_refused_before_any_work() {
     let (code, message) = fail(folder.path(), &["reproduce", "small.toml"]);
     assert_eq!(code, Some(1));
     assert!(message.contains("small.toml") && message.contains("colour"), "{message}");
-    assert!(!folder.path().join("hetier-out").exists());
+    assert!(!folder.path().join("hetier-small").exists());
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use hetier_sim::result::{PhaseResult, RunResult, Stage};
 
 use super::judgement::Judged;
-use super::{Metric, Outcome, Role, RunEntry, Sweep};
+use super::{Metric, Outcome, Role, RunEntry, Sweep, TraceFacts};
 use crate::comparison::{overhead_seconds, sampling_error_share};
 use crate::units::{binary_bytes, bytes, count, percent, significant};
 
@@ -149,28 +149,65 @@ fn peaks(sweep: &Sweep, judged: &[Judged]) -> Vec<String> {
     sentences
 }
 
-/// The messages to the client, where near memory lies in front and is smaller than the process.
+/// The longest queue of messages to the client, where it and what it is made of are more than a near memory in front
+/// holds.
 fn queue(sweep: &Sweep) -> Option<String> {
-    let (network, longest, capacity) = sweep.facts.iter().find_map(|(network, facts)| {
-        let is_request = |label: &&String| label.ends_with(REQUESTS);
-        let requests = facts.elements.keys().filter(is_request).map(|label| facts.elements[label]);
-        let mut runs = sweep.experiment.run.iter();
-        let capacity = runs.find_map(|run| {
-            let result = sweep.result(network, &run.name)?;
-            let capacity = result.near_memory?.capacity_bytes;
-            (result.peak_footprint_bytes > capacity).then_some(capacity)
-        })?;
-        Some((network, requests.max()?, capacity))
-    })?;
-    Some(format!(
-        "What misses near memory: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
-         ciphertexts ({network}), into a queue before any answer is waited for. With the ciphertexts that they are made \
-         of they are more than near memory ({}) keeps: when a message is packed or read, much of it has gone to PMem, and \
-         one core alone waits for it. Convolutions wait on all cores at once and lose less.",
-        count(longest),
-        bytes(capacity)
-    ))
+    sweep.facts.iter().find_map(|(network, facts)| {
+        let (layer, messages, held) = longest_queue(facts)?;
+        let smaller = |run: &RunEntry| {
+            let near = sweep.result(network, &run.name).and_then(|result| result.near_memory);
+            near.map(|near| near.capacity_bytes).filter(|capacity| *capacity < held)
+        };
+        let (run, capacity) = sweep.experiment.run.iter().find_map(|run| Some((run, smaller(run)?)))?;
+        Some(format!(
+            "What misses near memory: activations go to the client as messages. One thread serialises the inputs of a layer, up to {} \
+             ciphertexts ({network}), into a queue before any answer is waited for. With the ciphertexts that they are made \
+             of they are {}, more than near memory ({}) keeps: when a message is packed or read, much of it has gone to \
+             PMem, and one core alone waits for it.{}",
+            count(messages),
+            bytes(held),
+            bytes(capacity),
+            operation_of(facts, layer).and_then(|of| loses_less(sweep, network, run, of)).unwrap_or_default()
+        ))
+    })
 }
+
+/// Layer, messages and bytes of the longest queue of requests; a message is as long as its ciphertext, but for a header.
+fn longest_queue(facts: &TraceFacts) -> Option<(&str, u64, u64)> {
+    let queues = facts.elements.iter().filter_map(|(label, &messages)| {
+        let each = facts.object_bytes.get(label)?;
+        Some((label.strip_suffix(REQUESTS)?, messages, 2 * messages * each))
+    });
+    queues.max_by_key(|(_, _, held)| *held)
+}
+
+/// The graph operation of a layer.
+fn operation_of<'f>(facts: &'f TraceFacts, layer: &str) -> Option<&'f str> {
+    Some(facts.phases.iter().find(|phase| phase.name == layer)?.operation.as_str())
+}
+
+/// What convolutions lose beside the layers that wait for messages, where it is less.
+fn loses_less(sweep: &Sweep, network: &str, run: &RunEntry, waiting: &str) -> Option<String> {
+    let reference = sweep.experiment.run.first()?;
+    let (slow, base) = (sweep.result(network, &run.name)?, sweep.result(network, &reference.name)?);
+    let lost = |operation: &str| {
+        let seconds = |result: &RunResult| result.by_operation.get(operation)?.simulated_seconds;
+        let own = seconds(base).filter(|seconds| *seconds > 0.0)?;
+        Some(seconds(slow)? / own - 1.0)
+    };
+    let (by_message, by_sum) = (lost(waiting)?, lost(CONVOLUTION)?);
+    (0.0 <= by_sum && by_sum < by_message).then(|| {
+        format!(
+            " {CONVOLUTION} waits on all cores at once and loses less: {} of its time on {}, {waiting} {}.",
+            percent(by_sum),
+            reference.title,
+            percent(by_message)
+        )
+    })
+}
+
+/// The graph operation in which all cores work.
+const CONVOLUTION: &str = "Convolution";
 
 /// How labels of arrays of serialised requests to the client end.
 const REQUESTS: &str = ".request";
@@ -193,7 +230,7 @@ fn buffers(sweep: &Sweep) -> Option<String> {
         ""
     };
     Some(format!(
-        "The buffers of the PMem DIMMs serve {rate} of the reads in every run; one sequential stream gives 75 %{fidelity}."
+        "The buffers of the PMem DIMMs serve {rate} of the reads in every run with PMem; one sequential stream gives 75 %{fidelity}."
     ))
 }
 
@@ -287,29 +324,28 @@ fn penalty_by_operation(sweep: &Sweep, judged: &Judged) -> Option<String> {
     ))
 }
 
-/// What of a slowdown is left in runs that leave causes of it out.
+/// What of a slowdown is left in runs that leave causes of it out; none where the run, or one of these, is not slower.
 fn penalty_by_cause(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let point = &judged.point;
     let base = sweep.result(&point.network, point.against.as_ref()?)?;
-    let longer = |run: &str| {
-        let result = sweep.result(&point.network, run)?;
-        Some(significant(result.simulated_seconds - base.simulated_seconds, 3))
-    };
-    let left: Vec<String> = sweep
-        .experiment
-        .run
-        .iter()
-        .filter(|run| point.parts.contains(&run.name))
-        .filter_map(|run| Some(format!("{} s in \"{}\"", longer(&run.name)?, run.title)))
-        .collect();
-    if left.is_empty() {
+    let longer =
+        |run: &str| Some(sweep.result(&point.network, run)?.simulated_seconds - base.simulated_seconds);
+    let whole = longer(point.run.as_ref()?)?;
+    let parts = sweep.experiment.run.iter().filter(|run| point.parts.contains(&run.name));
+    let left: Vec<(f64, &str)> =
+        parts.filter_map(|run| Some((longer(&run.name)?, run.title.as_str()))).collect();
+    if left.is_empty() || whole <= 0.0 || left.iter().any(|(seconds, _)| *seconds < 0.0) {
         return None;
     }
+    let left: Vec<String> = left
+        .iter()
+        .map(|(seconds, title)| format!("{} s in \"{title}\"", significant(*seconds, 3)))
+        .collect();
     Some(format!(
         "\"{}\": of those {} s, {} are left. Together those are less than all of it where causes meet: what misses near memory waits \
          longer where channels are few.",
         point.name,
-        longer(point.run.as_ref()?)?,
+        significant(whole, 3),
         left.join(", and ")
     ))
 }
@@ -329,7 +365,7 @@ fn waiting(result: &RunResult, operation: &str) -> Option<String> {
     ))
 }
 
-/// What a slowdown that is off amounts to in seconds, and what share of the overhead would explain it.
+/// What a slowdown that is too small amounts to in seconds, and what share of the overhead would explain it.
 fn missing_penalty(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let Judged { point, simulated, passes, .. } = judged;
     let against = point.against.as_ref().filter(|_| !passes)?;
@@ -338,6 +374,9 @@ fn missing_penalty(sweep: &Sweep, judged: &Judged) -> Option<String> {
     let (published, simulated) = (seconds(point.published), seconds((*simulated)?));
     let overhead = overhead_seconds(base).filter(|overhead| *overhead > 0.0)?;
     let missing = published - simulated;
+    if missing <= 0.0 || simulated <= 0.0 {
+        return None;
+    }
     Some(format!(
         "\"{}\": the published slowdown is {} s more than on {against}, the simulated one {} s. If the {} s between them \
          were overhead that waits for memory, as serial passes over tensors would, it were {} of the overhead.",

@@ -62,11 +62,11 @@ const COLUMNS: [Column; 16] = [
         let between = tier_spread(result, "pmem").and_then(|tier| tier.read_buffer_hit_rate);
         Entry::percent(rate).within(between.map(Quantiles::percent))
     }),
+    column("CXL read (GB)", Place::Run, |_, _, result| read(result, "cxl")),
+    column("CXL write (GB)", Place::Run, |_, _, result| written(result, "cxl")),
     column("PMem buffered writes (%)", Place::Data, |_, _, result| {
         Entry::percent(result.devices.get("pmem").and_then(|tier| tier.buffer_hit_rate.write))
     }),
-    column("CXL read (GB)", Place::Data, |_, _, result| read(result, "cxl")),
-    column("CXL write (GB)", Place::Data, |_, _, result| written(result, "cxl")),
     column("calls simulated (%)", Place::Data, |_, _, result| Entry::percent(result.sampled_share)),
 ];
 
@@ -189,7 +189,7 @@ fn moved(
 }
 
 /// Heads of the numbers of a graph operation.
-const OPERATION_HEADS: [&str; 11] = [
+const OPERATION_HEADS: [&str; 14] = [
     "count",
     "time (s)",
     "slowdown",
@@ -200,6 +200,9 @@ const OPERATION_HEADS: [&str; 11] = [
     "PMem read (GB)",
     "PMem write (GB)",
     "PMem loads (10⁶)",
+    "CXL read (GB)",
+    "CXL write (GB)",
+    "CXL loads (10⁶)",
     "loads PMem ÷ DRAM",
 ];
 
@@ -222,7 +225,8 @@ pub fn run_operations(sweep: &Sweep, network: &str, run: &RunEntry) -> Table {
         table.push(std::iter::once(Entry::from(operation)).chain(entries).collect());
     }
     // A page has no room for all of them.
-    table.without("DRAM write (GB)").without("PMem write (GB)").without_empty_columns()
+    let writes = ["DRAM write (GB)", "PMem write (GB)", "CXL write (GB)"];
+    writes.iter().fold(table, |table, head| table.without(head)).without_empty_columns()
 }
 
 /// Graph operations of a network on a run with their numbers, the longest first. Slowdowns are against the first run of
@@ -243,31 +247,36 @@ fn operation_rows<'s>(sweep: &'s Sweep, network: &str, run: &str) -> Vec<(&'s st
 fn operation_entries(result: &RunResult, share: &Share, base: Option<f64>) -> Vec<Entry> {
     let own = share.simulated_seconds;
     let ratio = own.zip(base).filter(|(_, base)| *base > 0.0).map(|(own, base)| own / base);
-    let bytes = |tier: &str, bytes: u64| {
-        Entry::number(result.devices.contains_key(tier).then_some(bytes as f64 * GIGA), 3)
-    };
-    let [dram, pmem] = loads(result, share);
-    let millions = |lines: u64| lines as f64 / 1e6;
+    let [dram, pmem] = ["dram", "pmem"].map(|tier| loads(result, share, tier));
     let quotient = pmem.zip(dram).filter(|(_, dram)| *dram > 0).map(|(pmem, dram)| pmem as f64 / dram as f64);
-    vec![
+    let mut entries = vec![
         Entry::count(share.count),
         Entry::number(own, 3),
         Entry::number(ratio, 3),
         Entry::percent(share.near_memory_hit_rate),
-        bytes("dram", share.read_bytes("dram")),
-        bytes("dram", share.write_bytes("dram")),
-        Entry::number(dram.map(millions), 3),
-        bytes("pmem", share.read_bytes("pmem")),
-        bytes("pmem", share.write_bytes("pmem")),
-        Entry::number(pmem.map(millions), 3),
-        Entry::number(quotient, 3),
-    ]
+    ];
+    for tier in TIERS {
+        entries.extend(traffic(result, share, tier));
+        let millions = loads(result, share, tier).map(|lines| lines as f64 / 1e6);
+        entries.push(Entry::number(millions, 3));
+    }
+    entries.push(Entry::number(quotient, 3));
+    entries
 }
 
-/// Lines that cores were given by DRAM and by PMem, as far as the run has them.
-fn loads(result: &RunResult, share: &Share) -> [Option<u64>; 2] {
-    let of = |tier: &str| share.loads.get(tier).copied().filter(|_| result.devices.contains_key(tier));
-    [of("dram"), of("pmem")]
+/// Tiers in the order of their columns.
+const TIERS: [&str; 3] = ["dram", "pmem", "cxl"];
+
+/// Bytes that a share reads and writes at a tier, if the run has it.
+fn traffic(result: &RunResult, share: &Share, tier: &str) -> [Entry; 2] {
+    let bytes = [share.read_bytes(tier), share.write_bytes(tier)];
+    let has = result.devices.contains_key(tier);
+    bytes.map(|bytes| Entry::number(has.then_some(bytes as f64 * GIGA), 3))
+}
+
+/// Lines that cores were given by a tier, if the run has it.
+fn loads(result: &RunResult, share: &Share, tier: &str) -> Option<u64> {
+    share.loads.get(tier).copied().filter(|_| result.devices.contains_key(tier))
 }
 
 /// Classes of objects, and what they are in an encrypted network.
@@ -295,6 +304,8 @@ pub fn classes(sweep: &Sweep, network: &str) -> Table {
         "DRAM write (GB)",
         "PMem read (GB)",
         "PMem write (GB)",
+        "CXL read (GB)",
+        "CXL write (GB)",
         "PMem share of traffic (%)",
     ]);
     for run in &sweep.experiment.run {
@@ -308,23 +319,18 @@ pub fn classes(sweep: &Sweep, network: &str) -> Table {
     table
 }
 
-fn class_entries(result: &RunResult, class: &str, share: &Share) -> [Entry; 7] {
+fn class_entries(result: &RunResult, class: &str, share: &Share) -> Vec<Entry> {
     let alive = result.footprint_over_time.iter().filter_map(|point| point.live_bytes.get(class)).max();
-    let bytes = |tier: &str, bytes: u64| {
-        Entry::number(result.devices.contains_key(tier).then_some(bytes as f64 * GIGA), 3)
-    };
     let moved = |tier: &str| (share.read_bytes(tier) + share.write_bytes(tier)) as f64;
-    let all = moved("dram") + moved("pmem");
-    let has_both = all > 0.0 && result.devices.contains_key("pmem");
-    [
+    let all: f64 = TIERS.iter().map(|tier| moved(tier)).sum();
+    let has_pmem = all > 0.0 && result.devices.contains_key("pmem");
+    let mut entries = vec![
         Entry::number(alive.map(|&alive| alive as f64 * GIGA), 3),
         Entry::number(share.simulated_seconds, 3),
-        bytes("dram", share.read_bytes("dram")),
-        bytes("dram", share.write_bytes("dram")),
-        bytes("pmem", share.read_bytes("pmem")),
-        bytes("pmem", share.write_bytes("pmem")),
-        Entry::percent(has_both.then(|| moved("pmem") / all)),
-    ]
+    ];
+    entries.extend(TIERS.iter().flat_map(|tier| traffic(result, share, tier)));
+    entries.push(Entry::percent(has_pmem.then(|| moved("pmem") / all)));
+    entries
 }
 
 /// A row for each published number that is not simulated.

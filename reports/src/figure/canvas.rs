@@ -10,6 +10,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::palette::{Colour, Dash, Fill, Hatch, Stroke};
+use crate::table::spelt;
 
 /// Width of a column of a two-column paper, in inches.
 pub const COLUMN_INCHES: f64 = 3.33;
@@ -120,13 +121,13 @@ impl Canvas<'_> {
         };
         let font = (FONT, FONT_POINTS * POINT * FONT_FACTOR).into_font().transform(transform);
         let style = font.color(&BLACK).pos(Pos::new(horizontal, VPos::Center));
-        self.area.draw(&Text::new(text.to_owned(), round(&at), style)).expect(STRING);
+        self.area.draw(&Text::new(spelt(text), round(&at), style)).expect(STRING);
     }
 }
 
 /// Room that text takes in units: 0.63 em a letter. Helvetica needs 0.55; where it is missing, wider faces stand in.
 pub fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * 0.63 * FONT_POINTS * POINT
+    spelt(text).chars().count() as f64 * 0.63 * FONT_POINTS * POINT
 }
 
 fn round(place: &Place) -> (i32, i32) {
@@ -184,5 +185,19 @@ fn pattern(id: &str, fill: Fill) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    spelt(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_hold_no_character_that_xml_lacks() {
+        let svg =
+            draw(UNITS, "a\u{1b}b", |canvas| canvas.text((0.0, 0.0), "bell\u{7}\u{ffff}<", Anchor::Start));
+
+        assert!(svg.contains("a\\u{1b}b") && svg.contains("bell\\u{7}\\u{ffff}&lt;"), "{svg}");
+        assert!(svg.lines().all(|line| !line.contains(char::is_control)), "{svg:?}");
+    }
 }

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_row_for_each_bin_and_a_panel_for_each_run_with_data() {
-        let results = [result(vec![1.0, 4.0]), RunResult::default()];
+        let results = [result(vec![1.0, 4.0]), RunResult { threads: 4, ..RunResult::default() }];
 
         assert_eq!(CpuUse.data(&results).shown(), [["dram-only", "0", "1"], ["dram-only", "0.5", "4"]]);
         assert!(CpuUse.svg(&results).is_some());

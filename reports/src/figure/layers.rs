@@ -236,6 +236,7 @@ mod tests {
             seconds: 1.0,
             compute_seconds: 1.0,
             stall_seconds: BTreeMap::new(),
+            serial_overhead_seconds: 0.0,
             tiers: BTreeMap::new(),
             accesses: 0,
             near_memory_hit_rate: None,

@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, COLUMN_INCHES, Canvas, LINE, POINT, Place, UNITS, text_width};
 use super::names::{fitting, letters};
 use super::palette::{Colour, Dash, Fill, GRID, Stroke, ink};
-use super::scale::Scale;
+use super::scale::{Scale, Tick};
 use crate::units::Unit;
 
 /// Width of a page in units.
@@ -59,14 +59,16 @@ impl Panel {
     /// Level grid lines with the ticks and label of the vertical axis. Draw before the data.
     pub fn y_axis(&self, canvas: &Canvas<'_>, label: &str) {
         let wanted = ((self.bottom - self.top) / (2.2 * LINE)).max(2.0) as usize;
-        let mut above = f64::INFINITY;
-        for (value, text) in self.y.ticks(wanted) {
-            let y = self.up(value);
+        let ticks = self.y.ticks(wanted);
+        let rooms: Vec<Room> =
+            ticks.iter().map(|(value, _)| Room::around(-self.up(*value), 0.75 * LINE)).collect();
+        let labelled = labelled(&rooms);
+        for (at, (value, text)) in ticks.iter().enumerate() {
+            let y = self.up(*value);
             canvas.line(&[(self.left, y), (self.right, y)], grid());
             canvas.line(&[(self.left - 2.0 * POINT, y), (self.left, y)], ink(0.5));
-            if above - y >= 0.75 * LINE {
-                canvas.text((self.left - 3.0 * POINT, y), &text, Anchor::End);
-                above = y;
+            if labelled.contains(&at) {
+                canvas.text((self.left - 3.0 * POINT, y), text, Anchor::End);
             }
         }
         canvas.upward_text((0.45 * LINE, f64::midpoint(self.top, self.bottom)), label);
@@ -82,16 +84,15 @@ impl Panel {
 
     /// Ticks and label of the horizontal axis.
     pub fn x_axis(&self, canvas: &Canvas<'_>, label: &str) {
-        let mut free = f64::NEG_INFINITY;
-        for (value, text) in self.x_ticks() {
-            let x = self.across(value);
+        let ticks = self.x_ticks();
+        let rooms: Vec<Room> = ticks.iter().map(|tick| self.below(tick)).collect();
+        let labelled = labelled(&rooms);
+        for (at, (value, text)) in ticks.iter().enumerate() {
+            let x = self.across(*value);
             canvas.line(&[(x, self.bottom), (x, self.bottom + 2.0 * POINT)], ink(0.5));
-            let half = text_width(&text) / 2.0;
-            // A long text at the right end stays on the page.
-            let middle = x.min(WIDTH - half);
-            if middle - half >= free {
-                canvas.text((middle, self.bottom + 2.5 * POINT + 0.5 * LINE), &text, Anchor::Middle);
-                free = middle + half + 3.0 * POINT;
+            if labelled.contains(&at) {
+                let place = (rooms[at].middle, self.bottom + 2.5 * POINT + 0.5 * LINE);
+                canvas.text(place, text, Anchor::Middle);
             }
         }
         let half = text_width(label) / 2.0;
@@ -125,9 +126,48 @@ impl Panel {
         }
     }
 
-    fn x_ticks(&self) -> Vec<super::scale::Tick> {
+    fn x_ticks(&self) -> Vec<Tick> {
         self.x.ticks(((self.right - self.left) / 480.0).max(2.0) as usize)
     }
+
+    /// Room of the text at a tick of the horizontal axis; a long one at the right end stays on the page.
+    fn below(&self, (value, text): &Tick) -> Room {
+        let width = text_width(text);
+        Room::around(self.across(*value).min(WIDTH - width / 2.0), width + 3.0 * POINT)
+    }
+}
+
+/// What a text takes of the length of an axis.
+#[derive(Clone, Copy)]
+struct Room {
+    middle: f64,
+    length: f64,
+}
+
+impl Room {
+    const fn around(middle: f64, length: f64) -> Self {
+        Self { middle, length }
+    }
+
+    /// Whether the next one begins behind it.
+    fn is_clear_of(self, next: Self) -> bool {
+        next.middle - self.middle >= (self.length + next.length) / 2.0 - 1e-6
+    }
+}
+
+/// Which ticks of an axis have room for their texts: both ends and, from the start, every first, second or further one
+/// between them.
+fn labelled(rooms: &[Room]) -> Vec<usize> {
+    let Some(last) = rooms.len().checked_sub(1) else { return Vec::new() };
+    let every = |step: usize| -> Vec<usize> {
+        let mut kept: Vec<usize> = (0..last).step_by(step).collect();
+        // The end has its text before the one next to it has.
+        kept.pop_if(|at| *at > 0 && !rooms[*at].is_clear_of(rooms[last]));
+        kept.push(last);
+        kept
+    };
+    let is_clear = |kept: &Vec<usize>| kept.windows(2).all(|pair| rooms[pair[0]].is_clear_of(rooms[pair[1]]));
+    (1..=last).map(every).find(is_clear).unwrap_or_else(|| vec![last])
 }
 
 const fn grid() -> Stroke {
@@ -148,12 +188,18 @@ pub enum Sample {
 }
 
 impl Sample {
-    const fn width(self) -> f64 {
+    fn width(self) -> f64 {
         match self {
-            Self::Number(_) | Self::Diamond(_) => 0.6 * SAMPLE_WIDTH,
+            Self::Number(number) => text_width(&numbered(number)).max(0.6 * SAMPLE_WIDTH),
+            Self::Diamond(_) => 0.6 * SAMPLE_WIDTH,
             _ => SAMPLE_WIDTH,
         }
     }
+}
+
+/// A number as it stands before the text of its entry.
+fn numbered(number: usize) -> String {
+    format!("{number}:")
 }
 
 const SAMPLE_WIDTH: f64 = 190.0;
@@ -161,7 +207,7 @@ const SAMPLE_GAP: f64 = 45.0;
 const ENTRY_GAP: f64 = 110.0;
 const LEGEND_WIDTH: f64 = WIDTH - 60.0;
 
-/// Room for the text of an entry in a line of its own.
+/// Room for the text of an entry in a line of its own, behind a sample of usual width.
 const ENTRY_ROOM: f64 = LEGEND_WIDTH - SAMPLE_WIDTH - SAMPLE_GAP;
 
 /// Titles of panels that stand one above the other, as wide as a panel at most: their names, and the unit of the time
@@ -188,7 +234,9 @@ impl Legend {
     pub fn new(entries: impl IntoIterator<Item = (Sample, String)>) -> Self {
         let (samples, texts): (Vec<Sample>, Vec<String>) = entries.into_iter().unzip();
         let (mut x, mut line, mut set) = (0.0, 0, Vec::new());
-        for (sample, text) in samples.into_iter().zip(fitting(&texts, letters(ENTRY_ROOM))) {
+        let widest = samples.iter().map(|sample| sample.width()).fold(SAMPLE_WIDTH, f64::max);
+        let room = ENTRY_ROOM - (widest - SAMPLE_WIDTH);
+        for (sample, text) in samples.into_iter().zip(fitting(&texts, letters(room))) {
             let width = sample.width() + SAMPLE_GAP + text_width(&text);
             if x > 0.0 && x + width > LEGEND_WIDTH {
                 (x, line) = (0.0, line + 1);
@@ -223,7 +271,7 @@ impl Legend {
                 Sample::Line(stroke) => canvas.line(&[(left, y), (left + SAMPLE_WIDTH, y)], stroke),
                 Sample::Diamond(colour) => canvas.diamond((left + sample.width() / 2.0, y), colour),
                 Sample::Number(number) => {
-                    canvas.text((left + sample.width(), y), &format!("{number}:"), Anchor::End);
+                    canvas.text((left + sample.width(), y), &numbered(number), Anchor::End);
                 }
             }
             canvas.text((left + sample.width() + SAMPLE_GAP, y), text, Anchor::Start);
@@ -268,6 +316,32 @@ mod tests {
             unlike[0].ends_with("xa (time in s)") && unlike[1].ends_with("xb (time in ms)"),
             "{unlike:?}"
         );
+    }
+
+    #[test]
+    fn numbers_of_a_legend_begin_on_the_page() {
+        for number in [1, 9, 10, 12, 100] {
+            let legend = Legend::new([(Sample::Number(number), "x".repeat(200))]);
+            let (x, _, sample, text) = &legend.entries[0];
+
+            assert!(text_width(&numbered(number)) <= sample.width(), "{number}");
+            assert!(40.0 + x + sample.width() + SAMPLE_GAP + text_width(text) <= WIDTH, "{number}");
+        }
+    }
+
+    #[test]
+    fn both_ends_of_an_axis_have_texts_and_every_so_many_ticks_between_them() {
+        let rooms = |count: usize, length: f64| -> Vec<Room> {
+            (0..count).map(|at| Room::around(at as f64, length)).collect()
+        };
+
+        assert_eq!(labelled(&rooms(5, 1.0)), [0, 1, 2, 3, 4]);
+        assert_eq!(labelled(&rooms(5, 1.5)), [0, 2, 4]);
+        assert_eq!(labelled(&rooms(6, 1.5)), [0, 2, 5], "4 would stand on the end");
+        assert_eq!(labelled(&rooms(5, 3.0)), [0, 4]);
+        assert_eq!(labelled(&rooms(2, 3.0)), [1]);
+        assert_eq!(labelled(&rooms(1, 3.0)), [0]);
+        assert!(labelled(&[]).is_empty());
     }
 
     #[test]

@@ -39,8 +39,8 @@ impl Figure<[RunResult]> for RunTime {
     }
 
     fn caption(&self) -> &'static str {
-        "Simulated time of the inference by memory mode, with the slowdown against DRAM only, or against the first run \
-         where none is of that mode. \
+        "Simulated time of the inference by memory mode, with the slowdown against DRAM only of the same settings, or \
+         against the first run where none is of that mode. \
          Caps, where there are any, span the ensemble of seeds."
     }
 

@@ -106,7 +106,8 @@ fn round_down_negative(value: f64) -> f64 {
 }
 
 fn linear_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
-    let step = round_step((to - from) / wanted.max(1) as f64);
+    // Short enough for a second tick.
+    let step = round_step((to - from) / wanted.max(1) as f64).min(round_down(to - from));
     let (unit, letter) = LARGE.into_iter().find(|(unit, _)| to >= 1e4 && to >= *unit).unwrap_or((1.0, ""));
     let decimals = (-(step / unit).log10().floor()).max(0.0) as usize;
     let first = (from / step - 1e-9).ceil() as i64;
@@ -126,27 +127,42 @@ fn logarithmic_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let values =
         (first..=last).flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
     let inside = values.filter(|&value| value >= from * 0.999_999 && value <= to * 1.000_001);
-    inside.map(|value| (value, short(value))).collect()
+    let mut ticks: Vec<Tick> = inside.map(|value| (value, short(value))).collect();
+    if factors.len() == 1 {
+        with_ends(&mut ticks, [(from, short(from)), (to, short(to))], 10.0);
+    }
+    ticks
 }
 
-/// Powers of two, every first, second or further of them so that about `wanted` remain: 64, 4Ki, 256Ki … The two ends
-/// where no power of two lies between them.
+/// Gives the two ends ticks of their own where they have none, in place of one that would stand too near: `step` is the
+/// quotient of neighbours.
+fn with_ends(ticks: &mut Vec<Tick>, [from, to]: [Tick; 2], step: f64) {
+    let steps = |small: f64, large: f64| (large / small).ln() / step.ln();
+    if ticks.first().is_none_or(|(first, _)| steps(from.0, *first) > 1e-9) {
+        if ticks.first().is_some_and(|(first, _)| steps(from.0, *first) < 0.4) {
+            ticks.remove(0);
+        }
+        ticks.insert(0, from);
+    }
+    if ticks.last().is_none_or(|(last, _)| steps(*last, to.0) > 1e-9) {
+        if ticks.len() > 1 {
+            ticks.pop_if(|(last, _)| steps(*last, to.0) < 0.4);
+        }
+        ticks.push(to);
+    }
+}
+
+/// Powers of two, every first, second or further of them so that about `wanted` remain, and the two ends: 64, 4Ki,
+/// 256Ki …
 fn binary_ticks(from: f64, to: f64, wanted: usize) -> Vec<Tick> {
     let (first, last) = ((from.log2() - 1e-9).ceil() as i32, (to.log2() + 1e-9).floor() as i32);
-    if last < first {
-        let mut ends = vec![(from, unit_text(from)), (to, unit_text(to))];
-        ends.dedup();
-        return ends;
-    }
-    let step = ((last - first) as usize / wanted.max(1) + 1).max(1);
+    let span = (last - first).max(0) as usize;
+    let step = span / wanted.max(1) + 1;
+    // A somewhat longer step that meets the end, if there is one.
+    let step = (step..=span / 3).find(|step| span.is_multiple_of(*step)).unwrap_or(step);
     let mut ticks: Vec<Tick> =
         (first..=last).step_by(step).map(|power| (f64::from(power).exp2(), binary_text(power))).collect();
-    // The end has a tick of its own, in place of one that would stand too near it.
-    let place = |value: f64| (to / value).log2() / step as f64;
-    if place(f64::from(last).exp2()) > 1e-9 {
-        ticks.pop_if(|(value, _)| place(*value) < 0.4);
-        ticks.push((to, unit_text(to)));
-    }
+    with_ends(&mut ticks, [(from, unit_text(from)), (to, unit_text(to))], (step as f64).exp2());
     ticks
 }
 
@@ -205,6 +221,7 @@ mod tests {
         assert_eq!(Scale::from_zero(100.0), Scale::Linear { from: 0.0, to: 100.0 });
         assert_eq!(Scale::from_zero(0.0), Scale::Linear { from: 0.0, to: 1.0 });
         assert_eq!(texts(Scale::from_zero(0.7), 4), ["0.0", "0.2", "0.4", "0.6"]);
+        assert_eq!(texts(Scale::exactly(47.0), 1), ["0", "20", "40"]);
     }
 
     #[test]
@@ -219,6 +236,8 @@ mod tests {
         assert_eq!(Scale::logarithmic(73.0, 4100.0), Scale::Logarithmic { from: 50.0, to: 5000.0 });
         assert_eq!(texts(Scale::logarithmic(73.0, 4100.0), 6), ["50", "100", "200", "500", "1k", "2k", "5k"]);
         assert_eq!(texts(Scale::logarithmic(1.0, 1e6), 6), ["1", "10", "100", "1k", "10k", "100k", "1M"]);
+        let between = Scale::logarithmic(50.0, 5e4);
+        assert_eq!(texts(between, 2), ["50", "1k", "10k", "50k"], "100 would stand on 50");
     }
 
     #[test]
@@ -239,13 +258,21 @@ mod tests {
         assert_eq!(ticks(18.0), ["1", "2", "4", "8", "18"], "16 would stand on it");
         assert_eq!(ticks(32.0), ["1", "2", "4", "8", "16", "32"]);
         assert_eq!(texts(Scale::Binary { from: 1024.0, to: 6144.0 }, 8), ["1Ki", "2Ki", "4Ki", "6Ki"]);
+        assert_eq!(
+            texts(Scale::Binary { from: 4096.0, to: f64::from(1 << 30) }, 5),
+            ["4Ki", "256Ki", "16Mi", "1Gi"]
+        );
+        let wide = Scale::Binary { from: 4096.0, to: 67_108_864.0 };
+        assert_eq!(texts(wide, 5), ["4Ki", "32Ki", "256Ki", "2Mi", "16Mi", "64Mi"]);
     }
 
     #[test]
     fn a_binary_axis_between_two_powers_of_two_has_its_ends() {
         assert_eq!(texts(Scale::Binary { from: 1280.0, to: 1792.0 }, 8), ["1.3Ki", "1.8Ki"]);
         assert_eq!(texts(Scale::Binary { from: 24.0, to: 24.0 }, 8), ["24"]);
-        assert_eq!(texts(Scale::Binary { from: 24.0, to: 48.0 }, 8), ["32", "48"]);
+        assert_eq!(texts(Scale::Binary { from: 30.0, to: 34.0 }, 8), ["30", "34"]);
+        assert_eq!(texts(Scale::Binary { from: 24.0, to: 48.0 }, 8), ["24", "32", "48"]);
+        assert_eq!(texts(Scale::Binary { from: 28.0, to: 64.0 }, 8), ["28", "64"], "32 would stand on 28");
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Figure<[RunResult]> for TimeByLayer {
 
     fn caption(&self) -> &'static str {
         "Simulated time of the layers, divided as the cores' time divides into arithmetic and waiting: for a tier, for \
-         caches, for page faults, or idle (MM = Memory Mode, AD = App Direct). Drawn are the server's \
+         caches, for page faults, or idle; calibrated overhead of one core, in which the others wait, at its own length (MM = Memory Mode, AD = App Direct). Drawn are the server's \
          phases (all where there are none), those too short to see left out; of more than 12, operations with all their layers, and of more \
          operations the largest and \"other\". The numbers hold every phase."
     }
@@ -84,8 +84,49 @@ fn core_seconds(phase: &PhaseResult, key: &str) -> f64 {
     if key == COMPUTE { phase.compute_seconds } else { phase.stall_seconds.get(key).copied().unwrap_or(0.0) }
 }
 
-/// The phase's time, divided as its core seconds are.
+/// The phase's time, divided as its core seconds are; first the serial overhead is set apart at its own length, or the
+/// cores that wait for it would make most of it idleness.
 fn seconds(phase: &PhaseResult, key: &str) -> f64 {
     let all = phase.compute_seconds + phase.stall_seconds.values().sum::<f64>();
-    if all > 0.0 { phase.seconds * core_seconds(phase, key) / all } else { 0.0 }
+    if all <= 0.0 || phase.seconds <= 0.0 {
+        return 0.0;
+    }
+    let (serial, cores) = (phase.serial_overhead_seconds, all / phase.seconds);
+    let (own, alone) = match key {
+        "overhead" => (serial, serial),
+        "idle" => (0.0, serial * (cores - 1.0)),
+        _ => (0.0, 0.0),
+    };
+    own + phase.seconds * (core_seconds(phase, key) - alone).max(0.0) / all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use hetier_sim::result::Stage;
+
+    use super::*;
+
+    #[test]
+    fn serial_overhead_has_its_own_length_and_the_parts_are_the_whole() {
+        // Four cores: 3 s of arithmetic and 1 s of overhead each, then 2 s of one core alone.
+        let stalls = [("overhead", 4.0 + 2.0), ("idle", 3.0 * 2.0)];
+        let phase = PhaseResult {
+            name: String::new(),
+            operation: String::new(),
+            stage: Stage::Server,
+            start_seconds: 0.0,
+            seconds: 6.0,
+            compute_seconds: 12.0,
+            stall_seconds: stalls.map(|(key, seconds)| (key.to_owned(), seconds)).into(),
+            serial_overhead_seconds: 2.0,
+            tiers: BTreeMap::new(),
+            accesses: 0,
+            near_memory_hit_rate: None,
+            loads: BTreeMap::new(),
+        };
+
+        assert_eq!([COMPUTE, "overhead", "idle"].map(|key| seconds(&phase, key)), [3.0, 3.0, 0.0]);
+    }
 }

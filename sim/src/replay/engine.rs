@@ -42,6 +42,8 @@ pub(crate) struct Spent {
 pub(crate) struct Snapshot {
     pub compute: u64,
     pub stalls: [u64; Source::COUNT],
+    /// Calibrated overhead that core 0 spent alone, ps.
+    pub serial_ps: u64,
     pub accesses: u64,
     pub traffic: Vec<Traffic>,
     pub near: Option<NearMemory>,
@@ -286,6 +288,7 @@ impl Engine {
         Snapshot {
             compute: machine.cores.iter().map(|core| core.compute.0).sum(),
             stalls,
+            serial_ps: self.charges.serial(self.charged_ciphertexts).0,
             accesses: self.accesses,
             traffic: (0..tiers).map(|tier| machine.memory.traffic().total(tier)).collect(),
             near: machine.memory.mode().near_memory(),

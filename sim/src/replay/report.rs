@@ -139,6 +139,7 @@ pub(crate) fn phase(
         seconds: (end - start).as_seconds(),
         compute_seconds: seconds(after.compute - before.compute),
         stall_seconds: stall_seconds(&stalls, system),
+        serial_overhead_seconds: seconds(after.serial_ps - before.serial_ps),
         loads: loads(&tiers, before.near, after.near),
         tiers,
         accesses: after.accesses - before.accesses,

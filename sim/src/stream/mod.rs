@@ -138,6 +138,7 @@ fn snapshot(engine: &Engine<'_>, near_bytes: u64) -> Snapshot {
     Snapshot {
         compute: (totals.compute_fs / 1000) as u64,
         stalls: totals.stalls,
+        serial_ps: engine.serial_ps(),
         accesses: totals.accesses,
         traffic: totals.traffic,
         near: report::near(engine, near_bytes),

@@ -8,7 +8,8 @@ use hetier_reports::output;
 
 use crate::failure::Outcome;
 
-/// Groups points into curves: by label, in order of first appearance.
+/// Groups points into curves: by label, in order of first appearance, each from left to right in whatever order it was
+/// measured.
 pub fn grouped(points: impl IntoIterator<Item = (String, (f64, f64))>) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
     let mut places = BTreeMap::new();
@@ -19,6 +20,7 @@ pub fn grouped(points: impl IntoIterator<Item = (String, (f64, f64))>) -> Vec<Cu
         });
         curves[place].points.push(point);
     }
+    curves.iter_mut().for_each(|curve| curve.points.sort_by(|one, other| one.0.total_cmp(&other.0)));
     curves
 }
 
@@ -45,4 +47,20 @@ pub fn write(folder: &Path, on: &str, figures: Vec<(&ProbeFigure, Vec<Curve>)>, 
         say!("{}", folder.join(&file.path).display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn curves_go_from_left_to_right_and_stand_as_they_first_came() {
+        let points = [("b", 8.0), ("a", 2.0), ("b", 1.0), ("b", 24.0), ("b", 4.0)];
+
+        let curves = grouped(points.map(|(label, x)| (label.to_owned(), (x, -x))));
+
+        let along = |at: usize| curves[at].points.iter().map(|point| point.0).collect::<Vec<_>>();
+        assert_eq!((curves[0].label.as_str(), along(0)), ("b", vec![1.0, 4.0, 8.0, 24.0]));
+        assert_eq!((curves[1].label.as_str(), along(1)), ("a", vec![2.0]));
+    }
 }

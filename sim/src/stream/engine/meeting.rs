@@ -26,6 +26,11 @@ impl Engine<'_> {
         self.charges.serial(written).0
     }
 
+    /// Overhead of the ciphertexts written that was charged so far.
+    pub(in crate::stream) fn serial_ps(&self) -> u64 {
+        self.charges.serial(self.charged_ciphertexts).0
+    }
+
     /// All cores wait for the slowest.
     pub(in crate::stream) fn meet(&mut self) {
         let clocks = self.cores.iter().map(|core| core.clock_ps);
