@@ -192,7 +192,7 @@ mod tests {
     fn results_that_differ_in_dram_alone_are_told_apart_by_it() {
         let shares = [
             with(&[("dram", "0.2 of the peak of live bytes")]),
-            with(&[("dram", "0.5 of the peak footprint")]),
+            with(&[("dram", "0.5 of the peak of live bytes")]),
         ];
         let bytes = 32u64 << 30;
         let sizes = [with(&[("dram", &format!("{bytes} bytes"))]), with(&[("dram", "enough")])];
