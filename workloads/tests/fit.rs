@@ -59,9 +59,9 @@ fn room_is_the_bits_of_the_modulus_above_the_scale() {
         square().lower(&parameters, &Options::default()).map(|_| ())
     };
 
-    // Values up to 16 of either sign need 1 + log2 16 = 5 bits above 30, and primes are a little below a power of two.
+    // Values up to 16 of either sign need 1 + log2 16 = 5 bits above 30.
     assert_eq!(1.0 + LARGEST_VALUE.log2(), 5.0);
-    assert_eq!(lowered(36), Ok(()));
+    assert_eq!(lowered(35), Ok(()));
     assert!(matches!(lowered(34), Err(Error::Room { .. })));
 }
 
