@@ -5,7 +5,7 @@ use crate::layer::Layer;
 use crate::scheme::{Noise, Signal};
 use crate::{Error, Parameters};
 
-/// Largest magnitude of an activation that room is asked for. An assumption, for inputs in [0, 1]: a ReLU6 gives 6 at most,
+/// Largest magnitude of an activation that room is asked for. An assumption, for inputs in [0, 1]: `ReLU6` gives 6 at most,
 /// and he-transformer's 30,24,24,24,24,24,30 at a scale of 2²⁴ leave room for 32 (its parameter file `N13_L7`). The sums of
 /// the magnitudes of weights would bound values, but double their bits with each square, to hundreds in `lenet5`; and a
 /// shape has no weights.
