@@ -55,9 +55,8 @@ pub fn run(experiment: &Experiment, adjust: &(dyn Fn(&mut System) + Sync)) -> Ou
         Ok((job, cell, started.elapsed().as_secs_f64()))
     };
     // Studies list small networks first; the longest jobs start first.
-    let cells = || (0..jobs.len()).rev().par_bridge().map(cell).collect();
-    let (cells, facts): (Outcome<Vec<(usize, Cell, f64)>>, _) =
-        rayon::join(cells, || facts(experiment, &traces));
+    let cells = || (0..jobs.len()).rev().par_bridge().map(cell).collect::<Outcome<Vec<_>>>();
+    let (cells, facts) = rayon::join(cells, || facts(experiment, &traces));
     bar.finish_and_clear();
     let (mut cells, facts) = (cells?, facts?);
     cells.sort_by_key(|(job, _, _)| *job);
