@@ -2,11 +2,13 @@
 
 mod drawn;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use hetier_sim::allocator::AllocatorKind;
 use hetier_sim::mode::NearStart;
 use hetier_sim::replay::{self, DramSize, Schedule, Settings, Stores};
+use hetier_sim::result::Share;
 use hetier_sim::{RunResult, System, stream};
 use hetier_traces::seeded::draw_below;
 use rayon::prelude::*;
@@ -20,7 +22,7 @@ const MOST_LINES: u64 = 300_000;
 /// Those with fewer bytes alive too: half of that would be no near memory.
 const LEAST_BYTES: u64 = 4096;
 
-/// Of those drawn, so many are short enough at least.
+/// Of those drawn, so many are held by their time at least.
 const LEAST: usize = 200;
 
 /// Runs shorter than this are not held by their time: a single queue may be all of it.
@@ -76,8 +78,7 @@ fn settings(seed: u64) -> Settings {
 
 /// What both fidelities have to count alike.
 fn counts(result: &RunResult) -> impl PartialEq + std::fmt::Debug {
-    let of = |shares: &std::collections::BTreeMap<String, hetier_sim::result::Share>,
-              choice: fn(&hetier_sim::result::Share) -> u64| {
+    let of = |shares: &BTreeMap<String, Share>, choice: fn(&Share) -> u64| {
         shares.iter().map(|(name, share)| (name.clone(), choice(share))).collect::<Vec<_>>()
     };
     (
